@@ -1,0 +1,185 @@
+"""What is measured: fields, timelines, columns of values, frames of samples, answers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Type = Literal["number", "string", "bool"]
+Times = NDArray[np.int64]  # nanoseconds since 1970 UTC, ascending
+TEXT = np.dtypes.StringDType()
+
+
+class Field(NamedTuple):
+    """What one field is: text for people, the timeline it is sampled on, its type and units."""
+
+    description: str | None = None
+    timeline: str = "samples"
+    type: Type = "number"
+    units: str | None = None
+
+
+class Timeline(NamedTuple):
+    """Fields that are sampled together; `interval` is the mean number of seconds between samples."""
+
+    interval: float | None
+    fields: tuple[str, ...]
+
+
+class Column(NamedTuple):
+    """Values of one field: shape (n,), dtype float64, int64, bool or StringDType.
+
+    `missing`, bool of shape (n,), is true where there is no value; None where none is missing.
+    """
+
+    values: NDArray[Any]
+    missing: NDArray[np.bool_] | None = None
+
+    @property
+    def type(self) -> Type:
+        """The field type that these values have."""
+        return "bool" if self.values.dtype.kind == "b" else "string" if self.values.dtype.kind == "T" else "number"
+
+    def __getitem__(self, rows: Any) -> "Column":  # type: ignore[override]  # rows, not parts of the tuple
+        return Column(self.values[rows], None if self.missing is None else self.missing[rows])
+
+    def present(self) -> NDArray[np.bool_]:
+        """True where there is a value that can be drawn: not missing, not NaN. Shape (n,)."""
+        there = ~np.isnan(self.values) if self.values.dtype.kind == "f" else np.ones(len(self.values), bool)
+        return there if self.missing is None else there & ~self.missing
+
+
+def column(values: Iterable[Any]) -> Column:
+    """Make a column of Python values (None is missing) or of an array; raise TypeError for mixed or foreign types."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biufT":
+        return Column(_settle(values))
+    listed = list(values)
+    missing = np.array([v is None for v in listed], bool)
+    there = [v for v in listed if v is not None]
+    if all(isinstance(v, (bool, np.bool_)) for v in there) and there:
+        full = np.array([bool(v) for v in listed], bool)
+    elif all(isinstance(v, str) for v in there) and there:
+        full = np.array(["" if v is None else v for v in listed], TEXT)
+    elif all(isinstance(v, (int, float, np.number)) and not isinstance(v, (bool, np.bool_)) for v in there):
+        full = _numbers(listed, there)
+    else:
+        kinds = ", ".join(sorted({type(v).__name__ for v in there}))
+        raise TypeError(f"values of type {kinds} are not of one type: give numbers, texts or booleans")
+    return Column(full, missing if missing.any() else None)
+
+
+def _numbers(listed: list[Any], there: list[Any]) -> NDArray[Any]:
+    whole = bool(there) and all(isinstance(v, (int, np.integer)) and -(2**63) <= v < 2**63 for v in there)
+    if whole:
+        return np.array([0 if v is None else v for v in listed], np.int64)
+    return np.array([np.nan if v is None else v for v in listed], np.float64)
+
+
+def _settle(values: NDArray[Any]) -> NDArray[Any]:
+    """One dtype a kind, little-endian, contiguous."""
+    kind = values.dtype.kind
+    if kind == "T":
+        return values
+    whole = kind == "i" or (kind == "u" and values.dtype.itemsize < 8)
+    return np.ascontiguousarray(values, np.bool_ if kind == "b" else np.int64 if whole else np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Samples of one timeline.
+
+    t: shape (n,), int64 ns, ascending. columns: shape (n,) each.
+    epoch, seq: identity; `seq` is one past the sequence of the last sample this frame accounts for.
+    """
+
+    timeline: str
+    t: Times
+    columns: Mapping[str, Column]
+    epoch: str | None = None
+    seq: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def rows(self, rows: Any) -> "Frame":
+        """The same frame with only these rows (a slice, mask or indices); identity is kept."""
+        return Frame(self.timeline, self.t[rows], {f: c[rows] for f, c in self.columns.items()}, self.epoch, self.seq)
+
+    def only(self, fields: Iterable[str]) -> "Frame":
+        """The same frame with only these fields."""
+        wanted = {f: self.columns[f] for f in fields if f in self.columns}
+        return Frame(self.timeline, self.t, wanted, self.epoch, self.seq)
+
+    def between(self, start: int, end: int) -> "Frame":
+        """The rows with `start <= t < end`; `seq` accounts for no more than the last of them."""
+        first, last = np.searchsorted(self.t, (start, end))
+        seq = None if self.seq is None else self.seq - (len(self.t) - int(last))
+        return Frame(
+            self.timeline, self.t[first:last], {f: c[first:last] for f, c in self.columns.items()}, self.epoch, seq
+        )
+
+
+def concat(frames: Iterable[Frame]) -> Frame:
+    """Join frames of one timeline in the order given; where a frame lacks a column its values are missing."""
+    parts = list(frames)
+    if len(parts) == 1:
+        return parts[0]
+    names = list(dict.fromkeys(name for part in parts for name in part.columns))
+    columns = {name: _concat_column([(p.columns.get(name), len(p)) for p in parts]) for name in names}
+    last = parts[-1]
+    return Frame(last.timeline, np.concatenate([p.t for p in parts]), columns, last.epoch, last.seq)
+
+
+def _concat_column(parts: list[tuple[Column | None, int]]) -> Column:
+    dtype = np.result_type(*{c.values.dtype for c, _ in parts if c is not None})
+    values = np.concatenate([np.zeros(n, dtype) if c is None else c.values.astype(dtype, copy=False) for c, n in parts])
+    if all(c is not None and c.missing is None for c, _ in parts):
+        return Column(values)
+    gone = [np.ones(n, bool) if c is None else np.zeros(n, bool) if c.missing is None else c.missing for c, n in parts]
+    return Column(values, np.concatenate(gone))
+
+
+class Query(NamedTuple):
+    """What a consumer asks of a node. Times are int64 ns, half-open; `since` is {timeline: (epoch, seq)}."""
+
+    fields: tuple[str, ...]
+    start: int
+    end: int
+    min_stride: int | None = None
+    max_points: int | None = None
+    reduce: str | None = None
+    since: Mapping[str, tuple[str, int]] = {}
+
+
+class Part(NamedTuple):
+    """One time axis of an answer: points, the timeline they are of, and what lies behind them."""
+
+    points: Frame
+    of: str
+    finalized_until: int | None
+    samples: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a node answers: points on their time axes, and the label that says how they came about."""
+
+    parts: tuple[Part, ...] = ()
+    method: str = "raw"
+    bin: int | None = None
+    notices: tuple[str, ...] = field(default=())
+
+    def series(self, name: str) -> tuple[Times, Column]:
+        """Times and values of one field; empty where there is no data."""
+        for part in self.parts:
+            if name in part.points.columns:
+                return part.points.t, part.points.columns[name]
+        return np.empty(0, np.int64), Column(np.empty(0, np.float64))
+
+    @property
+    def samples(self) -> int:
+        """Number of samples behind all points."""
+        return sum(part.samples for part in self.parts)

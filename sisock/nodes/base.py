@@ -1,0 +1,65 @@
+"""What every data node has in common: what its author declares, and what it offers to whoever hosts it."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Protocol
+
+from sisock.frames import Answer, Field, Frame, Query, Timeline
+from sisock.uris import check_field, check_node
+
+Publish = Callable[[Frame], None]
+
+
+class NoData(Exception):
+    """Raised by an author's `sample` or `read`: nothing is wrong, there is just nothing to measure; says why."""
+
+
+class Service(Protocol):
+    """A node at work: what the seam to the router needs of it, and a test can call without one."""
+
+    name: str
+    description: str
+    kind: str
+
+    async def run(self, publish: Publish) -> None:
+        """Work until cancelled, handing every new frame to `publish`."""
+
+    async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """What the node has between two times in ns."""
+
+    async def get_data(self, query: Query) -> Answer:
+        """Samples of the fields asked for; unknown fields are left out."""
+
+
+class DataNode:
+    """What an author declares. The docstring of the class is the node's description."""
+
+    name: ClassVar[str] = ""  # default: the class's name in lower case
+    sensitive: ClassVar[bool] = False  # shown only to consumers that may see sensitive nodes
+    fields: ClassVar[dict[str, Field]] = {}  # units and descriptions where there are any
+
+    def service(self) -> Service:
+        """This node at work."""
+        raise TypeError(f"{type(self).__name__} is neither a LiveNode, a CommandNode nor an ArchivedNode: derive from one")
+
+
+def name_of(node: DataNode) -> str:
+    """The node's name, checked."""
+    return check_node(node.name or type(node).__name__.lower())
+
+
+def description_of(node: DataNode) -> str:
+    """The node's description: its docstring as one paragraph."""
+    return " ".join((inspect.getdoc(type(node)) or "").split())
+
+
+def declared(node: DataNode) -> dict[str, Field]:
+    """The fields the author declared, their names checked."""
+    return {check_field(name): field for name, field in node.fields.items()}
+
+
+async def call(function: Callable[..., Any], *args: Any, run_in_thread: Callable[..., Awaitable[Any]]) -> Any:
+    """Call an author's function: a coroutine here, anything else in a thread."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args)
+    return await run_in_thread(function, *args)

@@ -1,0 +1,86 @@
+"""Every setting with its default: the only reader of the environment."""
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from sisock.uris import Uris
+
+
+def _state() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "sisock"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set. Each is read from SISOCK_<NAME>; options of the commands come before it."""
+
+    state: Path = Path()  # keys, policy, logs and data; default ~/.local/state/sisock
+    realm: str = "test_realm"  # the WAMP realm; existing programs hard-code this one
+    prefix: str = "org.simonsobservatory"  # what every URI begins with; likewise
+    router: str = ""  # the router's address, ws:// or wss://; default: the one noted in the state directory
+    router_ca: str = ""  # PEM file of the authority that signed the router's certificate, for wss://
+    interface: str = "127.0.0.1"  # where router and bridge listen
+    router_port: int = 8080  # WebSocket under /ws, the page under /
+    bridge_port: int = 5000  # the Grafana bridge
+    bridge_token: str = ""  # file with the bearer token of the bridge; needed beyond loopback
+    bridge_workers: int = 8  # threads that answer Grafana
+    legacy_port: int = 0  # TLS listener for existing WAMP-CRA clients; 0: none
+    legacy_certificate: str = ""  # its certificate chain, PEM; default: self-signed, made in the state directory
+    legacy_key: str = ""  # its private key, PEM
+    hosts: str = ""  # further host names, comma-separated, under which router and bridge may be addressed
+    origins: str = ""  # further web origins, comma-separated, whose pages may connect
+    nodes: str = "weather,sensors,lsof,host"  # what `sisock up` starts
+    message_limit: int = 16 * 2**20  # bytes of the largest WAMP message
+    ping_interval: float = 2.0  # seconds between pings of a connection
+    ping_timeout: float = 3.0  # seconds without a pong after which it is given up
+    deadline: float = 10.0  # seconds a call may take
+    ring: int = 8 * 2**20  # bytes of recent samples a node keeps in memory
+    log_level: str = "info"  # debug, info, warning, error
+    config: Path = Path("sisock.toml")  # configuration of the data nodes, a table each
+
+    @property
+    def uris(self) -> Uris:
+        """The URIs below the prefix."""
+        return Uris(self.prefix)
+
+    @property
+    def url(self) -> str:
+        """The router's WebSocket address: the one set, else the one that `sisock up` noted, else the default."""
+        noted = self.state / "router.url"
+        if self.router:
+            return self.router
+        return noted.read_text().strip() if noted.is_file() else f"ws://127.0.0.1:{self.router_port}/ws"
+
+
+def read(**given: Any) -> Settings:
+    """Settings from the environment, with those given (and not None) in their place.
+
+    Raises ValueError with the name of the setting where a value cannot be read.
+    """
+    values: dict[str, Any] = {"state": _state()}
+    for each in fields(Settings):
+        text = os.environ.get(f"SISOCK_{each.name.upper()}")
+        value = given.pop(each.name, None)
+        if value is None and text is not None:
+            value = text
+        if value is not None:
+            values[each.name] = _convert(each.name, value, type(each.default))
+    if given:
+        raise ValueError(f"unknown setting {sorted(given)[0]!r}: see `sisock settings`")
+    return Settings(**values)
+
+
+def _convert(name: str, value: Any, kind: type) -> Any:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ValueError(f"SISOCK_{name.upper()}={value!r}: not a valid {kind.__name__}") from error
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a child process that shall see these settings (and nothing less than ours)."""
+    given = {f"SISOCK_{each.name.upper()}": str(getattr(settings, each.name)) for each in fields(Settings)}
+    return {**os.environ, **given}

@@ -1,0 +1,88 @@
+"""The names that things may have, and the URIs made of them."""
+
+import re
+from typing import NamedTuple
+
+NODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+JOINT = "::"  # between node and field in a target, between timeline and field in a reduced answer
+
+
+def check_node(name: object) -> str:
+    """Return the node name; raise ValueError with the cure if it is outside the grammar."""
+    if not isinstance(name, str) or not NODE.fullmatch(name):
+        raise ValueError(
+            f"{name!r:.80} cannot name a data node: use a letter, then up to 62 letters, digits, '_' or '-'"
+        )
+    return name
+
+
+def check_field(name: object) -> str:
+    """Return the field name; raise ValueError with the cure if it is outside the grammar."""
+    if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable() or JOINT in name:
+        raise ValueError(f"{name!r:.80} cannot name a field: use 1 to 200 printable characters without '{JOINT}'")
+    return name
+
+
+def split_target(target: object) -> tuple[str, str]:
+    """Split `node::field`; raise ValueError with the cure for anything else."""
+    if not isinstance(target, str) or JOINT not in target:
+        raise ValueError(f"{target!r:.80} is not a target: write it as node{JOINT}field")
+    node, field = target.split(JOINT, 1)
+    return check_node(node), check_field(field)
+
+
+class Uris(NamedTuple):
+    """Every URI that sisock uses, below one prefix."""
+
+    prefix: str = "org.simonsobservatory"
+
+    @property
+    def add(self) -> str:
+        return f"{self.prefix}.data_node.add"
+
+    @property
+    def subtract(self) -> str:
+        return f"{self.prefix}.data_node.subtract"
+
+    @property
+    def get_data_node(self) -> str:
+        return f"{self.prefix}.consumer.get_data_node"
+
+    @property
+    def added(self) -> str:
+        return f"{self.prefix}.consumer.data_node_added"
+
+    @property
+    def subtracted(self) -> str:
+        return f"{self.prefix}.consumer.data_node_subtracted"
+
+    @property
+    def hub_nodes(self) -> str:
+        return f"{self.prefix}.hub.nodes"
+
+    @property
+    def hub_started(self) -> str:
+        return f"{self.prefix}.hub.started"
+
+    @property
+    def set_policy(self) -> str:
+        """Procedure of the router worker by which the hub hands it the policy."""
+        return f"{self.prefix}.router.set_policy"
+
+    @property
+    def authorize(self) -> str:
+        """Procedure of the router worker that decides every action."""
+        return f"{self.prefix}.router.authorize"
+
+    @property
+    def nodes_of_existing(self) -> re.Pattern[str]:
+        """Matches the `get_data` URI of a node and gives its name, for rebuilding a listing from the router."""
+        return re.compile(rf"{re.escape(self.prefix)}\.consumer\.({NODE.pattern})\.get_data")
+
+    def node(self, name: str, what: str) -> str:
+        """URI of a node's own procedure or topic: `get_fields`, `get_data`, `live`."""
+        return f"{self.prefix}.consumer.{name}.{what}"
+
+    def error(self, kind: str) -> str:
+        """URI of an error: `bad_request`, `not_authorized`, `failed`."""
+        return f"{self.prefix}.error.{kind}"
