@@ -42,7 +42,8 @@ class Column(NamedTuple):
         """The field type that these values have."""
         return "bool" if self.values.dtype.kind == "b" else "string" if self.values.dtype.kind == "T" else "number"
 
-    def __getitem__(self, rows: Any) -> "Column":  # type: ignore[override]  # rows, not parts of the tuple
+    def rows(self, rows: Any) -> "Column":
+        """The same column with only these rows (a slice, mask or indices)."""
         return Column(self.values[rows], None if self.missing is None else self.missing[rows])
 
     def present(self) -> NDArray[np.bool_]:
@@ -105,7 +106,7 @@ class Frame:
 
     def rows(self, rows: Any) -> "Frame":
         """The same frame with only these rows (a slice, mask or indices); identity is kept."""
-        return Frame(self.timeline, self.t[rows], {f: c[rows] for f, c in self.columns.items()}, self.epoch, self.seq)
+        return Frame(self.timeline, self.t[rows], {f: c.rows(rows) for f, c in self.columns.items()}, self.epoch, self.seq)
 
     def only(self, fields: Iterable[str]) -> "Frame":
         """The same frame with only these fields."""
@@ -114,11 +115,10 @@ class Frame:
 
     def between(self, start: int, end: int) -> "Frame":
         """The rows with `start <= t < end`; `seq` accounts for no more than the last of them."""
-        first, last = np.searchsorted(self.t, (start, end))
-        seq = None if self.seq is None else self.seq - (len(self.t) - int(last))
-        return Frame(
-            self.timeline, self.t[first:last], {f: c[first:last] for f, c in self.columns.items()}, self.epoch, seq
-        )
+        first, last = (int(row) for row in np.searchsorted(self.t, (start, end)))
+        seq = None if self.seq is None else self.seq - (len(self.t) - last)
+        inside = self.rows(slice(first, last))
+        return Frame(self.timeline, inside.t, inside.columns, self.epoch, seq)
 
 
 def concat(frames: Iterable[Frame]) -> Frame:

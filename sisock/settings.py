@@ -84,3 +84,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """The environment of a child process that shall see these settings (and nothing less than ours)."""
     given = {f"SISOCK_{each.name.upper()}": str(getattr(settings, each.name)) for each in fields(Settings)}
     return {**os.environ, **given}
+
+
+def notify_socket() -> str:
+    """Where systemd or `sisock up` listens for this process to be ready (NOTIFY_SOCKET); empty if nobody does."""
+    return os.environ.get("NOTIFY_SOCKET", "")

@@ -1,0 +1,138 @@
+"""A node that measures now and then: its author gives `sample`, the rest is here."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from sisock import reduction
+from sisock.frames import Answer, Field, Frame, Query, Timeline
+from sisock.nodes import health
+from sisock.nodes.base import DataNode, NoData, Publish, Service, call, declared, description_of, name_of
+from sisock.nodes.rows import Schema
+from sisock.nodes.threads import Threads
+from sisock.store.ring import Ring
+from sisock.times import NS
+
+log = logging.getLogger(__name__)
+_PATIENCE = 5.0  # seconds after which a `sample` that has not come back is told to be hanging
+
+
+class LiveNode(DataNode):
+    """Measure every `interval` seconds.
+
+    `sample()`, plain or async, returns `{field: value}`, a Frame of many rows, or a list of these; values are
+    numbers, texts, booleans or None. It may raise anything: NoData where there is nothing to measure.
+    """
+
+    interval: ClassVar[float] = 1.0
+
+    def sample(self) -> Any:
+        """Measure once."""
+        raise NoData(f"{type(self).__name__} has no sample(): write one")
+
+    def service(self) -> Service:
+        """This node at work, with a ring of recent samples."""
+        return LiveService(self)
+
+
+class LiveService:
+    """A live node at work: samples at its interval, remembers the recent ones, publishes each."""
+
+    kind = "live"
+
+    def __init__(self, node: LiveNode, *, ring: int = 8 * 2**20, clock: Callable[[], int] = time.time_ns) -> None:
+        """Remember `ring` bytes of samples; ask the clock for the time in ns since 1970."""
+        self.name, self.description = name_of(node), description_of(node)
+        if not node.interval > 0:
+            raise ValueError(f"{self.name}: an interval of {node.interval} s cannot be kept: give one above 0")
+        self._node, self._clock = node, clock
+        self._ring = Ring(ring)
+        self._schema = Schema(declared(node))
+        self._health = health.Health(clock)
+        self._threads = Threads(self.name, most=1)
+
+    # measuring
+
+    async def run(self, publish: Publish) -> None:
+        """Sample at the node's interval until cancelled; what is overdue is not made up for."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await self._attempt(publish)
+            due = max(due + self._node.interval, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _attempt(self, publish: Publish) -> None:
+        began = time.monotonic()
+        attempt = asyncio.ensure_future(call(self._node.sample, run_in_thread=self._threads.run))
+        try:
+            while not (await asyncio.wait({attempt}, timeout=max(_PATIENCE, self._node.interval)))[0]:
+                took = time.monotonic() - began
+                self._report(publish, "failed", took, f"sample() has not come back for {took:.0f} s")
+        finally:
+            attempt.cancel()
+        self._take(attempt, began, publish)
+
+    def _take(self, attempt: "asyncio.Future[Any]", began: float, publish: Publish) -> None:
+        try:
+            returned = attempt.result()
+        except NoData as none:
+            self._report(publish, "no data", time.monotonic() - began, str(none))
+        except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
+            self._report(publish, "failed", time.monotonic() - began, f"{type(error).__name__}: {error}")
+        else:
+            if returned is None:
+                self._report(publish, "no data", time.monotonic() - began, "sample() returned nothing")
+                return
+            frames, refused = self._schema.frames(returned, self._clock())
+            for frame in frames:
+                publish(self._ring.append(frame))
+            took = time.monotonic() - began
+            self._report(publish, "failed" if refused else "ok" if frames else "no data", took, refused)
+
+    def _report(self, publish: Publish, state: health.State, took: float, error: str | None = None) -> None:
+        frame, changed = self._health.report(state, took, error)
+        if changed:
+            log.log(logging.INFO if state == "ok" else logging.WARNING, "%s: %s%s", self.name, state, f": {error}" if error else "")
+        publish(self._ring.append(frame))
+
+    # answering
+
+    async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """All fields; the intervals are those of the samples between the two times."""
+        fields = {**self._schema.fields, **health.FIELDS}
+        names: dict[str, list[str]] = {}
+        for name, field in fields.items():
+            names.setdefault(field.timeline, []).append(name)
+        return fields, {axis: Timeline(self._interval(axis, start, end), tuple(of)) for axis, of in names.items()}
+
+    def _interval(self, timeline: str, start: int, end: int) -> float | None:
+        t = self._ring.window(timeline, (), start, end).t
+        return float(t[-1] - t[0]) / NS / (len(t) - 1) if len(t) > 1 else None
+
+    async def get_data(self, query: Query) -> Answer:
+        """What the ring still holds, reduced as the query asks."""
+        frames: list[Frame] = []
+        until: dict[str, int | None] = {}
+        for timeline in self._ring.timelines():
+            wanted = self._ring.fields(timeline).intersection(query.fields)
+            if wanted:
+                frame = self._window(timeline, [name for name in query.fields if name in wanted], query)
+                frames.append(frame)
+                until[timeline] = min(query.end, int(frame.t[-1])) if len(frame) else None
+        answer = reduction.answer(frames, query, until)
+        return Answer(answer.parts, answer.method, answer.bin, self._notices(frames, query.start))
+
+    def _window(self, timeline: str, fields: list[str], query: Query) -> Frame:
+        epoch, seq = query.since.get(timeline, ("", 0))
+        return self._ring.window(timeline, fields, query.start, query.end, seq if epoch == self._ring.epoch else 0)
+
+    def _notices(self, frames: list[Frame], start: int) -> tuple[str, ...]:
+        gone = {frame.timeline: self._ring.first(frame.timeline) for frame in frames if frame.timeline in self._ring.dropped}
+        cut = [first for first in gone.values() if first is not None and start < first]
+        if not cut:
+            return ()
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(min(cut) // NS))
+        return (f"{self.name} remembers its samples since {when} UTC; older ones are not in memory any more",)

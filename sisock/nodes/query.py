@@ -1,0 +1,61 @@
+"""What a caller asks, checked: the arguments of `get_data` and `get_fields` as a query."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sisock import times
+from sisock.frames import Query
+from sisock.reduction import METHODS, MOST_POINTS
+
+MOST_FIELDS = 10_000
+
+
+def parse_query(
+    fields: Any,
+    start: Any,
+    end: Any,
+    min_stride: Any = None,
+    *,
+    max_points: Any = None,
+    reduce: Any = None,
+    since: Any = None,
+    now: int,
+) -> Query:
+    """The query that these arguments make; raises ValueError with the cure where they make none."""
+    if not isinstance(fields, (list, tuple)) or not all(isinstance(name, str) for name in fields):
+        raise ValueError("get_data takes a list of field names first")
+    if len(fields) > MOST_FIELDS:
+        raise ValueError(f"{len(fields)} fields are too many for one call: ask for {MOST_FIELDS} at the most")
+    if reduce is not None and reduce not in METHODS:
+        raise ValueError(f"reduce={reduce!r:.80} is unknown: use one of {', '.join(METHODS)}")
+    first, last = times.window(start, end, now)
+    return Query(
+        tuple(dict.fromkeys(fields)), first, last, _stride(min_stride), _points(max_points), reduce, _since(since)
+    )
+
+
+def _stride(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise ValueError(f"min_stride={value!r:.80} is not a number of seconds, zero or more")
+    return times.to_ns(value) or None
+
+
+def _points(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_POINTS:
+        raise ValueError(f"max_points={value!r:.80} is not a whole number from 1 to {MOST_POINTS}")
+    return value
+
+
+def _since(value: Any) -> dict[str, tuple[str, int]]:
+    if value is None:
+        return {}
+    try:
+        if not isinstance(value, Mapping):
+            raise TypeError
+        return {str(name): (str(epoch), int(seq)) for name, (epoch, seq) in value.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"since={value!r:.80} is not of the form {{timeline: [epoch, seq]}}") from error
