@@ -1,12 +1,13 @@
 """How the commands and parts of sisock end: what each exit code says."""
 
 from enum import IntEnum
+from typing import Self
 
 
 class Exit(IntEnum):
     """Exit codes, the same for every command; each with what it means."""
 
-    def __new__(cls, code: int, meaning: str) -> "Exit":
+    def __new__(cls, code: int, meaning: str) -> Self:
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning

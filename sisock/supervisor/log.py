@@ -1,5 +1,6 @@
 """What a part says, on disk and never more than twice the limit."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,15 +17,19 @@ class Log:
         """Append the output; where the file is full it becomes `.1` and a new one begins."""
         lines = output.decode(errors="replace").strip().splitlines()
         self.last = next((line.strip() for line in reversed(lines) if line.strip()), self.last)[:300]
-        if os.fstat(self._file).st_size + len(output) > self._limit:
-            os.close(self._file)
-            self._path.replace(self._path.with_name(self._path.name + ".1"))
-            self._file = self._open()
-        os.write(self._file, output[-self._limit :])
+        with contextlib.suppress(OSError):  # a full disk costs the log, not the parts
+            self._append(output[-self._limit :])
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+    def _append(self, output: bytes) -> None:
+        if os.fstat(self._file).st_size + len(output) > self._limit:
+            self._path.replace(self._path.with_name(self._path.name + ".1"))
+            full, self._file = self._file, self._open()
+            os.close(full)
+        os.write(self._file, output)
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

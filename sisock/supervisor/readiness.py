@@ -14,7 +14,7 @@ class NotifySocket:
     """Listens at `path` for sd_notify messages; `on_ready(status)` is called for each that says READY."""
 
     def __init__(self, path: Path, on_ready: Callable[[str], None]) -> None:
-        if len(os.fsencode(path)) > 100:  # noqa: PLR2004
+        if len(os.fsencode(path)) > 100:
             raise ValueError(f"the state directory's path is too long for the socket {path}: choose a shorter --state")
         path.unlink(missing_ok=True)
         self.path = path

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from sisock.exits import Exit
 from sisock.supervisor.log import Log
@@ -38,10 +38,9 @@ class Supervisor:
     def __init__(
         self, parts: Sequence[Part], env: Mapping[str, str], folder: Path, report: Callable[[Change], None]
     ) -> None:
-        self._report = report
-        self._kept = [_Kept(part, env, folder, self._changed) for part in parts]
+        self._kept = [_Kept(part, env, folder, report) for part in parts]
 
-    async def __aenter__(self) -> "Supervisor":
+    async def __aenter__(self) -> Self:
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._poll)
         for kept in self._kept:
             kept.start()
@@ -67,9 +66,6 @@ class Supervisor:
     def last_line(self, name: str) -> str:
         """What the part last said."""
         return next((kept.log.last for kept in self._kept if kept.part.name == name), "")
-
-    def _changed(self, change: Change) -> None:
-        self._report(change)
 
     def _poll(self) -> None:
         for kept in self._kept:

@@ -1,0 +1,63 @@
+"""Which parts `sisock up` runs, each as a command line."""
+
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sisock.settings import Settings, environment
+
+
+class Part(NamedTuple):
+    """One process. Parts of the highest wave are stopped first; `port` is (host, port) where that says it is ready."""
+
+    name: str
+    argv: Sequence[str]
+    wave: int = 2
+    port: tuple[str, int] | None = None
+
+
+def plan(settings: Settings, *, bridge: bool = True) -> list[Part]:
+    """The parts of a complete sisock with the nodes of the settings: router, hub, bridge, one process a node."""
+    parts = [
+        Part("router", _module("sisock.router"), 0, (loopback(settings.interface), settings.router_port)),
+        Part("hub", _module("hub"), 1),
+    ]
+    if bridge:
+        parts.append(Part("bridge", _module("grafana_json")))
+    return parts + [Part(part_name(word), _module("sisock", "node", word)) for word in words(settings.nodes)]
+
+
+def words(nodes: str) -> list[str]:
+    """The names and files in a comma-separated list of nodes, each once."""
+    return list(dict.fromkeys(word.strip() for word in nodes.split(",") if word.strip()))
+
+
+def part_name(word: str) -> str:
+    """How the part of a node is called: by the node's name, or by the name of its file."""
+    return Path(word).stem if word.endswith(".py") else word
+
+
+def loopback(interface: str) -> str:
+    """Where this machine reaches what listens on the interface."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(interface, interface)
+
+
+def host_and_port(interface: str, port: int) -> str:
+    """The interface and port as they stand in an address that this machine can open."""
+    host = loopback(interface)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def child_environment(settings: Settings) -> Mapping[str, str]:
+    """The environment of the parts: the settings, unbuffered output, and where a checkout lies."""
+    env = environment(settings) | {"PYTHONUNBUFFERED": "1"}
+    root = str(Path(__file__).parents[2])
+    if root != sysconfig.get_path("purelib"):
+        env["PYTHONPATH"] = ":".join(filter(None, (root, env.get("PYTHONPATH"))))
+    return env
+
+
+def _module(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-P", "-m", *arguments)
