@@ -1,0 +1,129 @@
+"""What a panel asks: its window, points, targets and filters, read from the request."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+KEYS = ("node", "field", "unit", "type")  # what ad-hoc filters can look at
+OPERATORS = ("=", "!=", "=~", "!~")
+MOST_TARGETS = 200
+_MOST_POINTS = 100_000
+_USUAL_POINTS = 1000  # where the panel does not say how wide it is
+_EARLIEST = 1e-6  # seconds: zero and less would mean "ago" at the door
+
+
+class RequestError(ValueError):
+    """The request makes no sense; the sentence says why and what would."""
+
+
+class Target(NamedTuple):
+    """One line of the panel's query editor; `kind` is "timeserie" or "table"."""
+
+    text: str
+    ref: str | None
+    kind: str
+
+
+class Filter(NamedTuple):
+    """An ad-hoc filter: `key` is one of KEYS."""
+
+    key: str
+    operator: str
+    value: str
+
+
+class Panel(NamedTuple):
+    """A whole request: window in UNIX seconds, at most so many points a series."""
+
+    start: float
+    end: float
+    points: int
+    targets: tuple[Target, ...]
+    filters: tuple[Filter, ...]
+
+
+def parse_panel(body: Any) -> Panel:
+    """The panel of a SimpleJSON query; raises RequestError."""
+    body = checked(body, dict, "the request", "an object")
+    start, end = parse_range(body.get("range"))
+    points = parse_points(body.get("maxDataPoints"), body.get("intervalMs"), end - start)
+    return Panel(start, end, points, parse_targets(body.get("targets")), parse_filters(body.get("adhocFilters")))
+
+
+def parse_range(given: Any) -> tuple[float, float]:
+    """Start and end in UNIX seconds, both after 1970; raises RequestError."""
+    given = checked(given, dict, "range", 'an object as {"from": "2026-01-31T00:00:00.000Z", "to": …}')
+    start, end = (_moment(given.get(key), f"range.{key}") for key in ("from", "to"))
+    if end < start:
+        raise RequestError(f"the range ends before it begins: swap from={given['from']} and to={given['to']}")
+    return max(start, _EARLIEST), max(end, _EARLIEST)
+
+
+def _moment(text: Any, what: str) -> float:
+    try:
+        if not isinstance(text, str):
+            raise TypeError
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise RequestError(f"{what}={text!r:.80} is not a time: write it as 2026-01-31T23:59:59.999Z") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def parse_points(most: Any, interval_ms: Any, span: float) -> int:
+    """How many points a series may have: as wide as the panel, two per interval wanted; raises RequestError."""
+    points = _positive(most, "maxDataPoints")
+    interval = _positive(interval_ms, "intervalMs")
+    if interval is not None:
+        intervals = max(1, math.ceil(span * 1000 / interval))
+        points = 2 * intervals if points is None else min(points, 2 * intervals)
+    return max(1, min(_MOST_POINTS, math.floor(points or _USUAL_POINTS)))
+
+
+def _positive(value: Any, what: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise RequestError(f"{what}={value!r:.80} is not a number above zero")
+    return float(value)
+
+
+def parse_targets(given: Any) -> tuple[Target, ...]:
+    """The targets to answer, without the hidden and the empty ones; raises RequestError."""
+    targets = [_target(each) for each in checked(given or [], list, "targets", "a list")]
+    chosen = tuple(target for target in targets if target)
+    if len(chosen) > MOST_TARGETS:
+        raise RequestError(f"{len(chosen)} targets are too many for one panel: use {MOST_TARGETS} at the most")
+    return chosen
+
+
+def _target(given: Any) -> Target | None:
+    given = checked(given, dict, "a target", 'an object as {"target": "node::field"}')
+    text, ref, kind = given.get("target"), given.get("refId"), given.get("type") or "timeserie"
+    if given.get("hide") or text in (None, ""):
+        return None
+    checked(text, str, "target", "a text as node::field")
+    if kind not in ("timeserie", "table"):
+        raise RequestError(f"type={kind!r:.80} is unknown: use 'timeserie' or 'table'")
+    return Target(text, ref if isinstance(ref, str) else None, kind)
+
+
+def parse_filters(given: Any) -> tuple[Filter, ...]:
+    """The ad-hoc filters; raises RequestError."""
+    return tuple(_filter(each) for each in checked(given or [], list, "adhocFilters", "a list"))
+
+
+def _filter(given: Any) -> Filter:
+    given = checked(given, dict, "a filter", 'an object as {"key": "unit", "operator": "=", "value": "C"}')
+    key, operator, value = given.get("key"), given.get("operator", "="), given.get("value")
+    if key not in KEYS:
+        raise RequestError(f"the filter key {key!r:.80} is unknown: use one of {', '.join(KEYS)}")
+    if operator not in OPERATORS:
+        raise RequestError(f"the filter operator {operator!r:.80} is unknown: use one of {', '.join(OPERATORS)}")
+    return Filter(key, operator, checked(value, str, "a filter's value", "a text"))
+
+
+def checked(value: Any, kind: type, what: str, form: str) -> Any:
+    """The value, if it is of the kind; raises RequestError with the form it must have."""
+    if not isinstance(value, kind):
+        raise RequestError(f"{what} is {'missing' if value is None else repr(value)[:80]}: it must be {form}")
+    return value

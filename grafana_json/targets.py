@@ -1,0 +1,126 @@
+"""Which series the targets of a panel stand for, given what is known to be there."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from grafana_json.patterns import Pieces, expand, is_pattern, matches
+from grafana_json.query import Filter, Panel, RequestError, Target
+from sisock.frames import Field
+from sisock.uris import JOINT, split_target
+
+Known = Mapping[str, Mapping[str, Field]]  # what is known to be there: {node: {field: Field}}
+
+_MOST_SERIES = 1000
+_MOST_WILD = 200  # expansions with a wildcard, each of which is held against every name
+
+
+class Wanted(NamedTuple):
+    """One series to ask for."""
+
+    target: Target
+    node: str
+    field: str
+
+    @property
+    def name(self) -> str:
+        """What the panel calls the series."""
+        return f"{self.node}{JOINT}{self.field}"
+
+
+class Broken(NamedTuple):
+    """A target that stands for no series, and why."""
+
+    target: Target
+    why: str
+
+    @property
+    def name(self) -> str:
+        """What the panel calls the series that is not there."""
+        return self.target.text
+
+
+def needs_known(panel: Panel) -> bool:
+    """Whether resolving the panel needs to know what is there; plain targets do not."""
+    return bool(panel.filters) or any(is_pattern(target.text) for target in panel.targets)
+
+
+def resolve(panel: Panel, known: Known) -> list[Wanted | Broken]:
+    """The series that the targets stand for, filtered, in order; raises RequestError where they are too many."""
+    series: list[Wanted | Broken] = []
+    for target in panel.targets:
+        series += _resolve(target, known)
+        if len(series) > _MOST_SERIES:
+            raise RequestError(f"the panel asks for more than {_MOST_SERIES} series: choose fewer values")
+    keep = [_passes(each) for each in panel.filters]
+    return [s for s in series if isinstance(s, Broken) or all(test(s.node, s.field, known) for test in keep)]
+
+
+def _resolve(target: Target, known: Known) -> list[Wanted | Broken]:
+    text = target.text
+    node, _, field = text.partition(JOINT)
+    if not is_pattern(text) or field in known.get(node, {}):
+        return [_wanted(target, text)]
+    try:
+        texts = expand_names(text, lambda: (f"{node}{JOINT}{field}" for node in known for field in known[node]))
+    except ValueError as error:
+        return [Broken(target, str(error))]
+    if not texts:
+        return [Broken(target, f"nothing matches {text!r:.80}: see what there is with /search")]
+    return [_wanted(target, each) for each in texts]
+
+
+def _wanted(target: Target, text: str) -> Wanted | Broken:
+    try:
+        return Wanted(target, *split_target(text))
+    except ValueError as error:
+        return Broken(target._replace(text=text), str(error))
+
+
+def expand_names(pattern: str, names: Callable[[], Iterable[str]]) -> list[str]:
+    """The texts that the pattern stands for, those with wildcards looked up among the names.
+
+    Raises ValueError where they are too many.
+    """
+    expansions = expand(pattern, _MOST_SERIES)
+    wild = [pieces for pieces in expansions if len(pieces) > 1]
+    if len(wild) > _MOST_WILD:
+        raise ValueError(f"{pattern!r:.80} has more than {_MOST_WILD} wildcards: choose fewer values")
+    found = sorted(name for name in names() if _any_matches(wild, name)) if wild else []
+    return list(dict.fromkeys([pieces[0] for pieces in expansions if len(pieces) == 1] + found))
+
+
+def _any_matches(expansions: Iterable[Pieces], text: str) -> bool:
+    return any(matches(pieces, text) for pieces in expansions)
+
+
+def _passes(given: Filter) -> Callable[[str, str, Known], bool]:
+    """Whether a series of that node and field passes the filter, as a function."""
+    try:
+        allowed = [(given.value,)] if given.operator in ("=", "!=") else expand(given.value, _MOST_SERIES)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    wanted = not given.operator.startswith("!")
+
+    def test(node: str, field: str, known: Known) -> bool:
+        return _any_matches(allowed, attribute(given.key, node, field, known)) is wanted
+
+    return test
+
+
+def attribute(key: str, node: str, field: str, known: Known) -> str:
+    """What a filter of that key looks at; empty where it is not known."""
+    if key in ("node", "field"):
+        return node if key == "node" else field
+    about = known.get(node, {}).get(field)
+    return "" if about is None else (about.units or "") if key == "unit" else about.type
+
+
+def search(text: str, known: Known, most: int) -> list[str]:
+    """Targets that contain what is typed (or one of its alternatives), in any case; sorted, at most so many."""
+    try:
+        parts = [("", *map(str.lower, pieces), "") for pieces in expand(text, _MOST_SERIES)]
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    parts.append(("", text.lower(), ""))
+    names = (f"{node}{JOINT}{field}" for node in known for field in known[node])
+    return sorted(name for name in names if _any_matches(parts, name.lower()))[:most]
