@@ -1,8 +1,8 @@
 """What every data node has in common: what its author declares, and what it offers to whoever hosts it."""
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from sisock.frames import Answer, Field, Frame, Query, Timeline
 from sisock.uris import check_field, check_node
@@ -34,9 +34,13 @@ class Service(Protocol):
 class DataNode:
     """What an author declares. The docstring of the class is the node's description."""
 
-    name: ClassVar[str] = ""  # default: the class's name in lower case
-    sensitive: ClassVar[bool] = False  # shown only to consumers that may see sensitive nodes
-    fields: ClassVar[dict[str, Field]] = {}  # units and descriptions where there are any
+    name: str = ""  # default: the class's name in lower case
+    sensitive: bool = False  # shown only to consumers that may see sensitive nodes
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """Units and descriptions where there are any; most authors write a dict in its place."""
+        return {}
 
     def service(self) -> Service:
         """This node at work."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from typing import Any, ClassVar
+from typing import Any
 
 from sisock.nodes.base import NoData
 from sisock.nodes.live import LiveNode, LiveService
@@ -20,10 +20,11 @@ class CommandError(Exception):
 class CommandNode(LiveNode):
     """Run a command every `interval` seconds; `parse` makes samples of what it printed, as `sample` would."""
 
-    argv: ClassVar[tuple[str, ...]] = ()
-    timeout: ClassVar[float] = 10.0  # seconds
-    max_output: ClassVar[int] = 64 * 2**20  # bytes
-    exits: ClassVar[tuple[int, ...]] = (0,)  # exit codes that are no failure
+    argv: tuple[str, ...] = ()
+    timeout: float = 10.0  # seconds
+    max_output: int = 64 * 2**20  # bytes
+    exits: tuple[int, ...] = (0,)  # exit codes that are no failure
+    cure: str = "install it"  # what to do where the command is missing
 
     def parse(self, output: str) -> Any:
         """Samples in what the command printed; runs in a thread."""
@@ -31,7 +32,7 @@ class CommandNode(LiveNode):
 
     async def sample(self) -> Any:
         """Run the command once."""
-        output = await run_command(self.argv, self.timeout, self.max_output, self.exits)
+        output = await run_command(self.argv, self.timeout, self.max_output, self.exits, self.cure)
         return await _PARSER.run(self.parse, output)
 
     def service(self) -> LiveService:
@@ -42,7 +43,11 @@ class CommandNode(LiveNode):
 
 
 async def run_command(
-    argv: tuple[str, ...], timeout: float = 10.0, max_output: int = 64 * 2**20, exits: tuple[int, ...] = (0,)
+    argv: tuple[str, ...],
+    timeout: float = 10.0,
+    max_output: int = 64 * 2**20,
+    exits: tuple[int, ...] = (0,),
+    cure: str = "install it",
 ) -> str:
     """What the command printed. Raises CommandError; nothing of the command is left running then."""
     try:
@@ -55,7 +60,7 @@ async def run_command(
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise CommandError(f"the command {argv[0]!r} is not installed (or not in PATH): install it") from error
+        raise CommandError(f"the command {argv[0]!r} is not installed (or not in PATH): {cure}") from error
     except OSError as error:
         raise CommandError(f"the command {argv[0]!r} cannot be run: {error.strerror}") from error
     try:

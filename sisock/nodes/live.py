@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from sisock import reduction
 from sisock.frames import Answer, Field, Frame, Query, Timeline
@@ -26,7 +26,7 @@ class LiveNode(DataNode):
     numbers, texts, booleans or None. It may raise anything: NoData where there is nothing to measure.
     """
 
-    interval: ClassVar[float] = 1.0
+    interval: float = 1.0
 
     def sample(self) -> Any:
         """Measure once."""
@@ -49,7 +49,7 @@ class LiveService:
             raise ValueError(f"{self.name}: an interval of {node.interval} s cannot be kept: give one above 0")
         self._node, self._clock = node, clock
         self._ring = Ring(ring)
-        self._schema = Schema(declared(node))
+        self._schema = Schema(declared(node), lambda: node.fields)
         self._health = health.Health(clock)
         self._threads = Threads(self.name, most=1)
 

@@ -16,9 +16,10 @@ _MOST_ERRORS = 3
 class Schema:
     """The fields of a node as they are declared and seen: each keeps its type and its timeline."""
 
-    def __init__(self, declared: Mapping[str, Field]) -> None:
-        """Begin with what the author declared."""
+    def __init__(self, declared: Mapping[str, Field], current: Callable[[], Mapping[str, Field]] = dict) -> None:
+        """Begin with what the author declared; `current` is asked for units when an unknown field is met."""
         self.fields: dict[str, Field] = dict(declared)
+        self._current = current
         self._seen: set[str] = set()
 
     def frames(self, returned: Any, now: int) -> tuple[list[Frame], str | None]:
@@ -66,8 +67,9 @@ class Schema:
         if len(self._seen) >= MOST_FIELDS:
             refuse(f"more than {MOST_FIELDS} fields: make several nodes of it")
             return False
-        known = self.fields.get(name, Field())
-        if name in self.fields and column.type != known.type:
+        declared = self.fields.get(name) or self._current().get(name)
+        known = declared or Field()
+        if declared and column.type != known.type:
             refuse(f"{name!r} is declared as a {known.type}, but a {column.type} came")
             return False
         self.fields[name] = known._replace(timeline=timeline, type=column.type)
