@@ -1,0 +1,94 @@
+"""The Python client without async: for notebooks, scripts and threads."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sisock.consumer import Consumer, Node, Request
+from sisock.errors import ConsumerError
+from sisock.frames import Answer, Field, Frame, Timeline
+from sisock.keys import Key
+from sisock.settings import Settings
+
+T = TypeVar("T")
+
+
+class BlockingConsumer:
+    """The same without async, for notebooks, scripts and threads: it keeps an event loop in a thread of its own."""
+
+    def __init__(self, settings: Settings, name: str = "cli", key: Key | None = None) -> None:
+        """Connect as the principal `name`; use it in a `with`, or `close` it."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"consumer-{name}", daemon=True)
+        self._thread.start()
+        self._consumer: Consumer = self._do(self._start(settings, name, key))
+
+    async def _start(self, settings: Settings, name: str, key: Key | None) -> Consumer:
+        return await Consumer(settings, name, key).__aenter__()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the router and end the thread."""
+        self._do(self._consumer.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    @property
+    def connected(self) -> bool:
+        """True while joined to the router."""
+        return self._consumer.connected
+
+    def nodes(self) -> list[Node]:
+        """As `Consumer.nodes`."""
+        return self._do(self._consumer.nodes())
+
+    def fields(self, node: str, start: float = 1, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """As `Consumer.fields`."""
+        return self._do(self._consumer.fields(node, start, end))
+
+    def data(self, node: str, fields: Sequence[str], start: float = -3600.0, end: float = 0.0, **options: Any) -> Answer:
+        """As `Consumer.data`."""
+        return self._do(self._consumer.data(node, fields, start, end, **options))
+
+    def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
+        """As `Consumer.ask`."""
+        return self._do(self._consumer.ask(requests, deadline))
+
+    def live(self, node: str, fields: Sequence[str] | None = None, last: float = 0.0) -> Iterator[Frame]:
+        """As `Consumer.live`."""
+        return self._each(self._consumer.live(node, fields, last))
+
+    def events(self) -> Iterator[tuple[str, Node]]:
+        """As `Consumer.events`."""
+        return self._each(self._consumer.events())
+
+    def on_event(self, call: Callable[[str, Node], None]) -> None:
+        """Call with `"added" | "subtracted"` and the node, in the consumer's thread, as nodes come and go."""
+
+        async def tell() -> None:
+            async for what, node in self._consumer.events():
+                call(what, node)
+
+        self._telling = asyncio.run_coroutine_threadsafe(tell(), self._loop)
+
+    def _each(self, source: AsyncGenerator[T, None]) -> Iterator[T]:
+        try:
+            while True:
+                yield self._do(_next(source))
+        finally:
+            self._do(source.aclose())
+
+
+async def _next(source: AsyncGenerator[T, None]) -> T:
+    return await anext(source)

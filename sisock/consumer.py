@@ -1,0 +1,250 @@
+"""The Python client: which nodes there are, what they have, their samples past and live."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from sisock import following, wire
+from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
+from sisock.following import Inbox
+from sisock.frames import Answer, Field, Frame, Timeline
+from sisock.keys import Key, ensure_key
+from sisock.settings import Settings
+from sisock.wamp import Link, WampError
+
+__all__ = [
+    "Consumer",
+    "ConsumerError",
+    "NoAnswer",
+    "NoHub",
+    "Node",
+    "NodeAway",
+    "NodeUnknown",
+    "Request",
+]
+
+log = logging.getLogger(__name__)
+_MOST_EVENTS = 1000  # events kept for somebody who iterates slowly; the oldest go first
+
+
+class Node(NamedTuple):
+    """A data node as the hub lists it; `since` is int64 ns: for how long it has been up or away."""
+
+    name: str
+    description: str
+    state: str = "up"
+    since: int = 0
+    sensitive: bool = False
+    info: dict[str, Any] = {}  # noqa: RUF012  # never changed in place
+
+
+class Request(NamedTuple):
+    """One question among several that are asked at the same time; times as in `Consumer.data`."""
+
+    node: str
+    fields: tuple[str, ...]
+    start: float
+    end: float
+    max_points: int | None = None
+    reduce: str | None = None
+
+
+class Consumer:
+    """A consumer's connection: `async with Consumer(settings) as consumer`.
+
+    Times are float seconds: positive is UNIX time, zero or negative is that long ago; ranges are half-open.
+    """
+
+    def __init__(self, settings: Settings, name: str = "cli", key: Key | None = None) -> None:
+        """Join as the principal `name`, with the key in the state directory unless one is given."""
+        self._settings, self._uris = settings, settings.uris
+        self._link = Link(settings, name, key or ensure_key(settings.state, name), self._joined)
+        self._running: asyncio.Task[None] | None = None
+        self._listeners: list[Inbox[tuple[str, Node]]] = []
+        self._ours: dict[str, bool] = {}  # nodes that are known to answer in typed columns
+
+    async def __aenter__(self) -> Self:
+        self._running = asyncio.ensure_future(self._link.run())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        await self._link.leave()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})
+
+    @property
+    def connected(self) -> bool:
+        """True while joined to the router."""
+        return self._link.joined.is_set()
+
+    async def _joined(self, link: Link) -> None:
+        self._ours.clear()
+        await link.subscribe(self._uris.added, lambda node: self._hear("added", node))
+        await link.subscribe(self._uris.subtracted, lambda node: self._hear("subtracted", node))
+
+    def _hear(self, what: str, node: Any) -> None:
+        if isinstance(node, dict) and isinstance(node.get("name"), str):
+            self._ours.pop(node["name"], None)
+            heard = Node(node["name"], str(node.get("description") or ""), "up" if what == "added" else "away")
+            for listener in self._listeners:
+                listener.put((what, heard))
+
+    # asking
+
+    async def nodes(self) -> list[Node]:
+        """The data nodes that are up or known to be away, by name. Raises NoHub."""
+        listed = await self._ask_hub(self._uris.hub_nodes)
+        return [Node(**{key: node[key] for key in Node._fields}) for node in listed]
+
+    async def fields(self, node: str, start: float = 1, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """The fields of a node and its timelines, their intervals taken between two times."""
+        return wire.decode_fields(await self._ask(node, "get_fields", start, end))
+
+    async def data(  # noqa: PLR0913  # a query has so many sides
+        self,
+        node: str,
+        fields: Sequence[str],
+        start: float = -3600.0,
+        end: float = 0.0,
+        *,
+        max_points: int | None = None,
+        reduce: str | None = None,
+        min_stride: float | None = None,
+        since: dict[str, tuple[str, int]] | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Samples of the fields; with `max_points`, reduced for a screen with every spike kept.
+
+        Raises NodeUnknown, NodeAway, NoAnswer, NoHub, or ConsumerError with the node's own sentence.
+        """
+        options = {"max_points": max_points, "reduce": reduce, "since": since}
+        given = {name: value for name, value in options.items() if value is not None}
+        if not await self.is_ours(node):
+            return await self._data_in_lists(node, list(fields), start, end, min_stride, deadline)
+        parts: list[Any] = []
+        last = await self._ask(
+            node, "get_data", list(fields), start, end, min_stride,
+            deadline=deadline, on_progress=parts.append, columns="typed", **given,
+        )  # fmt: skip
+        if last is False:
+            raise ConsumerError(f"the answer of {node} would be too large: ask for fewer fields, less time or max_points")
+        return following.assemble([wire.decode_answer(part) for part in (*parts, last)])
+
+    async def _data_in_lists(  # noqa: PLR0913  # as the old procedure has them
+        self, node: str, fields: list[str], start: float, end: float, min_stride: float | None, deadline: float | None
+    ) -> Answer:
+        known, _ = await self.fields(node)
+        lists = await self._ask(node, "get_data", fields, start, end, min_stride, deadline=deadline)
+        if lists is False:
+            raise ConsumerError(f"the answer of {node} would be too large: ask for fewer fields or less time")
+        return wire.from_lists(lists, known)
+
+    async def _ask(self, node: str, what: str, *args: Any, deadline: float | None = None, **options: Any) -> Any:
+        await self._reach(deadline)
+        try:
+            return await self._link.call(self._uris.node(node, what), *args, deadline=deadline, **options)
+        except WampError as error:
+            raise await self._explain(node, error) from error
+
+    async def _explain(self, node: str, error: WampError) -> ConsumerError:
+        """The error of a call to a node in the words of this module."""
+        if error.kind in ("late", "canceled"):
+            return NoAnswer(f"{node} did not answer: {error}")
+        if error.kind == "lost":
+            return NoHub(str(error))
+        if error.kind not in ("no_such_procedure", "not_authorized"):
+            return ConsumerError(f"{node}: {error}")
+        listed = {each.name: each.state for each in await self.nodes()}
+        if node in listed:
+            return NodeAway(f"the data node {node} is away: it is known to the hub, but not connected")
+        return self._unknown(node, listed)
+
+    def _unknown(self, node: str, listed: Sequence[str] | dict[str, Any]) -> NodeUnknown:
+        return NodeUnknown(f"there is no data node {node!r}; the hub knows {', '.join(sorted(listed)) or 'none'}")
+
+    async def _ask_hub(self, uri: str) -> Any:
+        await self._reach(None)
+        try:
+            return await self._link.call(uri)
+        except WampError as error:
+            if error.kind == "no_such_procedure":
+                raise NoHub("the router is there, but no hub: start it with `sisock up` or `sisock hub`") from error
+            raise NoHub(f"the hub cannot be asked: {error}") from error
+
+    async def _reach(self, deadline: float | None) -> None:
+        """Wait until joined. Raises NoHub with the trouble after the deadline."""
+        if self._link.joined.is_set():
+            return
+        limit = self._settings.deadline if deadline is None else deadline
+        try:
+            await asyncio.wait_for(self._link.joined.wait(), limit)
+        except TimeoutError:
+            raise NoHub(self._link.trouble or f"not joined within {limit:g} s") from None
+
+    async def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
+        """Answers to several requests, asked at the same time; one that fails is its error and costs no other."""
+
+        async def one(request: Request) -> Answer | ConsumerError:
+            try:
+                async with asyncio.timeout(deadline):
+                    node, fields, start, end, most, reduce = request
+                    return await self.data(node, fields, start, end, max_points=most, reduce=reduce, deadline=deadline)
+            except TimeoutError:
+                return NoAnswer(f"{request.node} did not answer within {deadline:g} s")
+            except ConsumerError as error:
+                return error
+            except wire.WireError as error:
+                return ConsumerError(f"{request.node}: {error}")
+
+        return list(await asyncio.gather(*(one(request) for request in requests)))
+
+    # following
+
+    async def events(self) -> AsyncGenerator[tuple[str, Node], None]:
+        """`("added" | "subtracted", node)` as nodes come and go, from now on."""
+        inbox: Inbox[tuple[str, Node]] = Inbox(_MOST_EVENTS)
+        self._listeners.append(inbox)
+        try:
+            while True:
+                yield await inbox.get()
+        finally:
+            self._listeners.remove(inbox)
+
+    def live(self, node: str, fields: Sequence[str] | None = None, last: float = 0.0) -> AsyncGenerator[Frame, None]:
+        """Frames of the node from now on, after those of the `last` seconds; each sample once.
+
+        Goes on through lost connections and restarts of the node: what the node still has is made up for.
+        """
+        return following.follow(self, node, fields, last)
+
+    async def subscribe(self, node: str, heard: Callable[[Frame], None]) -> Callable[[], Awaitable[None]]:
+        """Call `heard` with each live frame of the node as it comes, at most once; what comes back ends that."""
+
+        def decode(event: Any) -> None:
+            try:
+                heard(wire.decode_frame(event))
+            except wire.WireError as error:
+                log.warning("%s: a live frame was left out: %s", node, error)
+
+        await self._reach(None)
+        try:
+            return await self._link.subscribe(self._uris.node(node, "live"), decode)
+        except WampError as error:
+            raise await self._explain(node, error) from error
+
+    async def is_ours(self, node: str) -> bool:
+        """True if the node speaks our extension; those in the old way know only lists."""
+        if node not in self._ours:
+            listed = {each.name: each.info for each in await self.nodes()}
+            if node not in listed:
+                raise self._unknown(node, listed)
+            self._ours[node] = listed[node].get("v") == wire.VERSION
+        return self._ours[node]
+
+    def on_lost(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Call when the connection is lost; what comes back ends that."""
+        self._link.lost.append(call)
+        return lambda: self._link.lost.remove(call)

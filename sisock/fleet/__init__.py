@@ -1,0 +1,1 @@
+"""The hub's logic, without a router."""

@@ -1,0 +1,181 @@
+"""History and live frames as one line: each sample once, by its identity."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
+from sisock.frames import Answer, Frame, concat
+
+if TYPE_CHECKING:
+    from sisock.consumer import Consumer
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+_MOST_FRAMES = 1000  # live frames that wait for a slow reader; what is dropped is asked for again
+_OPEN_END = 9.2e9  # a time that is not reached: what comes while we ask belongs to the answer
+_POLL = 1.0  # seconds between questions to a node in the old way
+_RETRY = 1.0  # seconds before a node is asked again that did not answer
+
+
+class Inbox(Generic[T]):
+    """What has come and waits to be read, up to a number; the oldest goes first and is counted."""
+
+    def __init__(self, most: int) -> None:
+        """Hold at most so many."""
+        self._waiting: deque[T] = deque(maxlen=most)
+        self._some = asyncio.Event()
+        self.dropped = 0
+
+    def put(self, item: T) -> None:
+        """Add one."""
+        self.dropped += len(self._waiting) == self._waiting.maxlen
+        self._waiting.append(item)
+        self._some.set()
+
+    async def get(self) -> T:
+        """The oldest; waits for one."""
+        await self._some.wait()
+        item = self._waiting.popleft()
+        if not self._waiting:
+            self._some.clear()
+        return item
+
+
+class Follower:
+    """How far each timeline of a node has been seen."""
+
+    def __init__(self, fields: Iterable[str] | None) -> None:
+        """Follow these fields, or all."""
+        self.fields = None if fields is None else frozenset(fields)
+        self.since: dict[str, tuple[str, int]] = {}  # timeline -> epoch, sequence of the next sample
+        self._until: dict[str, int] = {}  # timeline -> time of the last sample, for nodes without sequences
+
+    def misses(self, frame: Frame) -> bool:
+        """True if samples lie between those seen and this frame."""
+        if frame.epoch is None or frame.seq is None:
+            return False
+        epoch, seen = self.since.get(frame.timeline, (frame.epoch, 0))
+        return frame.seq - len(frame) > (seen if epoch == frame.epoch else 0)
+
+    def take(self, frame: Frame) -> Frame | None:
+        """What of the frame is new, with the fields followed only; None if there is nothing."""
+        fresh = self._by_time(frame) if frame.epoch is None or frame.seq is None else self._by_sequence(frame)
+        if self.fields is not None:
+            fresh = fresh.only(self.fields)
+        return fresh if len(fresh) and fresh.columns else None
+
+    def _by_sequence(self, frame: Frame) -> Frame:
+        assert frame.epoch is not None and frame.seq is not None  # noqa: S101, PT018  # checked by the caller
+        epoch, seen = self.since.get(frame.timeline, (frame.epoch, 0))
+        known = seen if epoch == frame.epoch else 0
+        self.since[frame.timeline] = (frame.epoch, max(known, frame.seq))
+        first = frame.seq - len(frame)
+        return frame.rows(slice(min(max(0, known - first), len(frame)), None))
+
+    def _by_time(self, frame: Frame) -> Frame:
+        until = self._until.get(frame.timeline)
+        fresh = frame if until is None else frame.rows(frame.t > until)
+        if len(fresh):
+            self._until[frame.timeline] = int(fresh.t[-1])
+        return fresh
+
+
+async def follow(consumer: "Consumer", node: str, fields: Sequence[str] | None, last: float) -> AsyncGenerator[Frame, None]:
+    """Frames of the node: those of the `last` seconds, then live ones, through every interruption."""
+    follower = Follower(fields)
+    beginning = -last
+    while True:
+        try:
+            source = _pushed if await consumer.is_ours(node) else _polled
+            async with contextlib.aclosing(source(consumer, node, follower, beginning)) as frames:
+                async for frame in frames:
+                    beginning = 1.0  # what was missed is found by sequence, however long it takes
+                    yield frame
+        except NodeUnknown:
+            raise
+        except (NodeAway, NoAnswer, NoHub) as trouble:
+            log.info("%s: %s", node, trouble)
+        await _until_there(consumer, node)
+
+
+async def _pushed(consumer: "Consumer", node: str, follower: Follower, beginning: float) -> AsyncGenerator[Frame, None]:
+    """History, then live frames; gaps are asked for again. Ends when the link or the node is lost."""
+    inbox: Inbox[Frame | None] = Inbox(_MOST_FRAMES)
+    unwatch = consumer.on_lost(lambda: inbox.put(None))
+    end = await consumer.subscribe(node, inbox.put)
+    gone = asyncio.ensure_future(_gone(consumer, node, inbox))
+    try:
+        for frame in await _missed(consumer, node, follower, beginning):
+            yield frame
+        while (heard := await inbox.get()) is not None:
+            if follower.misses(heard):
+                for frame in await _missed(consumer, node, follower, 1.0):
+                    yield frame
+            fresh = follower.take(heard)
+            if fresh is not None:
+                yield fresh
+    finally:
+        gone.cancel()
+        unwatch()
+        await end()
+
+
+async def _gone(consumer: "Consumer", node: str, inbox: "Inbox[Frame | None]") -> None:
+    """Put an end into the inbox when the node is subtracted."""
+    async with contextlib.aclosing(consumer.events()) as events:
+        async for what, heard in events:
+            if what == "subtracted" and heard.name == node:
+                inbox.put(None)
+
+
+async def _missed(consumer: "Consumer", node: str, follower: Follower, beginning: float) -> list[Frame]:
+    """What the node has from `beginning` on that was not seen."""
+    known, _ = await consumer.fields(node, 0, 0)
+    wanted = [name for name in known if follower.fields is None or name in follower.fields]
+    answer = await consumer.data(node, wanted, beginning, _OPEN_END, since=dict(follower.since) or None)
+    fresh = (follower.take(part.points) for part in answer.parts)
+    return [frame for frame in fresh if frame is not None]
+
+
+async def _polled(consumer: "Consumer", node: str, follower: Follower, beginning: float) -> AsyncGenerator[Frame, None]:
+    """Frames of a node in the old way, which has to be asked again and again."""
+    while True:
+        for frame in await _missed(consumer, node, follower, beginning):
+            yield frame
+        await asyncio.sleep(_POLL)
+        beginning = -60.0
+
+
+async def _until_there(consumer: "Consumer", node: str) -> None:
+    """Wait until the node can be asked (again)."""
+    async with contextlib.aclosing(consumer.events()) as events:
+        while True:
+            coming = asyncio.ensure_future(anext(events))
+            try:
+                if any(each.name == node and each.state == "up" for each in await consumer.nodes()):
+                    return
+            except ConsumerError as trouble:
+                log.debug("%s: %s", node, trouble)
+            finally:
+                # an event, or a moment later: the hub may be the one that is away
+                await asyncio.wait({coming}, timeout=_RETRY)
+                coming.cancel()
+
+
+def assemble(parts: Sequence[Answer]) -> Answer:
+    """One answer of the parts in which a large one travelled: rows of the same axis one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    axes: dict[str, list[Frame]] = {}
+    for answer in parts:
+        for part in answer.parts:
+            axes.setdefault(part.points.timeline, []).append(part.points)
+    last = {part.points.timeline: part for answer in parts for part in answer.parts}
+    whole = tuple(last[key]._replace(points=concat(frames)) for key, frames in axes.items())
+    return Answer(whole, parts[-1].method, parts[-1].bin, parts[-1].notices)

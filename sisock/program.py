@@ -1,0 +1,34 @@
+"""What every long-running program of sisock has in common: its log, its signals, its exit code."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from sisock.exits import Exit
+
+
+def run(main: Coroutine[Any, Any, Any], log_level: str = "info") -> int:
+    """Run until it returns or a signal ends it; the exit code. Log lines go to stderr."""
+    logging.basicConfig(
+        stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
+    )
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_until_signalled(main))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return Exit.OK
+
+
+async def _until_signalled(main: Coroutine[Any, Any, Any]) -> None:
+    task = asyncio.ensure_future(main)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        logging.getLogger(__name__).info("ended")

@@ -1,0 +1,160 @@
+"""A data node at the router: its procedures offered, its name announced, its samples published."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import sisock
+from sisock import times, wire
+from sisock.frames import Answer, Frame
+from sisock.keys import Key
+from sisock.nodes.base import Service
+from sisock.nodes.query import parse_query
+from sisock.settings import Settings
+from sisock.wamp import Call, Link, WampError
+
+log = logging.getLogger(__name__)
+
+
+class NameTaken(Exception):
+    """Another data node has the name; says what to do."""
+
+
+async def serve(service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None) -> None:
+    """Run the node at the router until cancelled; `ready` gets a line when the hub has it.
+
+    Raises NameTaken if another node has its name and keeps it, WampError if the router refuses what it offers.
+    """
+    await Serving(service, settings, key, ready).run()
+
+
+class Serving:
+    """One node at work and its link."""
+
+    def __init__(self, service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None) -> None:
+        """Serve under the service's own name with its key."""
+        self._service, self._settings, self._uris = service, settings, settings.uris
+        self._ready = ready
+        self._freed = asyncio.Event()
+        self.link = Link(settings, service.name, key, self._joined)
+
+    async def run(self) -> None:
+        """Measure and serve until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._service.run(self._publish))
+                tasks.create_task(self.link.run())
+        except* (NameTaken, WampError) as group:
+            raise group.exceptions[0] from None
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Tell the hub, so that nobody has to find out."""
+        if self.link.joined.is_set():
+            try:
+                await self.link.call(self._uris.subtract, self._service.name, self.link.session_id, deadline=1)
+            except WampError as error:
+                log.debug("%s: not subtracted: %s", self._service.name, error)
+            await self.link.leave()
+
+    # joining
+
+    async def _joined(self, link: Link) -> None:
+        name, uris = self._service.name, self._uris
+        await link.subscribe(uris.subtracted, self._subtracted)
+        await link.subscribe(uris.hub_started, self._hub_started)
+        for what, handler in (("get_fields", self._get_fields), ("get_data", self._get_data)):
+            await self._claim(link, uris.node(name, what), handler)
+        await self._announce()
+
+    async def _claim(self, link: Link, uri: str, handler: Any) -> None:
+        """Register; a name that is taken may be our own of a moment ago, so wait until the router would know."""
+        patience = self._settings.ping_interval + self._settings.ping_timeout + 1
+        until = time.monotonic() + patience
+        while True:
+            self._freed.clear()
+            try:
+                return await link.register(uri, handler)
+            except WampError as error:
+                if error.kind != "procedure_already_exists":
+                    raise
+            if time.monotonic() > until:
+                raise NameTaken(
+                    f"the hub already has a data node called {self._service.name!r}: stop it, or start this one with --name"
+                )
+            try:
+                await asyncio.wait_for(self._freed.wait(), 1)
+            except TimeoutError:
+                log.debug("%s: the name is still taken", self._service.name)
+
+    def _subtracted(self, node: Any) -> None:
+        if isinstance(node, dict) and node.get("name") == self._service.name:
+            self._freed.set()
+
+    async def _hub_started(self) -> None:
+        await self._announce()
+
+    async def _announce(self) -> None:
+        """Tell the hub of this node; without a hub, wait for its call."""
+        service, link = self._service, self.link
+        info = {"v": 1, "kind": service.kind, "version": sisock.__version__}
+        try:
+            added = await link.call(self._uris.add, service.name, service.description, link.session_id, info=info)
+        except WampError as error:
+            log.info("%s: waiting for the hub: %s", service.name, error)
+            return
+        if not added:
+            log.warning("%s: the hub says that another session has this name", service.name)
+            return
+        if self._ready is not None and not self._ready.done():
+            now = time.time_ns()
+            fields, _ = await service.get_fields(now, now)
+            self._ready.set_result(f"{len(fields)} fields")
+
+    # answering
+
+    async def _get_fields(self, call: Call) -> Any:
+        try:
+            start, end = times.window(*_two(*call.args), time.time_ns())
+            return wire.encode_fields(*await self._service.get_fields(start, end))
+        except (TypeError, ValueError) as error:
+            raise WampError("bad_request", str(error)) from error
+
+    async def _get_data(self, call: Call) -> Any:
+        options = dict(call.kwargs)
+        columns = options.pop("columns", "list")
+        try:
+            if columns not in ("list", "typed"):
+                raise ValueError(f"columns={columns!r:.80} is unknown: use 'list' or 'typed'")
+            query = parse_query(*call.args, **options, now=time.time_ns())
+            answer = await self._service.get_data(query)
+        except (TypeError, ValueError) as error:
+            raise WampError("bad_request", str(error).removeprefix("parse_query() ")) from error
+        return self._in_lists(answer, query.fields) if columns == "list" else self._typed(answer, call)
+
+    def _in_lists(self, answer: Answer, fields: tuple[str, ...]) -> Any:
+        return wire.to_lists(answer, fields) if wire.size(answer, lists=True) <= self.link.limit else False
+
+    def _typed(self, answer: Answer, call: Call) -> Any:
+        """The answer, or its last part after the others went ahead; False to a caller that takes no parts."""
+        try:
+            *ahead, last = wire.split(answer, self.link.limit)
+        except ValueError as error:
+            raise WampError("failed", str(error)) from error
+        if ahead and call.progress is None:
+            return False
+        for part in ahead:
+            assert call.progress is not None  # noqa: S101  # checked above
+            call.progress(wire.encode_answer(part))
+        return wire.encode_answer(last)
+
+    def _publish(self, frame: Frame) -> None:
+        uri = self._uris.node(self._service.name, "live")
+        for part in wire.split_frame(frame, self.link.limit):
+            self.link.publish(uri, wire.encode_frame(part))
+
+
+def _two(start: Any = 1, end: Any = 0) -> tuple[Any, Any]:
+    return start, end

@@ -1,0 +1,266 @@
+"""The seam to autobahn for clients: join as a principal, call, offer and publish, and join again for ever."""
+
+import asyncio
+import logging
+import random
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from sisock.keys import Key
+from sisock.settings import Settings
+
+sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # where it is installed, its wheel complains about numpy 2
+
+from autobahn.asyncio.wamp import ApplicationSession  # noqa: E402
+from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
+from autobahn.wamp.cryptosign import CryptosignKey  # noqa: E402
+from autobahn.wamp.exception import ApplicationError, SerializationError, TransportLost  # noqa: E402
+from autobahn.wamp.serializer import CBORSerializer  # noqa: E402
+from autobahn.wamp.types import CallOptions, ComponentConfig, PublishOptions, RegisterOptions  # noqa: E402
+
+log = logging.getLogger(__name__)
+_FIRST_DELAY, _LAST_DELAY = 0.1, 3.0  # seconds between attempts to join
+_HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
+_MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
+_MARGIN = 4096  # bytes of a message around what we put in
+
+
+class WampError(Exception):
+    """A call, a registration or a sign-in failed. `kind` is the last word of the error's URI.
+
+    Ours are bad_request, not_authorized, failed; WAMP's no_such_procedure, procedure_already_exists …;
+    and `lost` where the link to the router went, `late` where the deadline passed.
+    """
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        """Say what kind of error it is, and what a person should know."""
+        super().__init__(sentence)
+        self.kind = kind
+
+
+class Call(NamedTuple):
+    """A call that has come in: the arguments, and who the router says is calling."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    session: int | None
+    authid: str | None
+    progress: Callable[[Any], None] | None  # sends a part of the result ahead, where the caller wants that
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+class Link:
+    """The connection of one principal to the router, made again for ever when it is lost."""
+
+    def __init__(self, settings: Settings, name: str, key: Key, on_join: Callable[["Link"], Awaitable[None]] | None = None) -> None:
+        """Join as `name`; call `on_join` after each joining, to offer and subscribe. What it raises ends `run`."""
+        self.settings, self.name = settings, name
+        self.joined = asyncio.Event()
+        self.unsent = 0  # live events dropped because the router did not take them
+        self.trouble = "not connected yet"
+        self.lost: list[Callable[[], None]] = []  # called when the link is lost
+        self._key, self._on_join = key, on_join
+        self._session: _Session | None = None
+        self._transport: asyncio.Transport | None = None
+
+    # life
+
+    async def run(self) -> None:
+        """Stay joined until cancelled."""
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                session = await self._open()
+            except (OSError, WampError) as error:
+                self._tell(f"cannot join the router at {self.settings.url}: {error}")
+                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311  # spreads many nodes, no secret
+                delay = min(_LAST_DELAY, delay * 2)
+                continue
+            delay = _FIRST_DELAY
+            self._tell("")
+            await self._live(session)
+
+    async def _live(self, session: "_Session") -> None:
+        """Work in a session until it is over."""
+        try:
+            if self._on_join is not None:
+                await self._on_join(self)
+            self.joined.set()
+            self._tell(await session.over)
+        except WampError as error:
+            if error.kind != "lost":
+                raise
+            self._tell(str(error))
+        finally:
+            self.joined.clear()
+            self._session = None
+            for tell in list(self.lost):
+                tell()
+            if self._transport is not None:
+                self._transport.abort() if not session.over.done() else self._transport.close()
+
+    def _tell(self, trouble: str) -> None:
+        """Log what changed, once."""
+        if trouble and trouble != self.trouble:
+            log.warning("%s: %s", self.name, trouble)
+        elif not trouble and self.trouble:
+            log.info("%s: joined %s", self.name, self.settings.url)
+        self.trouble = trouble
+
+    async def _open(self) -> "_Session":
+        settings, loop = self.settings, asyncio.get_running_loop()
+        where = urlsplit(settings.url)
+        if where.scheme not in ("ws", "wss") or where.hostname is None:
+            raise WampError("bad_request", f"{settings.url!r} is not a router's address: write ws://HOST:PORT/ws or wss://…")
+        session = _Session(settings.realm, self.name, self._key)
+        factory = WampWebSocketClientFactory(lambda: session, url=settings.url, serializers=[CBORSerializer()], loop=loop)
+        factory.setProtocolOptions(
+            openHandshakeTimeout=_HANDSHAKE,
+            closeHandshakeTimeout=1,
+            autoPingInterval=settings.ping_interval,
+            autoPingTimeout=settings.ping_timeout,
+            maxMessagePayloadSize=settings.message_limit,
+            maxFramePayloadSize=settings.message_limit,
+        )
+        context = ssl.create_default_context(cafile=settings.router_ca or None) if where.scheme == "wss" else None
+        port = where.port or (443 if context else 80)
+        try:
+            async with asyncio.timeout(_HANDSHAKE):
+                self._transport, _ = await loop.create_connection(factory, where.hostname, port, ssl=context)
+            async with asyncio.timeout(_HANDSHAKE):
+                await asyncio.shield(session.joining)
+        except TimeoutError as error:
+            raise WampError("lost", f"it did not answer within {_HANDSHAKE:g} s") from error
+        finally:
+            if not session.joining.done() or session.joining.exception():
+                if self._transport is not None:
+                    self._transport.abort()
+        self._session = session
+        return session
+
+    async def leave(self) -> None:
+        """Say goodbye to the router, so that it need not find out."""
+        if self._session is not None and self._session.is_attached():
+            session = self._session
+            session.leave()
+            await asyncio.wait({session.over}, timeout=1)
+
+    # work
+
+    @property
+    def session_id(self) -> int | None:
+        """The id of the session, as the router discloses it to others."""
+        return self._session.session_id if self._session is not None else None
+
+    @property
+    def limit(self) -> int:
+        """Bytes that a message may carry."""
+        return self.settings.message_limit - _MARGIN
+
+    def _attached(self) -> "_Session":
+        if self._session is None or not self._session.is_attached():
+            raise WampError("lost", f"not joined to the router at {self.settings.url}: {self.trouble or 'joining'}")
+        return self._session
+
+    async def call(
+        self, uri: str, *args: Any, deadline: float | None = None, on_progress: Callable[[Any], None] | None = None, **kwargs: Any
+    ) -> Any:
+        """What the procedure returns; raises WampError, after `deadline` seconds (default: the setting) at the latest."""
+        options = CallOptions(on_progress=on_progress) if on_progress else None
+        limit = self.settings.deadline if deadline is None else deadline
+        return await self._do(limit, uri, lambda s: s.call(uri, *args, options=options, **kwargs))
+
+    async def register(self, uri: str, handler: Handler) -> None:
+        """Offer a procedure for the length of this session."""
+
+        async def endpoint(*args: Any, details: Any, **kwargs: Any) -> Any:
+            try:
+                return await handler(Call(args, kwargs, details.caller, details.caller_authid, details.progress))
+            except WampError as error:
+                raise ApplicationError(self.settings.uris.error(error.kind), str(error)) from error
+
+        options = RegisterOptions(details_arg="details")
+        await self._do(self.settings.deadline, uri, lambda s: s.register(endpoint, uri, options=options))
+
+    async def subscribe(self, uri: str, handler: Callable[..., Any]) -> Callable[[], Awaitable[None]]:
+        """Call `handler` with the arguments of each event of the topic; what comes back ends that."""
+        subscription = await self._do(self.settings.deadline, uri, lambda s: s.subscribe(handler, uri))
+
+        async def end() -> None:
+            if subscription.active and self._session is subscription.session:
+                await subscription.unsubscribe()
+
+        return end
+
+    def publish(self, uri: str, *args: Any, eligible: list[str] | None = None) -> bool:
+        """Publish to a topic, at most once, to all or to these principals; False without a link, or if it is too slow."""
+        session, transport = self._session, self._transport
+        if session is None or transport is None or not session.is_attached():
+            return False
+        if transport.get_write_buffer_size() > _MOST_UNSENT:
+            self.unsent += 1
+            return False
+        session.publish(uri, *args, options=None if eligible is None else PublishOptions(eligible_authid=eligible))
+        return True
+
+    async def _do(self, limit: float, uri: str, act: Callable[["_Session"], Any]) -> Any:
+        try:
+            async with asyncio.timeout(limit):
+                return await act(self._attached())
+        except TimeoutError as error:
+            raise WampError("late", f"{uri} gave no answer within {limit:g} s") from error
+        except ApplicationError as error:
+            kind = "lost" if error.error.endswith("transport_lost") else error.error.rpartition(".")[2]
+            raise WampError(kind, str(error.args[0]) if error.args else error.error) from error
+        except TransportLost as error:
+            raise WampError("lost", "the connection to the router was lost") from error
+        except SerializationError as error:
+            raise WampError("failed", f"{uri}: this cannot be sent: {error}") from error
+
+
+class _Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not typed
+    """One session, from joining to its end."""
+
+    def __init__(self, realm: str, name: str, key: Key) -> None:
+        super().__init__(ComponentConfig(realm=realm))
+        self._name, self._key = name, CryptosignKey.from_bytes(bytes.fromhex(key.private))
+        self._reason = "the connection to the router was lost"
+        self.session_id: int | None = None
+        loop = asyncio.get_running_loop()
+        self.joining: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[str] = loop.create_future()
+
+    def onConnect(self) -> None:  # noqa: N802  # autobahn's names
+        extra = {"pubkey": self._key.public_key(), "channel_binding": None}
+        self.join(self.config.realm, ["cryptosign"], self._name, authextra=extra)
+
+    def onChallenge(self, challenge: Any) -> Any:  # noqa: N802
+        return self._key.sign_challenge(challenge)
+
+    def onJoin(self, details: Any) -> None:  # noqa: N802
+        self.session_id = details.session
+        if not self.joining.done():
+            self.joining.set_result(None)
+
+    def onLeave(self, details: Any) -> None:  # noqa: N802
+        if not self.joining.done():
+            self.joining.set_exception(WampError("not_authorized", str(details.message or details.reason)))
+        elif details.message:
+            self._reason = f"the router ended the session: {details.message}"
+        super().onLeave(details)
+
+    def onDisconnect(self) -> None:  # noqa: N802
+        super().onDisconnect()
+        if not self.joining.done():
+            self.joining.set_exception(WampError("lost", "the router closed the connection"))
+        if not self.over.done():
+            self.over.set_result(self._reason)
+
+    def onUserError(self, fail: Any, msg: str) -> None:  # noqa: N802
+        if not isinstance(fail.value, ApplicationError):
+            log.error("%s: %s: %r", self._name, msg, fail.value)
