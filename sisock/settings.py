@@ -27,6 +27,7 @@ class Settings:
     bridge_port: int = 5000  # the Grafana bridge
     bridge_token: str = ""  # file with the bearer token of the bridge; needed beyond loopback
     bridge_workers: int = 8  # threads that answer Grafana
+    bridge_deadline: float = 3.0  # seconds after which a node that does not answer costs a panel its series
     legacy_port: int = 0  # TLS listener for existing WAMP-CRA clients; 0: none
     legacy_certificate: str = ""  # its certificate chain, PEM; default: self-signed, made in the state directory
     legacy_key: str = ""  # its private key, PEM
