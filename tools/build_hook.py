@@ -23,10 +23,11 @@ class PageHook(BuildHookInterface[Any]):
         script = Path(self.root, "js", "build.py")
         if not self._built and script.is_file():
             subprocess.run([sys.executable, str(script)], cwd=self.root, check=True, timeout=600)
+        if version == "editable" or self.target_name != "wheel":
+            return
         if not self._page.is_dir():
             raise FileNotFoundError(f"there is no page at {self._page}: js/build.py makes it, is js/ complete?")
-        if self.target_name == "wheel" and version != "editable":
-            build_data["force_include"][str(self._page)] = "sisock/_shipped/page"
+        build_data["force_include"][str(self._page)] = "sisock/_shipped/page"
 
     @property
     def _page(self) -> Path:

@@ -1,0 +1,51 @@
+# What can be done here. Python packages go into .venv, from the hashed lock files of requirements/.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help run test lint bench images soak peers page lock wheel clean installed-run installed-dev
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: installed-run page  ## start router, hub, bridge and nodes on this machine; ARGS="--nodes host" goes to `sisock up`
+	@exec $(BIN)/python tools/foreground.py $(BIN)/sisock up $(ARGS)
+
+test: installed-dev page peers  ## run all tests; ARGS="-k weather" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: installed-dev  ## style, types, floors, Dockerfiles, JavaScript
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/hadolint Dockerfile*
+	@for each in $$(git ls-files 'js/*.js' 'js/**/*.js'); do node --check "$$each" || exit 1; done
+
+bench: installed-dev page  ## print every figure as a ratio against its peer, measured in the same run
+	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+soak: installed-dev page  ## keep everything running for MINUTES=60 and watch memory, files and answers
+	@$(BIN)/python benchmarks/soak.py --minutes $${MINUTES:-60}
+
+images: installed-dev page  ## build every image, start it and see it join a hub
+	@$(BIN)/python tools/images.py $(ARGS)
+
+peers: installed-dev  ## install the real programs that tests speak to (Chromium, lsof, …)
+	@$(BIN)/python tests/peers.py
+
+page: installed-run  ## bundle the browser page into js/dist
+	@$(BIN)/python js/build.py
+
+wheel: installed-dev  ## build wheel and sdist into dist/
+	@$(BIN)/python -m build --no-isolation
+
+lock: installed-dev  ## write the lock files anew; ARGS="--upgrade" takes the newest versions
+	@$(BIN)/python tools/lock.py $(ARGS)
+
+clean:  ## remove all that make made here (not the state directory)
+	rm -rf .venv dist js/dist js/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+installed-run installed-dev: installed-%:
+	@$(PYTHON) tools/setup.py $*

@@ -1,0 +1,36 @@
+"""Writes the hashed lock files of requirements/ from pyproject.toml; arguments go to pip-compile."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+HEADER = "# Made by `make lock`: exact versions with their hashes. What is asked for stands in pyproject.toml.\n"
+OPTIONS = (
+    "--quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-header --newline lf "
+    "--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options"  # it names no index
+).split()
+BUILD = ["--build-deps-for", "wheel"]  # so that sisock itself is installed without fetching anything more
+RUN = ["--constraint", "requirements/run.txt"]  # the same versions everywhere
+LOCKS = {
+    "run": ["--extra", "router", "--extra", "grafana", "--extra", "host", *BUILD, "pyproject.toml"],
+    "node": ["--extra", "host", *BUILD, *RUN, "pyproject.toml"],
+    "bridge": ["--extra", "grafana", *BUILD, *RUN, "pyproject.toml"],
+    "dev": ["--extra", "dev", *BUILD, *RUN, "pyproject.toml"],
+    "nodejs": ["requirements/nodejs.in"],
+}
+
+
+def main() -> None:
+    """Write them in this order: the others follow the versions of `run`."""
+    for name, arguments in LOCKS.items():
+        target = f"requirements/{name}.txt"
+        print(f"locking {target}", flush=True)
+        command = [sys.executable, "-m", "piptools", "compile", *OPTIONS, "-o", target, *arguments, *sys.argv[1:]]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=1800)
+        path = ROOT / target
+        path.write_text(HEADER + path.read_text().removeprefix(HEADER))
+
+
+if __name__ == "__main__":
+    main()
