@@ -1,0 +1,16 @@
+"""Who may sign in: keys, principals and one-time tokens in the state directory."""
+
+from sisock.keys.key import Key, ensure_key
+from sisock.keys.principals import Principal, compile_policy, ensure_principal, parse_policy, write_policy
+from sisock.keys.tokens import new_page_token
+
+__all__ = [
+    "Key",
+    "Principal",
+    "compile_policy",
+    "ensure_key",
+    "ensure_principal",
+    "new_page_token",
+    "parse_policy",
+    "write_policy",
+]

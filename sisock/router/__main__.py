@@ -1,0 +1,5 @@
+"""`python -m sisock.router`."""
+
+from sisock.router.start import main
+
+main()

@@ -1,0 +1,46 @@
+"""The page under "/": the built files of a folder, and nothing else."""
+
+from typing import Any
+
+from twisted.web.resource import ForbiddenResource, Resource
+from twisted.web.static import File
+
+from sisock.router.doors import host_allowed
+from sisock.router.policy import rights
+
+HEADERS = {
+    "Cache-Control": "no-cache",  # asks again after an update; unchanged files are not sent again
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+        "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",  # the address carries the token
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Page(File):  # type: ignore[misc]  # Twisted's class is Any here
+    """Serves the folder named in `extra`; it may come into being later."""
+
+    def __init__(self, extra: dict[str, Any] | str, *args: Any, **more: Any) -> None:
+        folder = extra["folder"] if isinstance(extra, dict) else extra
+        super().__init__(folder, *args, **more)
+        self.contentTypes = {**File.contentTypes, ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+    def getChild(self, path: bytes, request: Any) -> Resource:
+        host = request.getHeader(b"host")
+        if not host_allowed(rights().settings, host.decode("latin-1") if host else None):
+            return ForbiddenResource("this is not a name of the router: open the address that `sisock up` printed")
+        if path.startswith(b"."):
+            return self.childNotFound
+        return super().getChild(path, request)
+
+    def directoryListing(self) -> Resource:
+        return self.childNotFound
+
+    def render_GET(self, request: Any) -> Any:
+        for name, value in HEADERS.items():
+            request.setHeader(name, value)
+        return super().render_GET(request)
+
+    render_HEAD = render_GET

@@ -1,0 +1,96 @@
+"""A client's session inside the router, with what Crossbar's own leaves open."""
+
+import hmac
+from typing import Any
+
+from autobahn.wamp.exception import ProtocolError
+from autobahn.wamp.types import Accept, CloseDetails, Deny, HelloDetails, SessionDetails
+from crossbar.router.auth import PendingAuthWampCra
+from crossbar.router.session import RouterSession
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from sisock.router.policy import rights
+from sisock.router.refusals import SENTENCE, Refusals
+
+JOIN_WITHIN = 30.0  # seconds in which whoever connects must have joined
+LEAVE_WITHIN = 1.0  # seconds that a session told to leave, or refused, keeps its connection
+LONGEST = 200  # characters of a name that somebody claims
+_EXTRA = ("pubkey", "channel_binding")  # what we want to hear of a client before it has joined
+_refusals = Refusals()
+
+
+class Session(RouterSession):  # type: ignore[misc]  # Crossbar has no types
+    """Refuses with one sentence, and keeps no connection that does not join."""
+
+    def onOpen(self, transport: Any) -> None:
+        super().onOpen(transport)
+        self._expect_join()
+
+    def onHello(self, realm: str | None, details: HelloDetails) -> Any:
+        self._claimed = details.authid
+        if len(details.authid or "") > LONGEST:
+            return self._refuse("its name is too long")
+        extra = details.authextra if isinstance(details.authextra, dict) else {}
+        details.authextra = {key: extra[key] for key in _EXTRA if isinstance(extra.get(key), str)}
+        return self._uniform(maybeDeferred(super().onHello, realm, details))
+
+    def onAuthenticate(self, signature: str, extra: dict[str, Any]) -> Any:
+        return self._uniform(maybeDeferred(super().onAuthenticate, signature, extra))
+
+    def onMessage(self, msg: Any) -> None:
+        if getattr(msg, "forward_for", None):  # between routers; anybody else claims to be another by it
+            raise ProtocolError("'forward_for' is not for clients")
+        super().onMessage(msg)
+
+    def onJoin(self, details: SessionDetails) -> None:
+        if details.authextra:
+            details.authextra.pop("session_token", None)  # the client has it; the hub's meta events shall not
+        super().onJoin(details)
+
+    def onLeave(self, details: CloseDetails) -> None:
+        super().onLeave(details)
+        self._expect_join()
+
+    def leave(self, reason: str | None = None, message: str | None = None) -> None:
+        """Tell the client to leave, and see to it that it does."""
+        super().leave(reason, message)
+        reactor.callLater(LEAVE_WITHIN, self._close)
+
+    def _uniform(self, answer: Deferred) -> Deferred:
+        return answer.addCallbacks(self._answered, lambda failure: self._refuse(_cause(failure)))
+
+    def _answered(self, answer: object) -> object:
+        return self._refuse(answer.message) if isinstance(answer, Deny) else answer
+
+    def _refuse(self, reason: object) -> Deny:
+        _refusals.note(self._claimed, reason)
+        self._pending_auth = None  # no second guess at the same challenge
+        reactor.callLater(LEAVE_WITHIN, self._close_unless_joined)
+        return Deny(rights().settings.uris.error("not_authorized"), SENTENCE)
+
+    def _expect_join(self) -> None:
+        reactor.callLater(JOIN_WITHIN, self._close_unless_joined)
+
+    def _close_unless_joined(self) -> None:
+        if self._session_id is None:
+            self._close()
+
+    def _close(self) -> None:
+        if self._transport is not None and self._transport.isOpen():
+            self._transport.close()
+
+
+class QuietWampCra(PendingAuthWampCra):  # type: ignore[misc]  # Crossbar has no types
+    """WAMP-CRA that neither logs what it expected nor tells by its timing how near a guess was."""
+
+    def authenticate(self, signature: object) -> Accept | Deny:
+        expected, given = str(self._signature), str(signature)
+        if self._signature and hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+            return self._accept()
+        return Deny(message="its secret is wrong")
+
+
+def _cause(failure: Failure) -> str:
+    return f"{failure.type.__name__}: {failure.value}"
