@@ -1,0 +1,31 @@
+/** Errors as sentences that name the thing and the cure. */
+
+export class SisockError extends Error {
+  /** @param {string} kind last word of the error's URI  @param {string} sentence what is wrong and what helps */
+  constructor(kind, sentence) {
+    super(sentence);
+    this.name = "SisockError";
+    this.kind = kind;
+  }
+}
+
+export const SIGN_IN_AGAIN =
+  "This sign-in is not valid: it was used before, or it has run out. " +
+  "Run `sisock link` where sisock runs, and open the address that it prints.";
+
+const SENTENCES = {
+  no_such_procedure: (who) => `${who} is not connected: start it, or wait until it is listed as up.`,
+  canceled: (who) => `${who} vanished while it was answering: it is asked again when it is back.`,
+  not_authorized: (who) => `This sign-in may not read ${who}: ask whoever keeps sisock for the right.`,
+  authorization_failed: (who) => `The router could not decide whether this sign-in may read ${who}: see the router's log.`,
+};
+
+/** Make a SisockError of whatever a WAMP call was rejected with; `who` is the thing that was asked. */
+export function sentence(problem, who) {
+  if (problem instanceof SisockError) return problem;
+  const kind = String(problem?.error ?? "failed").split(".").pop();
+  const said = problem?.args?.[0];
+  if (problem?.error && !problem.error.startsWith("wamp.") && typeof said === "string") return new SisockError(kind, said);
+  const make = SENTENCES[kind] ?? (() => `${who} could not answer (${kind}): ${said ?? problem?.message ?? "no reason given"}.`);
+  return new SisockError(kind, make(who));
+}

@@ -1,0 +1,158 @@
+/** A connection that is kept for ever: signs in, notices silence, comes back, and says in which state it is. */
+
+import { SIGN_IN_AGAIN, SisockError, sentence } from "./errors.js";
+import { call, signIn } from "./wamp.js";
+
+const FIRST_DELAY = 300;
+const LONGEST_DELAY = 5000;
+const PATIENCE = 10000; // ms that a sign-in or a call may take
+const BEAT = 8000; // ms between proofs that the router is alive
+
+export class Link {
+  /** @param options {url, realm, authid, beat: a URI that may be called at any time}  @param tickets Tickets */
+  constructor(options, tickets) {
+    this.options = options;
+    this.tickets = tickets;
+    this.state = "connecting";
+    this.reason = "";
+    this.current = null;
+    this.listeners = new Set();
+    this.subscriptions = new Set();
+    this.pending = new Set();
+    this.wake = () => {};
+    this.keep();
+  }
+
+  /** Tell `callback(state, sentence)` now and at each change; returns a function that stops it. */
+  onState(callback) {
+    this.listeners.add(callback);
+    callback(this.state, this.reason);
+    return () => this.listeners.delete(callback);
+  }
+
+  /** Call a procedure; waits for the connection, rejects with a SisockError after `deadline` ms. */
+  async call(uri, args, kwargs, { who, deadline = PATIENCE, progress } = {}) {
+    const giveUp = Promise.withResolvers();
+    const late = new SisockError("deadline", `${who} did not answer within ${deadline / 1000} s: it may be busy or hang.`);
+    const timer = setTimeout(() => giveUp.reject(late), deadline);
+    this.pending.add(giveUp);
+    try {
+      const session = await Promise.race([this.joined(), giveUp.promise]);
+      return await Promise.race([call(session, uri, args, kwargs, progress), giveUp.promise]);
+    } catch (problem) {
+      throw sentence(problem, who);
+    } finally {
+      clearTimeout(timer);
+      this.pending.delete(giveUp);
+    }
+  }
+
+  /** Subscribe, now and after each reconnect; resolves with a function that ends it. `who` is for the error's sentence. */
+  async subscribe(uri, handler, who) {
+    const wanted = { uri, handler, handle: null };
+    this.subscriptions.add(wanted);
+    try {
+      if (this.current) await this.attach(wanted, this.current.session);
+    } catch (problem) {
+      this.subscriptions.delete(wanted);
+      throw sentence(problem, who);
+    }
+    return () => this.detach(wanted);
+  }
+
+  /** Sign in with a new one-time token. */
+  signIn(token) {
+    this.tickets.renew(token);
+    if (this.state === "refused") this.keep();
+    else this.wake();
+  }
+
+  /** End the connection for good. */
+  close() {
+    this.set("closed", "This page closed the connection.");
+    this.current?.close();
+    this.wake();
+  }
+
+  // keeping it
+
+  async keep() {
+    let delay = FIRST_DELAY;
+    this.set("connecting", "Connecting to the router…");
+    while (this.state !== "closed") {
+      try {
+        await this.once();
+        delay = FIRST_DELAY;
+      } catch (problem) {
+        if (problem.refused && !this.tickets.refused()) return this.set("refused", SIGN_IN_AGAIN);
+        if (problem.refused) continue;
+      }
+      if (this.state === "closed") return;
+      this.set("lost", "The router does not answer; trying again until it does.");
+      await this.pause(delay * (0.8 + 0.4 * Math.random()));
+      delay = Math.min(LONGEST_DELAY, delay * 1.6);
+    }
+  }
+
+  /** One session from sign-in to its end. */
+  async once() {
+    const ticket = this.tickets.next;
+    if (ticket === null) throw { refused: true };
+    const joined = await signIn({ ...this.options, ticket, patience: PATIENCE });
+    this.tickets.welcome(joined.extra);
+    await Promise.all([...this.subscriptions].map((wanted) => this.attach(wanted, joined.session).catch(() => {})));
+    this.current = joined;
+    this.set("connected", "Connected.");
+    const heart = setInterval(() => this.beat(joined), BEAT);
+    await joined.closed;
+    clearInterval(heart);
+    this.current = null;
+    const lost = new SisockError("lost", "The connection to the router was lost: it is asked again after reconnecting.");
+    for (const waiting of this.pending) waiting.reject(lost);
+  }
+
+  /** Any reply, even an error, proves that the router is alive; none ends the session. */
+  async beat(joined) {
+    const silence = new Promise((resolve) => setTimeout(resolve, BEAT / 2, "silence"));
+    const reply = call(joined.session, this.options.beat, [], {}).catch(() => "error");
+    if ((await Promise.race([reply, silence])) === "silence") joined.close();
+  }
+
+  pause(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  joined() {
+    if (this.current) return Promise.resolve(this.current.session);
+    if (this.state === "refused") return Promise.reject(new SisockError("not_authorized", SIGN_IN_AGAIN));
+    return new Promise((resolve) => {
+      const stop = this.onState((state) => {
+        if (state !== "connected" || !this.current) return;
+        resolve(this.current.session);
+        queueMicrotask(() => stop());
+      });
+    });
+  }
+
+  async attach(wanted, session) {
+    wanted.handle = await session.subscribe(wanted.uri, (args) => wanted.handler(...args));
+  }
+
+  detach(wanted) {
+    this.subscriptions.delete(wanted);
+    if (this.current && wanted.handle?.active) this.current.session.unsubscribe(wanted.handle).catch?.(() => {});
+    wanted.handle = null;
+  }
+
+  set(state, reason) {
+    this.state = state;
+    this.reason = reason;
+    for (const listener of [...this.listeners]) listener(state, reason);
+  }
+}

@@ -1,0 +1,115 @@
+/** Live data of one node: history first, then every new sample once, over lost frames, restarts and reconnects. */
+
+import { decodeAnswer } from "./answer.js";
+import { Joining } from "./joining.js";
+
+const SLACK = 1; // ms by which a re-read starts early; what was there already is dropped by its sequence
+const MOST_WAITING = 10000; // frames; what is dropped beyond is asked for later
+
+export class Live {
+  /**
+   * @param client Client  @param fields names of fields
+   * @param options {last: ms of history, maxPoints, reduce, poll: ask every so many ms as well (for nodes without live frames)}
+   * @param onUpdate (answer, {history: boolean}) => void  @param onProblem (SisockError) => void
+   */
+  constructor(client, node, fields, options, onUpdate, onProblem) {
+    Object.assign(this, { client, node, fields, options, onUpdate, onProblem });
+    this.joins = new Map();
+    this.queue = [];
+    this.asking = null;
+    this.stopped = false;
+    this.unsubscribe = null;
+    this.timer = null;
+    this.begun = false;
+  }
+
+  /** Subscribe, then ask for the history; every later reconnect asks for what was missed. */
+  async start() {
+    const handler = (raw) => this.take(decodeAnswer(raw));
+    try {
+      this.unsubscribe = await this.client.link.subscribe(this.client.uris.live(this.node), handler, this.node);
+    } catch (problem) {
+      this.onProblem(problem);
+    }
+    if (this.stopped) return this.stop();
+    this.offState = this.client.link.onState((state) => state === "connected" && this.read());
+    if (this.options.poll) this.timer = setInterval(() => this.read(), this.options.poll);
+  }
+
+  stop() {
+    this.stopped = true;
+    clearInterval(this.timer);
+    this.offState?.();
+    this.unsubscribe?.();
+    this.unsubscribe = null;
+  }
+
+  /** A live frame came. Where samples before it are missing they are asked for, once. */
+  take(frame, asked = false) {
+    if (this.asking || !this.begun) return this.wait(frame);
+    let fresh = frame.only(this.fields);
+    const axes = Object.entries(frame.axes).filter(([, axis]) => this.joins.has(axis.of) || !fresh.empty);
+    for (const [key, axis] of axes) {
+      const known = this.join(axis.of).place(axis);
+      if (known === null && !asked) return this.wait(frame);
+      if (known) fresh = fresh.without(key, known);
+    }
+    for (const [, axis] of axes) this.join(axis.of).settle(axis);
+    if (!fresh.empty) this.give(fresh, false);
+  }
+
+  wait(frame) {
+    if (this.queue.length < MOST_WAITING) this.queue.push(frame);
+    this.read();
+  }
+
+  /** Ask for the history, or for what came after what is known; frames wait meanwhile. */
+  read() {
+    if (this.stopped) return;
+    this.asking ??= this.ask().finally(() => {
+      this.asking = null;
+      const waiting = this.queue.splice(0);
+      if (!this.stopped) for (const frame of waiting) this.take(frame, true);
+    });
+  }
+
+  async ask() {
+    const { last = 0, maxPoints, reduce } = this.options;
+    const history = !this.begun;
+    const start = history ? -last : Math.min(...[...this.joins.values()].map((join) => join.last)) - SLACK;
+    const since = history ? undefined : this.since();
+    try {
+      const asked = { maxPoints, reduce, since };
+      const answer = await this.client.data(this.node, this.fields, Number.isFinite(start) ? start : -last, 0, asked);
+      this.begun = true;
+      this.settle(answer, history);
+    } catch (problem) {
+      this.queue.length = 0;
+      if (!this.stopped) this.onProblem(problem);
+    }
+  }
+
+  settle(answer, history) {
+    let fresh = answer;
+    for (const [key, axis] of history ? [] : Object.entries(answer.axes)) {
+      const doubles = this.join(axis.of).doubles(axis);
+      if (doubles) fresh = fresh.without(key, doubles);
+    }
+    for (const axis of Object.values(answer.axes)) this.join(axis.of).settle(axis);
+    if (history || !fresh.empty) this.give(fresh, history);
+  }
+
+  give(answer, history) {
+    if (!this.stopped) this.onUpdate(answer, { history });
+  }
+
+  since() {
+    const known = [...this.joins].filter(([, join]) => join.known).map(([name, join]) => [name, join.since]);
+    return Object.fromEntries(known);
+  }
+
+  join(timeline) {
+    if (!this.joins.has(timeline)) this.joins.set(timeline, new Joining());
+    return this.joins.get(timeline);
+  }
+}

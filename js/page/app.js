@@ -1,0 +1,159 @@
+/** The page: connects, lists nodes and fields, and shows what is chosen. */
+
+import "uplot/dist/uPlot.min.css";
+import "./style.css";
+import { connect } from "../sisock.js";
+import * as address from "./address.js";
+import { Board } from "./board.js";
+import { setText } from "./dom.js";
+import { NodeList } from "./nodes.js";
+import { series } from "./palette.js";
+import { Rows } from "./rows.js";
+import { SignIn } from "./signin.js";
+import { Toolbar } from "./toolbar.js";
+import { View } from "./view.js";
+
+const RELIST = 15e3; // ms after which the list is asked anew even if no node came or went
+const $ = (id) => document.getElementById(id);
+const WORDS = { connecting: "connecting", connected: "connected", lost: "connection lost", refused: "not signed in", closed: "closed" };
+
+class App {
+  constructor() {
+    const said = address.read(location.hash);
+    if (said.token) history.replaceState(null, "", location.pathname + location.search + address.write([], new View()));
+    this.client = connect({ url: socket(), token: said.token, ...remembered(said) });
+    this.view = new View(said.span ?? undefined, said.end);
+    this.wanted = said.fields;
+    this.chosen = [];
+    this.nodes = [];
+    this.board = new Board($("board"), this.client, this.view, {
+      remove: (line) => this.toggle(line.node, line.field, false),
+      changed: () => this.turned(),
+      drawn: () => this.view.live && this.rows.refreshSoon(),
+    });
+    this.toolbar = new Toolbar($("toolbar"), this.view, this.moves());
+    this.rows = new Rows($("rows"), this.client, this.view);
+    this.list = new NodeList($("nodes"), this.client, {
+      toggle: (node, field, on) => this.toggle(node, field, on),
+      isChosen: (node, field) => this.chosen.some((line) => line.node === node && line.field === field),
+      colourOf: (node, field) => series(this.chosen.find((line) => line.node === node && line.field === field)?.colour ?? 0),
+    });
+    this.signIn = new SignIn($("sign-in"), (token) => this.client.signIn(token));
+    this.client.onState((state, sentence) => this.connection(state, sentence));
+    this.client.onNodes(() => this.relist());
+    setInterval(() => document.hidden || this.relist(), RELIST);
+    $("menu").addEventListener("click", () => this.menu());
+  }
+
+  moves() {
+    const { view, board } = this;
+    return {
+      range: (span) => board.turn(view.live ? view.goLive(span) : view.zoom(span / view.span, 1, Date.now())),
+      live: () => board.turn(view.goLive()),
+      all: () => board.showAll(),
+      zoom: (factor) => board.turn(view.zoom(factor, 0.5, Date.now())),
+      pan: (part) => board.turn(view.pan(part, Date.now())),
+    };
+  }
+
+  connection(state, sentence) {
+    $("connection").dataset.state = state;
+    setText($("connection-word"), WORDS[state]);
+    $("connection").title = sentence;
+    if (state === "connected") {
+      this.signIn.done();
+      this.relist();
+    }
+    if (state === "refused") this.signIn.ask(sentence);
+  }
+
+  /** Ask the hub who is there. */
+  async relist() {
+    if (this.client.link.state !== "connected") return;
+    try {
+      const nodes = await this.client.nodes();
+      const back = nodes.filter((node) => node.state === "up" && this.nodes.some((old) => old.name === node.name && (old.state !== "up" || old.since !== node.since)));
+      this.nodes = nodes;
+      setText($("nodes-problem"), nodes.length ? "" : "No data node is connected yet: start one with `sisock node`.");
+      this.list.update(nodes);
+      await this.restore();
+      if (back.some((node) => this.chosen.some((line) => line.node === node.name))) this.board.ask();
+    } catch (problem) {
+      setText($("nodes-problem"), problem.message);
+    }
+  }
+
+  /** Show what the address says, or at the first visit something that moves. */
+  async restore() {
+    if (!this.wanted.length && !this.chosen.length && !this.started) await this.suggest();
+    this.started = true;
+    const waiting = this.wanted.filter(([node]) => this.nodes.some(({ name, state }) => name === node && state === "up"));
+    this.wanted = this.wanted.filter((target) => !waiting.includes(target));
+    for (const [node, field] of waiting) await this.toggle(node, field, true);
+  }
+
+  async suggest() {
+    const node = this.nodes.find(({ state, info, sensitive }) => state === "up" && info.kind === "live" && !sensitive);
+    if (!node) return;
+    const about = await this.list.get(node.name).ask();
+    const field = Object.keys(about.fields).find((name) => about.fields[name].type === "number" && about.fields[name].timeline !== "health");
+    if (field) this.wanted = [[node.name, field]];
+    this.list.get(node.name).details.open = true;
+  }
+
+  async toggle(node, field, on) {
+    this.chosen = this.chosen.filter((line) => line.node !== node || line.field !== field);
+    if (on) {
+      const line = await this.line(node, field).catch((problem) => void setText($("nodes-problem"), problem.message));
+      if (line) this.chosen.push(line);
+    }
+    this.board.choose(this.chosen);
+    this.rows.choose(this.chosen);
+    this.list.marks();
+    $("hint").hidden = this.chosen.length > 0;
+    this.turned();
+  }
+
+  async line(node, field) {
+    const all = await this.list.get(node).ask();
+    const about = all.fields[field];
+    if (!about) return null;
+    const taken = new Set(this.chosen.map((line) => line.colour));
+    const colour = [...Array(this.chosen.length + 1).keys()].find((n) => !taken.has(n));
+    const { kind } = this.nodes.find((each) => each.name === node)?.info ?? {};
+    const publishes = kind === "live" || kind === "command" || about.timeline === "health";
+    return { node, field, about, all, colour, publishes };
+  }
+
+  turned() {
+    history.replaceState(null, "", address.write(this.chosen, this.view));
+    this.toolbar.update();
+    if (!this.view.live) this.rows.refreshSoon();
+  }
+
+  menu() {
+    const open = document.body.classList.toggle("menu-open");
+    $("menu").setAttribute("aria-expanded", String(open));
+  }
+}
+
+/** The router listens beside the page. */
+function socket() {
+  const url = new URL("ws", location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = url.search = "";
+  return url.href;
+}
+
+/** Realm and prefix, where they are not the default, for this and later loads of the page. */
+function remembered({ realm, prefix }) {
+  const out = {};
+  for (const [name, value] of Object.entries({ realm, prefix })) {
+    if (value) sessionStorage.setItem(`sisock ${name}`, value);
+    const kept = sessionStorage.getItem(`sisock ${name}`);
+    if (kept) out[name] = kept;
+  }
+  return out;
+}
+
+new App();

@@ -1,0 +1,121 @@
+/** A chart of texts and booleans: a lane for each field, a band for each state. */
+
+import uPlot from "uplot";
+import { FONT, axisSize, timeAxis } from "./axes.js";
+import { colour, state } from "./palette.js";
+import { runs, valueAt } from "./runs.js";
+
+const LANE = 42;
+const BAND = 20;
+const AXIS = 48;
+
+export class BandChart {
+  /** @param place element  @param names labels of the lanes  @param shared {range, sync, onCursor} */
+  constructor(place, names, shared) {
+    Object.assign(this, { place, names, shared, plot: null, lanes: [] });
+  }
+
+  /** The height that all lanes need. */
+  get height() {
+    return this.names.length * LANE + AXIS;
+  }
+
+  draw(traces, width) {
+    const now = this.shared.range()[1];
+    this.lanes = traces.map((trace) => runs(trace.t, trace.v, lasting(trace, now)));
+    if (!this.plot) this.plot = new uPlot(this.options(width), this.data(), this.place);
+    else {
+      if (this.plot.width !== width) this.plot.setSize({ width, height: this.height });
+      this.plot.setData(this.data(), false);
+      this.move();
+    }
+  }
+
+  move() {
+    if (!this.plot) return;
+    const [min, max] = this.shared.range();
+    this.plot.setScale("x", { min, max });
+  }
+
+  values() {
+    const left = this.plot?.cursor.left ?? -1;
+    if (left < 0) return null;
+    const moment = this.plot.posToVal(left, "x");
+    return this.lanes.map((lane) => ({ t: moment, value: valueAt(lane, moment) }));
+  }
+
+  data() {
+    const edges = [...new Set(this.lanes.flatMap((lane) => lane.map((run) => run.from)))].sort((a, b) => a - b);
+    const times = edges.length ? edges : [0];
+    return [times, times.map(() => null)];
+  }
+
+  options(width) {
+    const { range, sync, onCursor } = this.shared;
+    const [min, max] = range();
+    const blank = { values: (_, at) => at.map(() => ""), size: axisSize(width), grid: { show: false }, ticks: { show: false } };
+    return {
+      width,
+      height: this.height,
+      ms: 1,
+      padding: [4, 12, 0, 0],
+      legend: { show: false },
+      select: { show: false },
+      cursor: { drag: { x: false, y: false, setScale: false }, sync: { key: sync, scales: ["x", null] }, points: { show: false }, y: false },
+      scales: { x: { time: true, auto: false, min, max }, y: { auto: false, min: 0, max: this.names.length } },
+      axes: [timeAxis(), blank],
+      series: [{}, { show: true, paths: () => null, points: { show: false } }],
+      hooks: { setCursor: [() => onCursor()], draw: [(plot) => this.paint(plot)] },
+    };
+  }
+
+  paint(plot) {
+    const { ctx, bbox } = plot;
+    const scale = uPlot.pxRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.textBaseline = "middle";
+    ctx.font = FONT.replace("11px", `${11 * scale}px`);
+    this.lanes.forEach((lane, i) => {
+      const top = bbox.top + (i * bbox.height) / this.lanes.length;
+      ctx.fillStyle = colour("muted");
+      ctx.textAlign = "left";
+      ctx.fillText(this.names[i], bbox.left + 2 * scale, top + 9 * scale);
+      for (const run of lane) this.paintRun(plot, run, top + 18 * scale, BAND * scale, scale);
+    });
+    ctx.restore();
+  }
+
+  paintRun(plot, run, top, height, scale) {
+    const { ctx, bbox } = plot;
+    const left = Math.max(bbox.left, plot.valToPos(run.from, "x", true));
+    const right = Math.min(bbox.left + bbox.width, plot.valToPos(run.to, "x", true));
+    if (right < bbox.left || left > bbox.left + bbox.width) return;
+    const width = Math.max(scale, right - left);
+    ctx.fillStyle = state(run.value);
+    ctx.fillRect(left, top, width > 3 * scale ? width - scale : width, height);
+    const text = String(run.value);
+    if (width > 24 * scale && ctx.measureText(text).width < width - 10 * scale) {
+      ctx.fillStyle = colour("state-text");
+      ctx.fillText(text, left + 5 * scale, top + height / 2 + 0.5 * scale);
+    }
+  }
+
+  redraw() {
+    this.plot?.redraw(false, true);
+  }
+
+  destroy() {
+    this.plot?.destroy();
+    this.plot = null;
+  }
+}
+
+/** Until when the last state of a trace is known to last. */
+function lasting(trace, now) {
+  const last = trace.t.at(-1) ?? 0;
+  const known = Math.max(last, trace.axis?.finalizedUntil ?? last);
+  return Math.min(now, known + (trace.interval ?? 0));
+}

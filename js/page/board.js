@@ -1,0 +1,155 @@
+/** The board: panels of the chosen fields, their feeds, and the view that all share. */
+
+import { Feed } from "./feed.js";
+import { listen } from "./gestures.js";
+import { axisSize } from "./axes.js";
+import { Panel } from "./panel.js";
+import { onScheme } from "./palette.js";
+
+const SETTLED = 120; // ms without a gesture after which the nodes are asked
+const LEAST = 150; // px that a chart of numbers is high
+
+export class Board {
+  /** @param place element  @param client  @param view View  @param act {remove(line), changed(), drawn(feeds)} */
+  constructor(place, client, view, act) {
+    Object.assign(this, { place, client, view, act, panels: [], feeds: new Map(), waiting: null, frame: null });
+    this.shared = { range: () => view.range(Date.now()), sync: "sisock", onCursor: () => this.legends() };
+    listen(place, () => this.area(), {
+      zoom: (factor, at) => this.turn(view.zoom(factor, at, Date.now())),
+      pan: (part) => this.turn(view.pan(part, Date.now())),
+      live: () => this.turn(view.goLive()),
+      all: () => this.showAll(),
+    });
+    new ResizeObserver(() => this.resize()).observe(place);
+    onScheme(() => this.panels.forEach((panel) => panel.redraw()));
+    document.addEventListener("visibilitychange", () => !document.hidden && this.ask());
+    this.tick();
+  }
+
+  /** Show these fields: [{node, field, about, colour, publishes, all: {fields, timelines}}]. */
+  choose(lines) {
+    this.closeAll();
+    for (const node of new Set(lines.map((line) => line.node))) {
+      const those = lines.filter((line) => line.node === node);
+      const { all, publishes } = those[0];
+      const feed = new Feed(this.client, node, those.map((line) => line.field), all, publishes, () => this.drawSoon());
+      this.feeds.set(node, feed);
+      for (const line of those) line.feed = feed;
+    }
+    for (const [kind, those] of grouped(lines)) {
+      this.panels.push(new Panel(kind, those, this.shared, { remove: this.act.remove, goTo: (all) => this.showAll(all) }));
+    }
+    this.place.replaceChildren(...this.panels.map((panel) => panel.element));
+    this.ask();
+  }
+
+  /** Ask the nodes for what the screen shows. */
+  ask() {
+    clearTimeout(this.waiting);
+    this.waiting = null;
+    const { width } = this.area();
+    for (const feed of this.feeds.values()) feed.show(this.view, Math.max(100, Math.round(width)), Date.now());
+    this.drawSoon();
+  }
+
+  /** The view has changed: draw what there is at once, ask when the hand rests. */
+  turn() {
+    for (const panel of this.panels) panel.move();
+    this.act.changed();
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.ask(), SETTLED);
+  }
+
+  /** Show all that the nodes have of the chosen fields. */
+  async showAll(lines = this.panels.flatMap((panel) => panel.lines)) {
+    const nodes = [...new Set(lines.map((line) => line.node))];
+    const ends = await Promise.all(
+      nodes.map(async (node) => {
+        const fields = lines.filter((line) => line.node === node).map((line) => line.field);
+        const answer = await this.client.data(node, fields, null, null, { maxPoints: 4, reduce: "m4" });
+        return Object.values(answer.axes).filter(({ t }) => t.length).flatMap(({ t }) => [t[0], t.at(-1)]);
+      }).map((asked) => asked.catch(() => [])),
+    );
+    const all = ends.flat();
+    if (!all.length) return;
+    const [from, to] = [Math.min(...all), Math.max(...all)];
+    const air = Math.max(1000, (to - from) * 0.01);
+    this.turn(this.view.set(from - air, to + air, Date.now()));
+  }
+
+  /** Left edge and width of the plotted stretch, in client pixels. */
+  area() {
+    const box = this.place.getBoundingClientRect();
+    const inner = this.width();
+    const left = axisSize(inner);
+    return { left: box.left + (box.width - inner) / 2 + left, width: Math.max(50, inner - left - 12) };
+  }
+
+  width() {
+    return Math.max(200, Math.floor((this.panels[0]?.place.clientWidth ?? this.place.clientWidth) || 0));
+  }
+
+  resize() {
+    const width = this.width();
+    if (width === this.drawnWidth && this.place.clientHeight === this.drawnHeight) return;
+    const wider = Math.abs(width - (this.drawnWidth ?? 0)) > 20;
+    this.drawnWidth = width;
+    this.drawnHeight = this.place.clientHeight;
+    this.drawSoon();
+    if (wider) this.turn();
+  }
+
+  drawSoon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const width = this.width();
+    const height = this.chartHeight();
+    for (const panel of this.panels) panel.draw(width, height);
+    this.act.drawn(this);
+  }
+
+  /** Charts of numbers share the height that the window has. */
+  chartHeight() {
+    const numbers = this.panels.filter((panel) => panel.kind === "number").length || 1;
+    const bands = this.panels.filter((panel) => panel.kind === "states").reduce((n, panel) => n + panel.chart.height + 80, 0);
+    const room = window.innerHeight - this.place.getBoundingClientRect().top - window.scrollY - bands - 40;
+    return Math.max(LEAST, Math.min(560, Math.floor(room / numbers) - 76));
+  }
+
+  legends() {
+    for (const panel of this.panels) panel.legend();
+  }
+
+  /** While live, time goes on even where no sample comes: about a pixel at a time. */
+  tick() {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const pixel = this.view.span / this.area().width;
+    if (this.view.live && !document.hidden) for (const panel of this.panels) panel.move();
+    setTimeout(() => this.tick(), Math.max(still ? 1000 : 100, Math.min(1000, pixel)));
+  }
+
+  closeAll() {
+    for (const feed of this.feeds.values()) feed.stop();
+    for (const panel of this.panels) panel.destroy();
+    this.feeds.clear();
+    this.panels = [];
+  }
+}
+
+/** Lines by panel: numbers by their units, all texts and booleans together. */
+function grouped(lines) {
+  const groups = new Map();
+  for (const line of lines) {
+    const kind = line.about.type === "number" ? "number" : "states";
+    const key = kind === "number" ? `number ${line.about.units ?? ""}` : kind;
+    if (!groups.has(key)) groups.set(key, [kind, []]);
+    groups.get(key)[1].push(line);
+  }
+  return [...groups.values()].sort(([a], [b]) => a.localeCompare(b));
+}
+

@@ -1,0 +1,160 @@
+/** The list of nodes: who is up or away, their fields by timeline, and what each field says now. */
+
+import { h, setText } from "./dom.js";
+import { ago, duration, moment, withUnits } from "./format.js";
+
+const RECENT = 120e3; // ms of history that are asked for the last values
+
+export class NodeList {
+  /** @param place element  @param client  @param act {toggle(node, field, on), opened(), isChosen(node, field), colourOf(node, field)} */
+  constructor(place, client, act) {
+    Object.assign(this, { place, client, act });
+    this.entries = new Map();
+    setInterval(() => this.entries.forEach((entry) => entry.tick()), 1000);
+  }
+
+  /** Show these nodes; entries that stay keep their state. */
+  update(nodes) {
+    const names = new Set(nodes.map((node) => node.name));
+    for (const [name, entry] of this.entries) if (!names.has(name)) entry.close(), this.entries.delete(name);
+    for (const node of nodes) {
+      if (!this.entries.has(node.name)) this.entries.set(node.name, new Entry(this.client, this.act));
+      this.entries.get(node.name).update(node);
+    }
+    const order = [...nodes].sort((a, b) => (a.state === b.state ? a.name.localeCompare(b.name) : a.state === "up" ? -1 : 1));
+    const elements = order.map((node) => this.entries.get(node.name).element);
+    if (elements.some((element, i) => this.place.children[i] !== element) || elements.length !== this.place.children.length) {
+      this.place.replaceChildren(...elements);
+    }
+  }
+
+  get(name) {
+    return this.entries.get(name);
+  }
+
+  /** Marks follow the choice. */
+  marks() {
+    for (const entry of this.entries.values()) entry.marks();
+  }
+}
+
+class Entry {
+  constructor(client, act) {
+    Object.assign(this, { client, act, about: null, asked: null, stopLive: null, rows: new Map(), node: null });
+    this.state = h("span", { class: "dot", "aria-hidden": "true" });
+    this.name = h("span", { class: "name" });
+    this.note = h("span", { class: "note" });
+    this.description = h("p", { class: "description" });
+    this.fields = h("div", { class: "fields" });
+    this.details = h("details", { ontoggle: () => this.toggle() }, h("summary", {}, this.state, this.name, this.note), this.description, this.fields);
+    this.element = h("li", { class: "entry" }, this.details);
+  }
+
+  update(node) {
+    const before = this.node;
+    this.node = node;
+    this.element.dataset.state = node.state;
+    this.element.dataset.node = node.name;
+    setText(this.name, node.name);
+    setText(this.description, [node.description, node.sensitive ? "Sensitive: shown to you because you may see it." : ""].join(" ").trim());
+    this.tick();
+    if (before && (before.state !== node.state || before.since !== node.since)) {
+      this.about = null;
+      this.asked = null;
+      this.follow();
+      if (node.state === "up" && this.details.open) this.show();
+    }
+  }
+
+  tick() {
+    if (!this.node) return;
+    const { state, since } = this.node;
+    setText(this.note, state === "away" ? `away ${since ? `for ${duration(Date.now() - since).split(" ")[0]}` : ""}`.trim() : "up");
+    this.note.title = since ? `${state} since ${moment(since)}` : state;
+    for (const row of this.rows.values()) if (row.t) row.value.title = `${moment(row.t)}, ${ago(row.t, Date.now())}`;
+  }
+
+  /** Fields and timelines of the node, asked once while it stays up. */
+  ask() {
+    this.asked ??= this.client.fields(this.node.name).then(
+      (about) => (this.about = about),
+      (problem) => {
+        this.asked = null;
+        throw problem;
+      },
+    );
+    return this.asked;
+  }
+
+  toggle() {
+    if (this.details.open) this.show();
+    this.follow();
+  }
+
+  async show() {
+    if (!this.rows.size) this.fields.replaceChildren(h("p", { class: "note" }, "asking for its fields…"));
+    try {
+      this.list(await this.ask());
+      this.follow();
+    } catch (problem) {
+      this.rows.clear();
+      this.fields.replaceChildren(h("p", { class: "problem" }, problem.message));
+    }
+  }
+
+  list({ fields, timelines }) {
+    this.rows.clear();
+    const groups = Object.entries(timelines).sort(([a], [b]) => (a === "health") - (b === "health"));
+    this.fields.replaceChildren(...groups.map(([timeline, about]) => this.group(timeline, about, fields)));
+    this.marks();
+  }
+
+  group(timeline, { interval, field: names }, fields) {
+    const pace = interval ? `every ${duration(interval * 1000).split(" ")[0]}` : "";
+    const title = h("h3", {}, timeline, h("span", { class: "note" }, pace));
+    return h("section", { class: "timeline" }, title, ...names.filter((name) => fields[name]).map((name) => this.row(name, fields[name])));
+  }
+
+  row(name, about) {
+    const box = h("input", { type: "checkbox", onchange: () => this.act.toggle(this.node.name, name, box.checked) });
+    const value = h("span", { class: "value" }, "·");
+    const kind = about.type === "number" ? (about.units ?? "") : about.type;
+    const text = h("span", { class: "text" }, h("span", { class: "field" }, name), about.description ? h("span", { class: "about" }, about.description) : null);
+    const element = h("label", { class: "row", title: [about.description, kind && `(${kind})`].filter(Boolean).join(" ") }, box, text, value);
+    this.rows.set(name, { box, value, units: about.units, element, t: null });
+    return element;
+  }
+
+  marks() {
+    for (const [field, row] of this.rows) {
+      row.box.checked = this.act.isChosen(this.node.name, field);
+      row.box.style.accentColor = row.box.checked ? this.act.colourOf(this.node.name, field) : "";
+    }
+  }
+
+  /** Last values, live while the entry is open. */
+  follow() {
+    this.stopLive?.();
+    this.stopLive = null;
+    if (!this.details.open || !this.about || this.node.state !== "up") return;
+    const fields = Object.keys(this.about.fields);
+    const options = { maxPoints: 4, reduce: "m4", last: RECENT };
+    this.stopLive = this.client.live(this.node.name, fields, options, (answer) => this.values(answer), () => {});
+    this.client.data(this.node.name, fields, null, null, { maxPoints: 4, reduce: "m4" }).then((answer) => this.values(answer, true), () => {});
+  }
+
+  values(answer, older = false) {
+    for (const [field, row] of this.rows) {
+      const { t, values } = answer.series(field);
+      let i = t.length - 1;
+      while (i >= 0 && (values[i] === null || Number.isNaN(values[i]))) i--;
+      if (i < 0 || (older && row.t >= t[i])) continue;
+      row.t = t[i];
+      setText(row.value, withUnits(values[i], row.units));
+    }
+  }
+
+  close() {
+    this.stopLive?.();
+  }
+}

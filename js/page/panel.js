@@ -1,0 +1,111 @@
+/** One panel: legend with values, a chart, and the label of what is drawn. */
+
+import { BandChart } from "./bandchart.js";
+import { h, setText } from "./dom.js";
+import { moment, withUnits } from "./format.js";
+import { describe, explain } from "./label.js";
+import { LineChart } from "./linechart.js";
+import { series, state } from "./palette.js";
+
+export class Panel {
+  /**
+   * @param kind "number" or "states"  @param lines [{node, field, about, colour: index, feed}]
+   * @param shared {range, sync, onCursor}  @param act {remove(line), goTo(line)}
+   */
+  constructor(kind, lines, shared, act) {
+    Object.assign(this, { kind, lines, shared, act });
+    this.chips = lines.map((line) => this.chip(line));
+    this.place = h("div", { class: "chart" });
+    this.foot = h("p", { class: "label" });
+    this.notices = h("div", { class: "notices", role: "status" });
+    this.nothing = h("div", { class: "nothing", hidden: true });
+    const names = lines.map((line) => `${line.node}::${line.field}`);
+    const head = h("header", { class: "legend" }, ...this.chips.map((chip) => chip.element), this.unitsOf());
+    const body = h("div", { class: "body" }, this.place, this.nothing);
+    this.element = h("section", { class: "panel", "aria-label": names.join(", ") }, head, body, this.foot, this.notices);
+    this.chart =
+      kind === "states"
+        ? new BandChart(this.place, names, shared)
+        : new LineChart(this.place, names, () => lines.map((line) => series(line.colour)), shared);
+  }
+
+  unitsOf() {
+    const units = this.kind === "number" ? this.lines[0].about.units : null;
+    return units ? h("span", { class: "units", title: "units of this chart" }, units) : null;
+  }
+
+  chip(line) {
+    const swatch = h("span", { class: "swatch" });
+    const value = h("span", { class: "value" });
+    const remove = h("button", { class: "remove", type: "button", title: `Take ${line.field} off`, "aria-label": `Take ${line.node} ${line.field} off`, onclick: () => this.act.remove(line) }, "×");
+    const name = h("span", { class: "name" }, h("span", { class: "node" }, `${line.node} `), line.field);
+    const element = h("span", { class: "chip", title: line.about.description ?? "" }, swatch, name, value, remove);
+    return { element, swatch, value };
+  }
+
+  get traces() {
+    return this.lines.map((line) => line.feed.traces.get(line.field));
+  }
+
+  /** Draw at this size; a panel of states has the height of its lanes. */
+  draw(width, height) {
+    this.element.classList.toggle("busy", this.lines.some((line) => line.feed.busy));
+    this.chart.draw(this.traces, width, height);
+    this.legend();
+    this.tell();
+  }
+
+  move() {
+    this.chart.move();
+  }
+
+  redraw() {
+    this.chart.redraw();
+    this.legend();
+  }
+
+  /** Values at the cursor, else the last ones. */
+  legend() {
+    const under = this.chart.values();
+    this.chips.forEach((chip, i) => {
+      const line = this.lines[i];
+      const shown = under ? under[i] : this.traces[i].last;
+      setText(chip.value, withUnits(shown?.value, line.about.units));
+      chip.value.title = shown?.t ? moment(shown.t) : "";
+      chip.swatch.style.background = this.kind === "states" ? (shown?.value == null ? "" : state(shown.value)) : series(line.colour);
+    });
+  }
+
+  /** Label, notices, problems, and what to do where there is nothing. */
+  tell() {
+    const feeds = [...new Set(this.lines.map((line) => line.feed))];
+    const label = feeds.map((feed) => feed.label).find((each) => each && each.method !== "raw") ?? feeds[0]?.label;
+    const busy = feeds.some((feed) => feed.busy);
+    setText(this.foot, busy && !label ? "asking…" : describe(this.traces, label));
+    this.foot.title = explain(label);
+    const said = feeds.flatMap((feed) => [
+      ...(feed.problem ? [["problem", feed.problem]] : []),
+      ...(feed.label?.notices ?? []).map((notice) => ["notice", notice]),
+    ]);
+    const key = JSON.stringify(said);
+    if (key !== this.said) {
+      this.said = key;
+      this.notices.replaceChildren(...said.map(([kind, text]) => h("p", { class: kind }, text)));
+    }
+    const [from, to] = this.shared.range();
+    const empty = !busy && this.traces.every((trace) => !trace.t.some((t, i) => t >= from && t <= to && trace.v[i] !== null));
+    if (empty && this.nothing.hidden && this.kind === "number") this.offer();
+    this.nothing.hidden = !(empty && this.kind === "number");
+  }
+
+  /** Say that there is nothing, and lead to where there is. */
+  offer() {
+    const go = h("button", { type: "button", onclick: () => this.act.goTo(this.lines) }, "Show all there is");
+    this.nothing.replaceChildren(h("p", {}, "No samples in this stretch of time."), go);
+  }
+
+  destroy() {
+    this.chart.destroy();
+    this.element.remove();
+  }
+}

@@ -1,0 +1,40 @@
+/** The form that asks for a token where the address had none, or a spent one. */
+
+import { h, setText } from "./dom.js";
+
+export class SignIn {
+  /** @param dialog element  @param onToken (token) => void */
+  constructor(dialog, onToken) {
+    this.dialog = dialog;
+    this.sentence = h("p", { class: "sentence", role: "alert" });
+    this.input = h("input", { id: "token", name: "token", autocomplete: "off", spellcheck: "false", required: true });
+    const send = (event) => {
+      event.preventDefault();
+      const token = tokenOf(this.input.value);
+      if (token) onToken(token);
+    };
+    const how = h("p", {}, "Run ", h("code", {}, "sisock link"), " on the machine where sisock runs and open the address that it prints, or paste the address or its token here. Each is good for one sign-in.");
+    const label = h("label", { for: "token" }, "Address or token");
+    const row = h("div", { class: "line" }, this.input, h("button", { type: "submit" }, "Sign in"));
+    dialog.replaceChildren(h("form", { onsubmit: send }, h("h1", {}, "Sign in"), this.sentence, how, label, row));
+    dialog.addEventListener("cancel", (event) => event.preventDefault());
+  }
+
+  ask(sentence) {
+    setText(this.sentence, sentence);
+    if (this.dialog.open) return;
+    this.dialog.showModal();
+    this.input.focus();
+  }
+
+  done() {
+    this.input.value = "";
+    if (this.dialog.open) this.dialog.close();
+  }
+}
+
+/** The token in what was pasted: an address with `#token=…`, or the token itself. */
+export function tokenOf(text) {
+  const match = /[#&]token=([^&\s]+)/.exec(text);
+  return match ? decodeURIComponent(match[1]) : text.trim();
+}
