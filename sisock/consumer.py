@@ -178,6 +178,8 @@ class Consumer:
         """Wait until joined. Raises NoHub with the trouble after the deadline."""
         if self._link.joined.is_set():
             return
+        if self._running is not None and self._running.done():
+            raise NoHub("this consumer is closed") from self._running.exception()
         limit = self._settings.deadline if deadline is None else deadline
         try:
             await asyncio.wait_for(self._link.joined.wait(), limit)

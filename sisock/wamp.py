@@ -22,6 +22,7 @@ from autobahn.wamp.serializer import CBORSerializer  # noqa: E402
 from autobahn.wamp.types import CallOptions, ComponentConfig, PublishOptions, RegisterOptions  # noqa: E402
 
 log = logging.getLogger(__name__)
+logging.getLogger("autobahn").setLevel(logging.ERROR)  # what it would tell of a lost link is told here, once
 _FIRST_DELAY, _LAST_DELAY = 0.1, 3.0  # seconds between attempts to join
 _HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
 _MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
@@ -67,13 +68,14 @@ class Link:
         self._key, self._on_join = key, on_join
         self._session: _Session | None = None
         self._transport: asyncio.Transport | None = None
+        self._leaving = False
 
     # life
 
     async def run(self) -> None:
-        """Stay joined until cancelled."""
+        """Stay joined until `leave` or cancelled."""
         delay = _FIRST_DELAY
-        while True:
+        while not self._leaving:
             try:
                 session = await self._open()
             except (OSError, WampError) as error:
@@ -91,7 +93,8 @@ class Link:
             if self._on_join is not None:
                 await self._on_join(self)
             self.joined.set()
-            self._tell(await session.over)
+            reason = await session.over
+            self._tell("" if self._leaving else reason)
         except WampError as error:
             if error.kind != "lost":
                 raise
@@ -108,7 +111,7 @@ class Link:
         """Log what changed, once."""
         if trouble and trouble != self.trouble:
             log.warning("%s: %s", self.name, trouble)
-        elif not trouble and self.trouble:
+        elif not trouble and self.trouble and not self._leaving:
             log.info("%s: joined %s", self.name, self.settings.url)
         self.trouble = trouble
 
@@ -144,7 +147,8 @@ class Link:
         return session
 
     async def leave(self) -> None:
-        """Say goodbye to the router, so that it need not find out."""
+        """Say goodbye to the router, so that it need not find out, and do not come back."""
+        self._leaving = True
         if self._session is not None and self._session.is_attached():
             session = self._session
             session.leave()
@@ -192,8 +196,11 @@ class Link:
         subscription = await self._do(self.settings.deadline, uri, lambda s: s.subscribe(handler, uri))
 
         async def end() -> None:
-            if subscription.active and self._session is subscription.session:
-                await subscription.unsubscribe()
+            try:
+                if subscription.active and self._session is subscription.session:
+                    await subscription.unsubscribe()
+            except (ApplicationError, TransportLost) as error:
+                log.debug("%s: %s: the subscription went with the session: %s", self.name, uri, error)
 
         return end
 
@@ -230,7 +237,6 @@ class _Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not typ
         super().__init__(ComponentConfig(realm=realm))
         self._name, self._key = name, CryptosignKey.from_bytes(bytes.fromhex(key.private))
         self._reason = "the connection to the router was lost"
-        self.session_id: int | None = None
         loop = asyncio.get_running_loop()
         self.joining: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[str] = loop.create_future()
@@ -243,14 +249,13 @@ class _Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not typ
         return self._key.sign_challenge(challenge)
 
     def onJoin(self, details: Any) -> None:  # noqa: N802
-        self.session_id = details.session
         if not self.joining.done():
             self.joining.set_result(None)
 
     def onLeave(self, details: Any) -> None:  # noqa: N802
         if not self.joining.done():
             self.joining.set_exception(WampError("not_authorized", str(details.message or details.reason)))
-        elif details.message:
+        elif details.message and not str(details.reason).endswith("transport_lost"):
             self._reason = f"the router ended the session: {details.message}"
         super().onLeave(details)
 
