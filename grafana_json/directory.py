@@ -1,0 +1,146 @@
+"""What is known to be there: nodes and their fields, read once and again when the hub tells of a change."""
+
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Mapping
+
+from grafana_json.changes import Change, Changes
+from grafana_json.source import Source
+from grafana_json.targets import Known
+from sisock.consumer import Node
+from sisock.errors import ConsumerError, NoHub
+from sisock.frames import Field
+
+log = logging.getLogger(__name__)
+_OLD = 30.0  # seconds after which what is known is read again, in the background
+_MOST_FIELDS = 10_000  # of a node
+_READERS = 8  # nodes asked for their fields at the same time
+
+
+class Directory:
+    """Nodes, their fields and their comings and goings. Any thread may ask; threads of its own read."""
+
+    def __init__(self, source: Source, deadline: float) -> None:
+        """Keep nobody waiting for longer than the deadline, in seconds."""
+        self.changes = Changes()
+        self._source, self._deadline = source, deadline
+        self._news = threading.Condition()
+        self._nodes: dict[str, Node] = {}
+        self._fields: dict[str, Mapping[str, Field]] = {}
+        self._asked_at: dict[str, float] = {}  # when a node was last asked for its fields, monotonic
+        self._asking: set[str] = set()
+        self._due: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._listed_at: float | None = None
+        self._trouble: ConsumerError | None = None
+        self._wanted = True  # a round of reading
+        self._heard, self._read_up_to = 1, 0  # news of the hub, counted
+        source.on_event(self._hear)
+        for work in (self._list_for_ever, *[self._read_for_ever] * _READERS):
+            threading.Thread(target=work, name="directory", daemon=True).start()
+
+    # asking
+
+    def at_hand(self) -> Known:
+        """What is known now; what is old is read again meanwhile."""
+        with self._news:
+            if self._listed_at is None or time.monotonic() - self._listed_at > _OLD:
+                self._want()
+            return {name: self._fields.get(name, {}) for name in self._nodes}
+
+    def known(self) -> Known:
+        """What is known, the latest news of the hub included, as far as nodes answer in time.
+
+        Raises ConsumerError while nothing is known, because there is no hub.
+        """
+        with self._news:
+            if self._listed_at is None:
+                self._hear_news()
+            latest = self._heard
+            self._news.wait_for(lambda: self._read_up_to >= latest, self._deadline)
+            if self._listed_at is None:
+                raise self._trouble or NoHub(f"the hub has not answered within {self._deadline:g} s")
+        return self.at_hand()
+
+    def fields(self, node: str) -> Mapping[str, Field] | None:
+        """The fields of a node; None if they are not known."""
+        with self._news:
+            return self._fields.get(node)
+
+    # hearing
+
+    def _hear(self, what: str, node: Node) -> None:
+        """Take news of the hub: a node that came may have other fields than it had."""
+        since = node.since or time.time_ns()
+        self.changes.add(Change(since, node.name, "up" if what == "added" else "away", node.description))
+        with self._news:
+            self._asked_at.pop(node.name, None)
+            self._hear_news()
+
+    def _hear_news(self) -> None:
+        self._heard += 1
+        self._want()
+
+    def _want(self) -> None:
+        self._wanted = True
+        self._news.notify_all()
+
+    # reading
+
+    def _list_for_ever(self) -> None:
+        while True:
+            self._round()
+
+    def _round(self) -> None:
+        """Wait until a reading is wanted, then read the listing, and fields as far as nodes answer in time."""
+        with self._news:
+            self._news.wait_for(lambda: self._wanted)
+            self._wanted, latest = False, self._heard
+        due = self._list()
+        with self._news:
+            self._news.wait_for(lambda: self._asking.isdisjoint(due), self._deadline)
+            self._read_up_to = latest
+            self._news.notify_all()
+
+    def _list(self) -> set[str]:
+        """Read the listing; the nodes that are now asked for their fields: new, changed or long not asked."""
+        try:
+            nodes = {node.name: node for node in self._source.nodes()}
+        except ConsumerError as error:
+            self._trouble = error
+            return set()
+        for node in nodes.values():
+            self.changes.add(Change(node.since, node.name, node.state, node.description))
+        now = time.monotonic()
+        with self._news:
+            self._nodes, self._listed_at = nodes, now
+            self._fields = {name: fields for name, fields in self._fields.items() if name in nodes}
+            self._asked_at = {name: at for name, at in self._asked_at.items() if name in nodes}
+            up = {name for name, node in nodes.items() if node.state == "up"} - self._asking
+            due = {name for name in up if now - self._asked_at.get(name, -_OLD) >= _OLD}
+            self._asked_at.update(dict.fromkeys(due, now))
+            self._asking |= due
+        for name in due:
+            self._due.put(name)
+        return due
+
+    def _read_for_ever(self) -> None:
+        while True:
+            name = self._due.get()
+            fields = self._read(name)
+            with self._news:
+                self._asking.discard(name)
+                if fields is not None:
+                    self._fields[name] = fields
+                self._news.notify_all()
+
+    def _read(self, node: str) -> Mapping[str, Field] | None:
+        """The fields of a node; None if it does not tell: it keeps those it had, and panels say what is wrong."""
+        try:
+            fields, _ = self._source.fields(node)
+        except (ConsumerError, ValueError) as error:
+            log.info("fields unknown node=%s why=%s", node, error)
+            return None
+        return dict(itertools.islice(fields.items(), _MOST_FIELDS))

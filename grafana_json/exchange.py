@@ -1,0 +1,29 @@
+"""JSON in and out of a Flask request."""
+
+from typing import Any
+
+import orjson
+from flask import Response, request
+
+from grafana_json.query import RequestError
+
+
+def body() -> Any:
+    """What the request says, `{}` where it says nothing; raises RequestError for broken JSON."""
+    data = request.get_data(cache=False)
+    if not data.strip():
+        return {}
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the request is not JSON: {error}") from None
+
+
+def reply(data: Any, status: int = 200) -> Response:
+    """The data as JSON: NaN and infinities become null."""
+    return Response(orjson.dumps(data), status, content_type="application/json")
+
+
+def refuse(sentence: str, status: int) -> Response:
+    """An error as `{"error": sentence}`."""
+    return reply({"error": sentence}, status)

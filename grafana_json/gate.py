@@ -1,0 +1,90 @@
+"""Who may ask the bridge: host names, web origins and the bearer token."""
+
+import hmac
+import ipaddress
+from pathlib import Path
+from typing import NamedTuple
+
+from sisock.settings import Settings
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Refusal(NamedTuple):
+    """Why a request is not answered."""
+
+    status: int
+    sentence: str
+
+
+class Gate(NamedTuple):
+    """The host names and origins that are allowed, and the token; None where none is needed."""
+
+    hosts: frozenset[str]
+    origins: frozenset[str]
+    token: str | None
+
+    def refusal(self, host: str, origin: str | None, authorization: str | None, *, preflight: bool) -> Refusal | None:
+        """Why a request with these headers is refused; None if it is not. A preflight cannot carry a token."""
+        name = _without_port(host)
+        if name not in self.hosts:
+            return Refusal(403, f"the bridge is not known as {name!r:.80}: add the name to SISOCK_HOSTS")
+        if origin is not None and not self.allows(origin):
+            return Refusal(403, f"pages of {origin!r:.80} may not ask the bridge: add it to SISOCK_ORIGINS")
+        if self.token is None or preflight or _same(authorization or "", f"Bearer {self.token}"):
+            return None
+        return Refusal(401, "the bridge asks for its token: send the header 'Authorization: Bearer TOKEN'")
+
+    def allows(self, origin: str) -> bool:
+        """Whether pages of this origin may ask."""
+        return _plain(origin) in self.origins
+
+
+def make_gate(settings: Settings) -> Gate:
+    """The gate that the settings describe; raises ValueError where the bridge would be open to a network."""
+    token = _read_token(settings.bridge_token)
+    if token is None and not is_loopback(settings.interface):
+        raise ValueError(
+            f"the bridge must not listen on {settings.interface} without a token: "
+            "write a long random text to a file and set SISOCK_BRIDGE_TOKEN to its path"
+        )
+    listening = f"[{settings.interface}]" if ":" in settings.interface else settings.interface
+    hosts = {*_LOOPBACK, listening.lower(), *(_without_port(host) for host in _listed(settings.hosts))}
+    return Gate(frozenset(hosts), frozenset(map(_plain, _listed(settings.origins))), token)
+
+
+def is_loopback(interface: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(interface).is_loopback
+    except ValueError:
+        return interface == "localhost"
+
+
+def _read_token(path: str) -> str | None:
+    if not path:
+        return None
+    try:
+        token = Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the bridge's token cannot be read: {error}: set SISOCK_BRIDGE_TOKEN to its file") from error
+    if not token or not token.isascii() or not token.isprintable():
+        raise ValueError(f"{path} holds no token: write one line of printable ASCII text to it")
+    return token
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdecimal() else host).lower()
+
+
+def _plain(origin: str) -> str:
+    return origin.lower().rstrip("/")
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -1,0 +1,102 @@
+"""The bridge as a process: waitress serves it, signals end it, and whoever started it hears when it is ready."""
+
+import dataclasses
+import http.client
+import logging
+import signal
+import sys
+from typing import Any
+
+import waitress  # type: ignore[import-untyped]  # it has no types
+
+from grafana_json.app import create_app
+from grafana_json.gate import make_gate
+from sisock import notify
+from sisock import settings as configuration
+from sisock.blocking import BlockingConsumer
+from sisock.exits import Exit
+from sisock.settings import Settings
+
+_USAGE = """usage: python -m grafana_json [--check]
+
+Serve data nodes to Grafana on SISOCK_INTERFACE, SISOCK_BRIDGE_PORT; `sisock settings` lists all settings.
+With --check: ask the bridge that runs with these settings how it is; exit code 0 if it is well.
+"""
+_FLOOD = 16 * 2**20  # bytes of a request that is not even read; smaller ones are refused in JSON
+_PATIENCE = 5  # seconds for a check
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until a signal ends it; the exit code."""
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write(_USAGE)
+        return Exit.OK if arguments in (["-h"], ["--help"]) else Exit.USAGE
+    try:
+        settings = configuration.read()
+        return check(settings) if arguments else serve(settings)
+    except ValueError as error:
+        return _end(str(error), Exit.USAGE)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal ends it; the exit code. Raises ValueError where the settings are not safe."""
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait a moment is no news
+    make_gate(settings)
+    signal.signal(signal.SIGTERM, _stop)
+    asking = dataclasses.replace(settings, deadline=min(settings.deadline, settings.bridge_deadline))
+    with BlockingConsumer(asking, name="bridge") as consumer:
+        try:
+            server = listen(create_app(consumer, settings), settings)
+        except OSError as error:
+            return _end(
+                f"the bridge cannot listen on {settings.interface} port {settings.bridge_port}: {error.strerror}: "
+                "stop what is there, or set SISOCK_BRIDGE_PORT",
+                Exit.ERROR,
+            )
+        notify.ready(f"http://{settings.interface}:{settings.bridge_port}")
+        server.run()
+        server.close()
+    return Exit.OK
+
+
+def listen(app: Any, settings: Settings) -> Any:
+    """A server for the application that listens already; `run` answers. Raises OSError where the port is taken."""
+    return waitress.create_server(
+        app,
+        host=settings.interface,
+        port=settings.bridge_port,
+        threads=settings.bridge_workers,
+        max_request_body_size=_FLOOD,
+        channel_timeout=60,
+        ident="sisock",
+    )
+
+
+def check(settings: Settings) -> int:
+    """Ask the running bridge how it is: Exit.OK, or Exit.NO_ANSWER after a sentence on stderr."""
+    gate = make_gate(settings)
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    host = everywhere.get(settings.interface, settings.interface)
+    connection = http.client.HTTPConnection(host, settings.bridge_port, timeout=_PATIENCE)
+    headers = {"Host": "localhost"} | ({"Authorization": f"Bearer {gate.token}"} if gate.token else {})
+    try:
+        connection.request("GET", "/", headers=headers)
+        answer = connection.getresponse()
+        told = answer.read().decode("utf-8", "replace")
+    except OSError as error:
+        return _end(f"no bridge answers on {host} port {settings.bridge_port}: {error}", Exit.NO_ANSWER)
+    finally:
+        connection.close()
+    return Exit.OK if answer.status == 200 else _end(told, Exit.NO_ANSWER)
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(Exit.OK)
+
+
+def _end(sentence: str, code: Exit) -> int:
+    sys.stderr.write(f"grafana_json: {sentence}\n")
+    return code

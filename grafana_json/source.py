@@ -1,0 +1,28 @@
+"""What the bridge needs of a consumer: `sisock.consumer.BlockingConsumer` has it, and so has a test's own."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sisock.consumer import Node, Request
+from sisock.errors import ConsumerError
+from sisock.frames import Answer, Field, Timeline
+
+
+class Source(Protocol):
+    """Nodes, their fields and their samples, asked by any thread."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a router."""
+
+    def nodes(self) -> list[Node]:
+        """The nodes that are up or away. Raises NoHub."""
+
+    def fields(self, node: str) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """What a node has. Raises ConsumerError."""
+
+    def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
+        """Answers to several requests, asked at the same time, each within the deadline in seconds."""
+
+    def on_event(self, callback: Callable[[str, Node], None], /) -> None:
+        """Call back with "added" or "subtracted" and the node, from a thread of the consumer's own."""

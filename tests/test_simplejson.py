@@ -1,0 +1,295 @@
+"""What the SimpleJSON plugin asks and is answered; the golden cases lie in cases/simplejson."""
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grafana_json.app import LARGEST_REQUEST, create_app
+from sisock import reduction
+from sisock.consumer import Node
+from sisock.errors import NoAnswer, NodeUnknown, NoHub
+from sisock.frames import TEXT, Column, Field, Frame, Query
+from sisock.settings import Settings
+from sisock.times import NS, to_ns
+
+CASES = sorted((Path(__file__).parent / "cases" / "simplejson").glob("*.json"))
+MONDAY = 1_769_990_400  # 2026-02-02T00:00:00Z
+
+
+class Memory:
+    """A consumer whose nodes are frames in memory."""
+
+    def __init__(self, nodes):
+        self.frames = nodes
+        self.stopped = set()
+        self.connected = True
+        self.asked = []
+        self.listings = 0
+        self.callbacks = []
+        self.let_go = threading.Event()
+
+    def nodes(self):
+        self.listings += 1
+        if not self.connected:
+            raise NoHub("there is no router")
+        return [Node(name, f"the {name}", "up", MONDAY * NS) for name in self.frames]
+
+    def fields(self, node):
+        if node in self.stopped:
+            self.let_go.wait(5)
+            raise NoAnswer(f"{node} did not answer within 5 s")
+        return self.frames[node][0], {}
+
+    def ask(self, requests, deadline):
+        self.asked.append([(request.node, request.fields) for request in requests])
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request):
+        if request.node in self.stopped:
+            return NoAnswer(f"{request.node} did not answer within 3 s")
+        if request.node not in self.frames:
+            return NodeUnknown(f"there is no data node {request.node!r}")
+        _, frame = self.frames[request.node]
+        query = Query(request.fields, to_ns(request.start), to_ns(request.end), max_points=request.max_points)
+        here = frame.only(request.fields).between(query.start, query.end)
+        return reduction.answer([here] if here.columns and len(here) else [], query, {})
+
+    def on_event(self, callback, /):
+        self.callbacks.append(callback)
+
+
+def minutes(*offsets):
+    return np.array([(MONDAY + 60 * offset) * NS for offset in offsets], np.int64)
+
+
+def memory():
+    weather = {
+        "temperature": Field("air", units="C"),
+        "sky": Field(type="string"),
+        "rain": Field(type="bool"),
+        "wind": Field(units="m/s"),
+    }
+    missing = np.array([False, True, False, False])
+    columns = {
+        "temperature": Column(np.array([1.5, np.nan, -np.inf, 4.25])),
+        "sky": Column(np.array(["clear", "", 'a "cloud"', "ü"], TEXT), missing),
+        "rain": Column(np.array([False, True, True, False]), missing),
+        "wind": Column(np.array([1, 2, 3, 4], np.int64)),
+    }
+    t = np.arange(10_000, dtype=np.int64) * NS + MONDAY * NS
+    noise = np.sin(np.arange(10_000) / 500)
+    noise[5003] = 99.0
+    fast = Frame("samples", t, {"cpu": Column(noise), "cpu (core 0)": Column(noise), "mem.free": Column(-noise)})
+    host = {"cpu": Field(units="%"), "cpu (core 0)": Field(units="%"), "mem.free": Field(units="B")}
+    return Memory({"weather": (weather, Frame("samples", minutes(0, 1, 2, 5), columns)), "host": (host, fast)})
+
+
+@pytest.fixture
+def source():
+    return memory()
+
+
+@pytest.fixture
+def client(source):
+    yield create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    source.let_go.set()
+
+
+def panel(*targets, start="2026-02-02T00:00:00.000Z", end="2026-02-02T04:00:00.000Z", **more):
+    listed = [t if isinstance(t, dict) else {"target": t, "refId": "A", "type": "timeserie"} for t in targets]
+    return {"range": {"from": start, "to": end}, "targets": listed, **more}
+
+
+def strict(response):
+    """The answer, which must be JSON without NaN or Infinity."""
+    assert response.content_type == "application/json"
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(response.data, parse_constant=refuse)
+
+
+def query(client, *targets, **more):
+    response = client.post("/query", json=panel(*targets, **more))
+    assert response.status_code == 200
+    return strict(response)
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_golden_requests_are_answered_as_before(client, path):
+    case = json.loads(path.read_text())
+    response = client.open(case["path"], method=case.get("method", "POST"), json=case.get("request"))
+    assert (response.status_code, strict(response)) == (case.get("status", 200), case["answer"])
+
+
+def test_a_spike_survives_any_panel_width(client):
+    for points in (4, 50, 333, 1000):
+        (series,) = query(client, "host::cpu", maxDataPoints=points)
+        assert len(series["datapoints"]) <= points
+        assert [99.0, (MONDAY + 5003) * 1000] in series["datapoints"]
+        assert series["meta"]["custom"]["method"] == "minmax"
+        assert series["meta"]["custom"]["samples"] == 10_000
+        assert "of 10,000 samples are shown: minimum and maximum" in series["meta"]["notices"][0]["text"]
+
+
+def test_points_are_values_before_whole_milliseconds_in_order(client):
+    (series,) = query(client, "host::cpu", maxDataPoints=100)
+    times = [ms for _, ms in series["datapoints"]]
+    assert all(isinstance(ms, int) for ms in times)
+    assert times == sorted(times)
+
+
+def test_fields_of_a_node_are_asked_in_one_call_and_nodes_together(client, source):
+    answer = query(client, "host::cpu", "weather::wind", "host::mem.free", "host::cpu")
+    assert [series["target"] for series in answer] == ["host::cpu", "weather::wind", "host::mem.free", "host::cpu"]
+    assert source.asked == [[("host", ("cpu", "mem.free")), ("weather", ("wind",))]]
+
+
+def test_a_stopped_node_costs_its_own_series_and_a_notice(client, source):
+    source.stopped.add("host")
+    broken, good = query(client, "host::cpu", "weather::wind")
+    assert (broken["target"], broken["datapoints"]) == ("host::cpu", [])
+    assert broken["meta"]["notices"] == [{"severity": "error", "text": "host did not answer within 3 s"}]
+    assert len(good["datapoints"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("nobody::cpu", "there is no data node 'nobody'"),
+        ("weather", "'weather' is not a target: write it as node::field"),
+        ("weather::(a|b)::", "cannot name a field"),
+        ("weather::colour", "weather has no field 'colour'"),
+    ],
+)
+def test_a_broken_target_says_why_beside_the_others(client, target, sentence):
+    client.post("/search")  # so that the fields are known
+    *broken, good = query(client, target, "weather::wind")
+    assert all(element["datapoints"] == [] for element in broken)
+    assert all(sentence in element["meta"]["notices"][0]["text"] for element in broken)
+    assert len(good["datapoints"]) == 4
+
+
+def test_no_samples_is_another_answer_than_no_field(client):
+    client.post("/search")
+    (series,) = query(client, "weather::wind", start="2025-01-01", end="2025-01-02")
+    assert series["datapoints"] == []
+    assert series["meta"]["notices"] == [{"severity": "info", "text": "weather::wind has no samples in this range"}]
+
+
+def test_variables_and_filters_choose_series(client):
+    answer = query(client, r"(host|weather)::(cpu|wind|mem\.free)", adhocFilters=[])
+    assert [series["target"] for series in answer if series["datapoints"]] == [
+        "host::cpu",
+        "host::mem.free",
+        "weather::wind",
+    ]
+    filters = [{"key": "unit", "operator": "=", "value": "%"}]
+    answer = query(client, "host::.*", "weather::wind", adhocFilters=filters)
+    assert [(series["target"], series["unit"]) for series in answer] == [
+        ("host::cpu", "%"),
+        ("host::cpu (core 0)", "%"),
+    ]
+
+
+def test_tables_hold_the_series_of_one_time_axis(client):
+    target = {"target": "weather::(wind|rain|sky)", "refId": "B", "type": "table"}
+    (table,) = query(client, target, "host::.*", maxDataPoints=4)[:1]
+    assert [column["text"] for column in table["columns"]] == ["Time", "weather::wind", "weather::rain", "weather::sky"]
+    assert [column["type"] for column in table["columns"]] == ["time", "number", "string", "string"]
+    assert table["rows"][1:3] == [
+        [(MONDAY + 60) * 1000, 2, None, None],
+        [(MONDAY + 120) * 1000, 3, "true", 'a "cloud"'],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "status", "sentence"),
+    [
+        ("/query", b"{", 400, "the request is not JSON"),
+        ("/query", b"\xff\xfe", 400, "the request is not JSON"),
+        ("/query", b"[" * 5000, 400, "the request is not JSON"),
+        ("/query", b"NaN", 400, "the request is not JSON"),
+        ("/query", b"", 400, "range is missing"),
+        ("/query", b"[]", 400, "the request is []: it must be an object"),
+        ("/query", b" " * (LARGEST_REQUEST + 1), 413, "262144 bytes"),
+        ("/search", b'{"target": 5}', 400, "target is 5"),
+        ("/search", b'{"target": "%s"}' % (b"(a|b)" * 20), 400, "choose fewer values"),
+        ("/annotations", b"{}", 400, "range is missing"),
+        ("/annotations", b'{"range": {"from": "2026-01-01", "to": "2026-01-02"}}', 400, "annotation is missing"),
+        ("/tag-values", b'{"key": "colour"}', 400, "use one of node, field, unit, type"),
+        ("/tag-values", b"7", 400, "the request is 7"),
+        ("/nothing", b"{}", 404, "/search, /query, /annotations"),
+    ],
+)
+def test_every_bad_request_is_one_sentence(client, path, data, status, sentence):
+    response = client.post(path, data=data)
+    assert response.status_code == status
+    answer = strict(response)
+    assert list(answer) == ["error"]
+    assert sentence in answer["error"]
+
+
+def test_a_wrong_method_is_a_sentence(client):
+    response = client.get("/query")
+    assert (response.status_code, strict(response)["error"]) == (405, "the bridge is asked with POST; only / takes GET")
+
+
+def test_the_bridge_is_well_while_there_is_a_hub(client, source):
+    assert client.get("/").status_code == 200
+    source.connected = False
+    response = client.get("/")
+    assert response.status_code == 503
+    assert "not joined to the router" in strict(response)["error"]
+
+
+def test_without_a_hub_from_the_start_a_search_says_so(source):
+    source.connected = False
+    client = create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    response = client.post("/search", json={"target": ""})
+    assert (response.status_code, strict(response)) == (503, {"error": "there is no router"})
+    source.connected = True
+    assert len(strict(client.post("/search", json={"target": ""}))) == 7
+
+
+def test_field_lists_are_read_once_and_again_on_news(client, source):
+    for _ in range(5):
+        client.post("/search", json={"target": ""})
+    assert source.listings == 1
+    source.frames["new"] = ({"x": Field()}, Frame("samples", minutes(0), {"x": Column(np.array([1.0]))}))
+    source.callbacks[0]("added", Node("new", "it came", "up"))
+    assert "new::x" in strict(client.post("/search", json={"target": "new"}))
+    assert source.listings == 2
+
+
+def test_a_node_that_hangs_keeps_no_search_waiting_for_long(source):
+    source.stopped.add("host")
+    client = create_app(source, Settings(bridge_deadline=0.2)).test_client()
+    assert strict(client.post("/search", json={"target": ""})) == [
+        "weather::rain",
+        "weather::sky",
+        "weather::temperature",
+        "weather::wind",
+    ]
+    source.let_go.set()
+
+
+def test_comings_and_goings_are_annotations(client, source):
+    client.post("/search")
+    went = (MONDAY + 3600) * NS
+    source.callbacks[0]("subtracted", Node("host", "the host", "away", went))
+    source.callbacks[0]("added", Node("host", "the host", "up", went + 60 * NS))
+    asked = {"annotation": {"name": "nodes", "enable": True, "query": "HOST"}, "range": panel()["range"]}
+    answer = strict(client.post("/annotations", json=asked))
+    assert [(each["time"] // 1000 - MONDAY, each["title"], each["tags"]) for each in answer] == [
+        (0, "host came", ["host", "up"]),
+        (3600, "host went away", ["host", "away"]),
+        (3660, "host came", ["host", "up"]),
+    ]
+    assert all(each["annotation"] == asked["annotation"] for each in answer)
+    asked["annotation"]["enable"] = False
+    assert strict(client.post("/annotations", json=asked)) == []
