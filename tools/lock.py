@@ -6,10 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 HEADER = "# Made by `make lock`: exact versions with their hashes. What is asked for stands in pyproject.toml.\n"
-OPTIONS = (
-    "--quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-header --newline lf "
-    "--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options"  # it names no index
-).split()
+OPTIONS = [
+    *("--quiet", "--generate-hashes", "--strip-extras", "--allow-unsafe"),
+    *("--no-annotate", "--no-header", "--newline", "lf"),
+    *("--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options"),  # names no index
+]
 BUILD = ["--build-deps-for", "wheel"]  # so that sisock itself is installed without fetching anything more
 RUN = ["--constraint", "requirements/run.txt"]  # the same versions everywhere
 LOCKS = {

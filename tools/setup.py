@@ -74,7 +74,16 @@ def _install(lock: str) -> None:
 
 def _pip(what: str, *arguments: str, of: int = 0) -> None:
     """Run pip with one line of progress; what it says goes to the log, and is shown if it fails."""
-    command = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
+    command: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--progress-bar",
+        "off",
+        *arguments,
+    ]
     _say(what, end="" if of else "\n")
     seen: list[str] = []
     count = 0

@@ -1,0 +1,60 @@
+"""What all tests share: a state directory of their own, and the rule that no process outlives its module."""
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import peers
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # grandchildren whose parent dies become ours, and are seen below
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """An empty state directory, not yet made."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def peer() -> Callable[[str], str]:
+    """Path of a real program; without it the test is skipped, or fails under CI."""
+    return peers.need
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in [each for each in os.environ if each.startswith("SISOCK_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_process_left() -> Iterator[None]:
+    """Fail a module that leaves a process behind, and end that process. Fixtures with processes live in a module."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = [each for each in psutil.Process().children(recursive=True) if each not in before]
+    names = [_command(each) for each in left if _runs(each)]
+    for each in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(left, timeout=5)
+    assert not names, f"still running after the module: {names}"
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _command(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())[:200] or process.name()
+    return ""

@@ -1,0 +1,64 @@
+"""The real programs that tests speak to: which there are, how they are installed, and what a test does without."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PEERS = {  # program: its Debian package
+    "chromium": "chromium",
+    "lsof": "lsof",
+    "sensors": "lm-sensors",
+}
+CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
+
+
+def need(program: str) -> str:
+    """Path of the program; without it the test is skipped (fails under CI) with the line that installs it."""
+    found = shutil.which(program)
+    if found:
+        return found
+    sentence = f"{program} is not here: {_line([PEERS[program]])}"
+    if CI:
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)
+
+
+def main() -> int:
+    """Install what is missing, as root or with sudo; otherwise print the line that would."""
+    packages = sorted(package for program, package in PEERS.items() if not shutil.which(program))
+    if not packages:
+        return 0
+    if not shutil.which("apt-get") or not _may_install():
+        print(f"some tests will be skipped; to run them too: {_line(packages)}")
+        return int(CI)
+    print(f"installing {', '.join(packages)} by apt", flush=True)
+    command = ["sh", "-ec", _line(packages)]
+    done = subprocess.run(command, stdin=-3, stdout=-1, stderr=-2, text=True, timeout=900, check=False)
+    if done.returncode:
+        print(f"{done.stdout[-2000:]}\napt could not install them: the tests that need them will be skipped")
+    return done.returncode if CI else 0
+
+
+def _may_install() -> bool:
+    """True as root, and where sudo asks for no password."""
+    if os.geteuid() == 0:
+        return True
+    asked = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False) if shutil.which("sudo") else None
+    return asked is not None and asked.returncode == 0
+
+
+def _line(packages: list[str]) -> str:
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    apt = f"{sudo}apt-get -o DPkg::Lock::Timeout=300"
+    options = "install -y --no-install-recommends"
+    return f"{apt} update && {apt} {options} {shlex.join(packages)}"
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parent)
+    sys.exit(main())
