@@ -7,7 +7,7 @@ from typing import Self
 class Exit(IntEnum):
     """Exit codes, the same for every command; each with what it means."""
 
-    def __new__(cls, code: int, meaning: str) -> Self:
+    def __new__(cls, code: int, meaning: str = "") -> Self:
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning

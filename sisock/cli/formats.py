@@ -1,0 +1,109 @@
+"""Series as text for people and programs: table, CSV, JSON, Parquet."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sisock.cli.common import Failure
+from sisock.cli.series import Series, side_by_side
+from sisock.frames import Column, Times
+
+_UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3}
+
+
+def stamps(t: Times) -> list[str]:
+    """The times as ISO 8601 in UTC, to the second or as much finer as they need."""
+    unit = next((unit for unit, size in _UNITS.items() if not (t % size).any()), "ns")
+    texts: list[str] = t.astype("datetime64[ns]").astype(f"datetime64[{unit}]").astype(str).tolist()
+    return [f"{text}Z" for text in texts]
+
+
+def values(column: Column) -> list[Any]:
+    """The values as Python's own; None where there is none, NaN and infinities included."""
+    listed: list[Any] = column.values.tolist()
+    if column.missing is not None:
+        listed = [None if gone else value for value, gone in zip(listed, column.missing.tolist(), strict=True)]
+    if column.type == "number":
+        listed = [None if value is None or not math.isfinite(value) else value for value in listed]
+    return listed
+
+
+def as_table(series: Sequence[Series]) -> str:
+    """Columns of text under their targets and units."""
+    t, columns = side_by_side(series)
+    cells = [stamps(t - t % 1_000_000), *([_short(value) for value in values(column)] for column in columns)]
+    heads = ["time (UTC)", *(_head(each) for each in series)]
+    widths = [max(map(len, (head, *column))) for head, column in zip(heads, cells, strict=True)]
+    rows = [heads, *zip(*cells, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, row, widths)).rstrip() for row in rows) + "\n"
+
+
+def _head(series: Series) -> str:
+    return f"{series.target} ({series.field.units})" if series.field.units else series.target
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value).replace("\n", " ")
+
+
+def as_csv(series: Sequence[Series]) -> str:
+    """A line of names, then a line for each time; empty where there is no value."""
+    t, columns = side_by_side(series)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["time", *(each.target for each in series)])
+    writer.writerows(zip(stamps(t), *(values(column) for column in columns), strict=True))
+    return text.getvalue()
+
+
+def as_json(series: Sequence[Series]) -> str:
+    """An array with an object for each target: its field, its label, times and values."""
+    return json.dumps([_object(each) for each in series], ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _object(series: Series) -> dict[str, Any]:
+    answer = series.answer
+    return {
+        "target": series.target,
+        "description": series.field.description,
+        "type": series.field.type,
+        "units": series.field.units,
+        "method": answer.method,
+        "samples": answer.samples,
+        "notices": list(answer.notices),
+        "time": stamps(series.t),
+        "values": values(series.column),
+    }
+
+
+def as_parquet(series: Sequence[Series]) -> bytes:
+    """A Parquet file: a column of times (ns, UTC) and one for each target; units and labels in the metadata."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise Failure("Parquet needs pyarrow: pip install 'sisock[parquet]'") from error
+    t, columns = side_by_side(series)
+    meta = [{"units": each.field.units or "", "method": each.answer.method} for each in series]
+    fields = [pa.field("time", pa.timestamp("ns", tz="UTC"), nullable=False)]
+    arrays = [pa.array(t, pa.timestamp("ns", tz="UTC"))]
+    for each, column, about in zip(series, columns, meta, strict=True):
+        array = _arrow(column)
+        arrays.append(array)
+        fields.append(pa.field(each.target, array.type, metadata=about))
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), sink)
+    return bytes(sink.getvalue())
+
+
+def _arrow(column: Column) -> Any:
+    import pyarrow as pa
+
+    if column.type == "string":
+        return pa.array(values(column), pa.string())
+    return pa.array(column.values, mask=column.missing)

@@ -1,0 +1,88 @@
+"""`sisock get`: samples as a table, CSV, JSON or Parquet."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sisock.cli.common import CLIENT, Failure, ask, by_node, code_of, with_settings
+from sisock.cli.moments import span
+from sisock.exits import Exit
+from sisock.settings import Settings
+
+if TYPE_CHECKING:
+    from sisock.cli.series import Series
+
+METHODS = ["minmax", "m4", "mean", "band", "lttb"]
+
+
+@click.command(epilog="Exit codes: 2 a time or target cannot be read, 3 no such node or field, 4 no hub or no answer.")
+@click.argument("targets", nargs=-1, required=True, metavar="NODE::FIELD...")
+@click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
+@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, now-2d, UNIX seconds.")
+@click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
+@click.option(
+    "--points", type=click.IntRange(1), metavar="N", help="At most so many points, no spike lost. Default: all."
+)
+@click.option("--reduce", "method", type=click.Choice(METHODS), help="How --points are chosen. Default: minmax.")
+@click.option("--format", "kind", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file.")
+@with_settings(*CLIENT)
+def get(
+    settings: Settings,
+    *,
+    targets: tuple[str, ...],
+    last: str | None,
+    start: str | None,
+    end: str | None,
+    points: int | None,
+    method: str | None,
+    kind: str,
+    output: Path | None,
+) -> None:
+    """Get samples of fields, of several nodes at the same time.
+
+    How the values came about (reduced or not, from how many samples) is told on stderr. A node that
+    does not answer costs its own columns only, and exit code 4.
+
+      sisock get host::cpu
+      sisock get weather::temperature --last 7d --points 500 --format csv > week.csv
+      sisock get weather::temperature host::cpu --start 2017-07-14T00:00Z --end 2017-07-15T00:00Z
+      sisock get weather::temperature --last all --format parquet --output all.parquet
+    """
+    if method and not points:
+        raise click.UsageError("--reduce needs --points: say to how many")
+    from sisock.cli.series import Wanted, fetch, label
+
+    if kind == "parquet" and output is None and sys.stdout.isatty():
+        raise click.UsageError("Parquet is not for the terminal: give --output FILE")
+    wanted = Wanted(by_node(targets), *span(last, start, end), points, method)
+    series, errors = ask(settings, lambda consumer: fetch(consumer, wanted, settings.deadline))
+    _write(_formatted(series, kind), output)
+    click.echo(label(series), err=True)
+    for error in errors:
+        click.echo(f"sisock: {error}", err=True)
+    if errors:
+        sys.exit(max(map(code_of, errors), default=Exit.OK))
+
+
+def _formatted(series: "list[Series]", kind: str) -> bytes:
+    from sisock.cli import formats
+
+    if kind == "parquet":
+        return formats.as_parquet(series)
+    if kind == "json":
+        return formats.as_json(series).encode()
+    text = formats.as_csv(series) if kind == "csv" else formats.as_table(series)
+    return text.encode()
+
+
+def _write(content: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise Failure(f"{output} cannot be written: {error.strerror}") from error

@@ -1,0 +1,55 @@
+"""`sisock init`: keys, principals and policy of everything that shall sign in."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sisock.cli.common import with_settings
+from sisock.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROLES = {
+    "hub": ("hub", {}),
+    "bridge": ("consumer", {"sensitive": False}),
+    "cli": ("consumer", {"sensitive": True}),
+    "page": ("consumer", {"sensitive": True}),
+}
+KEYLESS = "page"  # signs in by the token of its address
+
+
+@click.command()
+@click.option(
+    "--principals", default="hub,bridge,cli,page,weather,sensors,lsof,host", show_default=True, metavar="NAMES"
+)
+@with_settings("state")
+def init(settings: Settings, principals: str) -> None:
+    """Make keys, principals and the policy in the state directory.
+
+    `sisock up` does this by itself. Do it by hand for containers and machines of their own: each part
+    gets its key file keys/NAME.key, and only the router and the hub see the rest. Nothing that exists
+    is changed. NAMES may hold hub, bridge, cli, page, names of data nodes and files with data nodes.
+
+      sisock init --state state --principals hub,bridge,cli,page,weather
+    """
+    from sisock.keys import ensure_key, ensure_principal, write_policy
+    from sisock.supervisor.parts import words
+
+    for name, role, more in [each for word in words(principals) for each in _principals(word)]:
+        public = None if name == KEYLESS else ensure_key(settings.state, name).public
+        ensure_principal(settings.state, name, role, public, **more)
+        click.echo(f"{name:<12} {role:<10} {public or 'by token'}")
+    write_policy(settings.state)
+
+
+def _principals(word: str) -> "Iterator[tuple[str, str, dict[str, bool]]]":
+    """Name, role and entries of each principal that the word stands for."""
+    if word in ROLES:
+        role, more = ROLES[word]
+        yield word, role, more
+        return
+    from sisock.cli.plugins import find
+
+    for kind in find(word):
+        yield kind.name or kind.__name__.lower(), "data_node", {"sensitive": kind.sensitive}

@@ -1,0 +1,81 @@
+"""`sisock ls`: which data nodes there are, and their fields."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sisock.cli.common import CLIENT, ask, with_settings
+from sisock.settings import Settings
+from sisock.times import to_seconds
+
+if TYPE_CHECKING:
+    from sisock.consumer import Consumer, Node
+    from sisock.frames import Field, Timeline
+
+
+@click.command(epilog="Exit codes: 3 there is no such node, 4 no hub or no answer.")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with all that is known.")
+@with_settings(*CLIENT)
+def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
+    """List the data nodes, or the fields of the NODEs named.
+
+    sisock ls
+    sisock ls weather host
+    sisock ls --json | jq -r '.[] | select(.state == "up") | .name'
+    """
+    if nodes:
+        _list_fields(ask(settings, lambda consumer: _fields(consumer, nodes)), as_json)
+        return
+    listed = ask(settings, _nodes)
+    if as_json:
+        click.echo(json.dumps([_as_dict(node) for node in listed], indent=1, ensure_ascii=False))
+        return
+    for node in listed:
+        mark = " (sensitive)" if node.sensitive else ""
+        click.echo(f"{node.name:<16} {node.state:<5} {_ago(node.since):>5}  {node.description}{mark}".rstrip())
+
+
+async def _nodes(consumer: "Consumer") -> "list[Node]":
+    return await consumer.nodes()
+
+
+async def _fields(
+    consumer: "Consumer", nodes: tuple[str, ...]
+) -> "dict[str, tuple[dict[str, Field], dict[str, Timeline]]]":
+    return {node: await consumer.fields(node) for node in nodes}
+
+
+def _list_fields(found: "dict[str, tuple[dict[str, Field], dict[str, Timeline]]]", as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps({node: _fields_as_dict(*has) for node, has in found.items()}, indent=1, ensure_ascii=False)
+        )
+        return
+    targets = [(f"{node}::{name}", field) for node, (fields, _) in found.items() for name, field in fields.items()]
+    width = max((len(target) for target, _ in targets), default=0)
+    for target, field in targets:
+        click.echo(f"{target:<{width}}  {field.type:<6}  {field.units or '':<6}  {field.description or ''}".rstrip())
+
+
+def _fields_as_dict(fields: "dict[str, Field]", timelines: "dict[str, Timeline]") -> dict[str, Any]:
+    return {
+        "fields": {name: field._asdict() for name, field in fields.items()},
+        "timelines": {name: timeline._asdict() for name, timeline in timelines.items()},
+    }
+
+
+def _as_dict(node: "Node") -> dict[str, Any]:
+    return {**node._asdict(), "since": to_seconds(node.since)}
+
+
+def _ago(since: int) -> str:
+    """How long ago that was, in its largest unit."""
+    import time
+
+    seconds = max(0.0, time.time() - to_seconds(since))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,111 @@
+"""`sisock node`: run data nodes, several in one process."""
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sisock.cli.common import with_settings
+from sisock.exits import Exit
+from sisock.settings import Settings
+
+if TYPE_CHECKING:
+    from sisock.nodes import DataNode
+
+log = logging.getLogger(__name__)
+
+
+def _complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    from sisock.cli.plugins import names
+
+    return [name for name in names() if name.startswith(begun)]
+
+
+@click.command(epilog="Exit codes: 2 no such node or bad configuration, 5 the hub already has a node of that name.")
+@click.argument("nodes", nargs=-1, required=True, metavar="NAME|FILE.py...", shell_complete=_complete)
+@click.option("--name", help="Run the one node under this name.")
+@with_settings("state", "router", "router_ca", "config", "log_level")
+def node(settings: Settings, nodes: tuple[str, ...], name: str | None) -> None:
+    """Run data nodes, several in one process.
+
+    NAME is the name under which an installed package offers a node; FILE.py is a file of yours, whose
+    every data node runs. A node's key is made at its first start. Where the router is another
+    machine's, its keeper admits the key once with `sisock principal add`.
+
+      sisock node weather                 one of the nodes that come with sisock
+      sisock node weather host            two in one process
+      sisock node thermometer.py          the nodes of a file
+      sisock node weather --name attic    the same node under another name
+
+    A node's settings stand in the table of its name in sisock.toml.
+    """
+    from sisock import program
+    from sisock.cli.plugins import configured, find
+
+    kinds = [kind for word in nodes for kind in find(word)]
+    if name and len(kinds) != 1:
+        raise click.UsageError(f"--name is for one node, and these are {len(kinds)}")
+    made = [configured(kind, settings.config, name) for kind in kinds]
+    hosting = _Hosting(settings, made)
+    sys.exit(program.run(hosting.run(), settings.log_level) or hosting.code)
+
+
+class _Hosting:
+    """Nodes in one process: what happens to one leaves the others alone; `code` says how it went."""
+
+    def __init__(self, settings: Settings, nodes: "list[DataNode]") -> None:
+        self.code = Exit.OK
+        self._settings, self._nodes = settings, nodes
+
+    async def run(self) -> None:
+        """Serve all of them until cancelled, or until none is left."""
+        ready = [asyncio.get_running_loop().create_future() for _ in self._nodes]
+        served = [asyncio.create_task(self._serve(each, at)) for each, at in zip(self._nodes, ready, strict=True)]
+        announcing = asyncio.gather(*ready)
+        announcing.add_done_callback(_announce)
+        try:
+            await asyncio.gather(*served)
+        finally:
+            announcing.cancel()
+
+    async def _serve(self, node: "DataNode", ready: "asyncio.Future[str]") -> None:
+        from sisock.keys import ensure_key
+        from sisock.nodes.base import name_of
+        from sisock.serving import NameTaken, serve
+        from sisock.wamp import WampError
+
+        name = name_of(node)
+        try:
+            key = ensure_key(self._settings.state, name)
+            _admit(self._settings, node, key.public)
+            await serve(node.service(), self._settings, key, ready)
+        except (NameTaken, WampError, ValueError, TypeError, OSError) as error:
+            self.code = Exit.NAME_TAKEN if isinstance(error, NameTaken) else Exit.ERROR
+            log.error("%s: %s", name, error)  # noqa: TRY400  # a sentence, not a traceback
+            if not ready.done():
+                ready.set_result("")
+
+
+def _admit(settings: Settings, node: "DataNode", public: str) -> None:
+    """Make the node a principal, where the state directory is ours to write."""
+    from sisock.keys import ensure_principal
+    from sisock.nodes.base import name_of
+
+    try:
+        ensure_principal(settings.state, name_of(node), "data_node", public, sensitive=node.sensitive)
+    except OSError as error:
+        log.info("%s: not admitted here (%s): the router's keeper does it", name_of(node), error.strerror)
+
+
+def _announce(ready: "asyncio.Future[list[str]]") -> None:
+    from sisock import notify
+
+    if not ready.cancelled():
+        notify.ready(_status(ready.result()))
+
+
+def _status(said: list[str]) -> str:
+    """`4 fields` of one node, `2 nodes` of several."""
+    return said[0] if len(said) == 1 else f"{sum(map(bool, said))} nodes"

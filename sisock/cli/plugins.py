@@ -1,0 +1,104 @@
+"""Find data nodes, by the name of an entry point or in a Python file, and configure them."""
+
+import importlib.util
+import inspect
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from sisock.nodes import DataNode
+from sisock.nodes.base import name_of
+from sisock.uris import check_node
+
+GROUP = "sisock.data_nodes"
+
+
+def find(word: str) -> list[type[DataNode]]:
+    """The classes that `word` stands for: those defined in FILE.py, or the one of that name.
+
+    Raises ValueError with the cure if there is none.
+    """
+    return _in_file(Path(word)) if word.endswith(".py") else [_by_name(word)]
+
+
+def names() -> list[str]:
+    """The names under which packages of this machine offer data nodes."""
+    return sorted(_entry_points())
+
+
+def configured(kind: type[DataNode], path: Path, name: str | None = None) -> DataNode:
+    """A node of this class, called `name`, with the keywords that its table of the configuration file gives."""
+    name = check_node(name or kind.name or kind.__name__.lower())
+    given = _table(path, name)
+    try:
+        inspect.signature(kind).bind(**given)
+    except TypeError as error:
+        takes = ", ".join(inspect.signature(kind).parameters) or "nothing"
+        raise ValueError(f"{path}: table [{name}]: {error}; {kind.__name__} takes {takes}") from error
+    node = kind(**given)
+    if name_of(node) != name:
+        node.name = name
+    return node
+
+
+def _by_name(word: str) -> type[DataNode]:
+    offered = _entry_points()
+    if word not in offered:
+        known = ", ".join(sorted(offered)) or "none is installed"
+        raise ValueError(f"no data node is called {word!r}: there are {known}; or give a file, as in my_node.py")
+    try:
+        kind = offered[word].load()
+    except ImportError as error:
+        raise ValueError(f"the data node {word!r} cannot be loaded: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, DataNode)):
+        raise ValueError(f"{word}: {offered[word].value} is not a class derived from sisock.nodes.DataNode")  # noqa: TRY004
+    return kind
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """Those of installed packages, and those of the checkout that this file lies in, installed or not."""
+    checkout = Path(__file__).parents[2] / "pyproject.toml"
+    ours: Mapping[str, str] = {}
+    if checkout.is_file():
+        project = tomllib.loads(checkout.read_text(encoding="utf-8")).get("project", {})
+        ours = project.get("entry-points", {}).get(GROUP, {})
+    return {name: EntryPoint(name, value, GROUP) for name, value in ours.items()} | {
+        each.name: each for each in entry_points(group=GROUP)
+    }
+
+
+def _in_file(path: Path) -> list[type[DataNode]]:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}: give the path of the node's Python file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # as an import would: dataclasses and pickling look there
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec.loader.exec_module(module)
+    found = list(_defined_in(module))
+    if not found:
+        raise ValueError(f"{path} defines no data node: derive a class from LiveNode, CommandNode or ArchivedNode")
+    return found
+
+
+def _defined_in(module: Any) -> Iterator[type[DataNode]]:
+    for each in vars(module).values():
+        if isinstance(each, type) and issubclass(each, DataNode) and each.__module__ == module.__name__:
+            yield each
+
+
+def _table(path: Path, name: str) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get(name, {})
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+    if not isinstance(table, dict):
+        raise ValueError(f"{path}: [{name}] must be a table of {name}'s configuration")  # noqa: TRY004
+    return table

@@ -1,0 +1,118 @@
+"""Ask for targets, and lay what comes back side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisock.cli.common import Failure
+from sisock.errors import ConsumerError
+from sisock.exits import Exit
+from sisock.frames import Answer, Column, Field, Times
+from sisock.uris import JOINT
+
+if TYPE_CHECKING:
+    from sisock.consumer import Consumer
+
+
+class Series(NamedTuple):
+    """Samples of one target, and the label of the answer they came in."""
+
+    target: str
+    field: Field
+    t: Times
+    column: Column
+    answer: Answer
+
+
+class Wanted(NamedTuple):
+    """What is asked of the nodes; times as at the door."""
+
+    targets: Mapping[str, Sequence[str]]  # {node: fields}
+    start: float
+    end: float
+    points: int | None = None
+    reduce: str | None = None
+
+
+async def fetch(consumer: "Consumer", wanted: Wanted, deadline: float) -> tuple[list[Series], list[ConsumerError]]:
+    """The series of all targets, in their order, and the errors of the nodes that gave none.
+
+    Raises Failure where a field does not exist, and a ConsumerError where no node answered.
+    """
+    from sisock.consumer import Request
+
+    requests = [
+        Request(node, tuple(fields), wanted.start, wanted.end, wanted.points, wanted.reduce)
+        for node, fields in wanted.targets.items()
+    ]
+    answers = await consumer.ask(requests, deadline)
+    errors = [answer for answer in answers if isinstance(answer, ConsumerError)]
+    if len(errors) == len(answers):
+        raise errors[0]
+    found: list[Series] = []
+    for request, answer in zip(requests, answers, strict=True):
+        if not isinstance(answer, ConsumerError):
+            found += await _series(consumer, request.node, request.fields, answer)
+    return found, errors
+
+
+async def _series(consumer: "Consumer", node: str, names: Sequence[str], answer: Answer) -> list[Series]:
+    fields, _ = await consumer.fields(node)
+    for name in names:
+        if name not in fields:
+            raise Failure(f"{node} has no field {name!r}: `sisock ls {node}` lists them", Exit.UNKNOWN)
+    return [
+        Series(f"{node}{JOINT}{shown}", fields[name], *answer.series(shown), answer)
+        for name in names
+        for shown in _columns(answer, name)
+    ]
+
+
+def _columns(answer: Answer, name: str) -> list[str]:
+    """The columns that the answer has for a field: a band has three."""
+    if answer.method != "band":
+        return [name]
+    return [f"{name}{JOINT}min", name, f"{name}{JOINT}max"]
+
+
+def side_by_side(series: Sequence[Series]) -> tuple[Times, list[Column]]:
+    """All times, ascending, and each series on them: missing where it has no sample.
+
+    Samples of one time share a row unless a series has several at that time.
+    """
+    if not series:
+        return np.empty(0, np.int64), []
+    unique = all(len(each.t) < 2 or bool((np.diff(each.t) > 0).all()) for each in series)
+    same = all(np.array_equal(each.t, series[0].t) for each in series)
+    if same:
+        return series[0].t, [each.column for each in series]
+    every = np.concatenate([each.t for each in series])
+    if unique:
+        times = np.unique(every)
+        return times, [_spread(each.column, np.searchsorted(times, each.t), len(times)) for each in series]
+    order = np.argsort(every, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    ends = np.cumsum([len(each.t) for each in series])
+    rows = [place[end - len(each.t) : end] for each, end in zip(series, ends, strict=True)]
+    return every[order], [_spread(each.column, at, len(every)) for each, at in zip(series, rows, strict=True)]
+
+
+def _spread(column: Column, rows: NDArray[np.intp], size: int) -> Column:
+    values = np.zeros(size, column.values.dtype)
+    missing = np.ones(size, bool)
+    values[rows] = column.values
+    missing[rows] = False if column.missing is None else column.missing
+    return Column(values, missing)
+
+
+def label(series: Sequence[Series]) -> str:
+    """How the answers came about, in a line: method, samples behind the points, notices."""
+    answers = list({id(each.answer): each.answer for each in series}.values())
+    shown = sum(len(each.t) for each in series)
+    methods = ", ".join(dict.fromkeys(answer.method for answer in answers))
+    behind = sum(answer.samples for answer in answers)
+    text = f"{shown:,} values" if methods == "raw" else f"{shown:,} values, {methods} of {behind:,} samples"
+    return "; ".join([text, *dict.fromkeys(notice for answer in answers for notice in answer.notices)])

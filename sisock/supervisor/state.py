@@ -1,0 +1,102 @@
+"""The state directory of one machine's sisock: ours alone, one supervisor at a time, nothing left of the last one."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from sisock.settings import Settings
+from sisock.supervisor.parts import host_and_port
+
+
+class InUseError(Exception):
+    """The state directory or a port is taken; says by what, and the cure."""
+
+
+@contextlib.contextmanager
+def held(state: Path) -> Iterator[None]:
+    """Make the state directory ready and keep other supervisors out of it; raise InUseError if one is at work there."""
+    _make(state)
+    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(lock, state)
+        end_left_behind(state)
+        yield
+        (state / "router.url").unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def _make(state: Path) -> None:
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if state.stat().st_mode & 0o077:
+        if not (state / "keys").is_dir() and any(state.iterdir()):
+            raise InUseError(
+                f"{state} is open to others and holds other things: choose a directory of its own with --state"
+            )
+        state.chmod(0o700)
+    for name in ("run", "logs"):
+        (state / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _take(lock: int, state: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        who = os.pread(lock, 20, 0).decode().strip()
+        sentence = f"`sisock up` already runs on {state} (process {who}): stop it, or choose another --state"
+        raise InUseError(sentence) from error
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+def end_left_behind(state: Path) -> list[int]:
+    """Kill what a supervisor of this state directory left running, and what that started; the process ids.
+
+    They are known by the socket that they were given to say that they are ready.
+    """
+    mark = b"NOTIFY_SOCKET=" + os.fsencode(state.resolve() / "run") + b"/"
+    left = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _carries(entry, mark)]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return left
+
+
+def _carries(process: Path, mark: bytes) -> bool:
+    try:
+        return process.name != str(os.getpid()) and mark in b"\0" + (process / "environ").read_bytes()
+    except OSError:  # gone, or another user's
+        return False
+
+
+def check_ports(settings: Settings, *, bridge: bool) -> None:
+    """Raise InUseError with the cure if a port that we need is taken."""
+    ports = {"router_port": settings.router_port} | ({"bridge_port": settings.bridge_port} if bridge else {})
+    if settings.legacy_port:
+        ports["legacy_port"] = settings.legacy_port
+    for name, port in ports.items():
+        same = [other for other in ports if ports[other] == port]
+        if len(same) > 1:
+            raise InUseError(f"{' and '.join(same)} are both {port}: give each a port of its own")
+        _check(settings.interface, port, name)
+
+
+def _check(interface: str, port: int, name: str) -> None:
+    option = f"--{name.replace('_', '-')}" if name != "legacy_port" else "SISOCK_LEGACY_PORT"
+    family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((interface, port))
+            trial.listen(1)
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            where = host_and_port(interface, port)
+            raise InUseError(
+                f"the port {where} {why}: stop what listens there, or choose another with {option}"
+            ) from error
