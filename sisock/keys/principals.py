@@ -82,22 +82,22 @@ def _load(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}): correct or remove it") from error
     if not isinstance(entry, dict):
-        raise ValueError(f"{path} does not hold a JSON object: correct or remove it")  # noqa: TRY004
+        raise ValueError(f"{path} does not hold a JSON object: correct or remove it")
     return entry
 
 
 def _parse(name: str, entry: object) -> Principal:
     if not isinstance(entry, Mapping):
-        raise ValueError(f"principal {name!r}: give an object with 'role' and 'keys'")  # noqa: TRY004
+        raise ValueError(f"principal {name!r}: give an object with 'role' and 'keys'")
     unknown = set(entry) - {"role", "keys", "names", "sensitive", "nodes", "wampcra"}
     if unknown:
-        raise ValueError(f"principal {name!r}: {sorted(map(str, unknown))[0]!r} is not an entry: correct or remove it")
+        raise ValueError(f"principal {name!r}: {min(map(str, unknown))!r} is not an entry: correct or remove it")
     role = entry.get("role")
     if role not in ROLES:
         raise ValueError(f"principal {name!r}: role {role!r} must be one of {', '.join(ROLES)}")
     sensitive = entry.get("sensitive", False)
     if not isinstance(sensitive, bool):
-        raise ValueError(f"principal {name!r}: 'sensitive' must be true or false")  # noqa: TRY004
+        raise ValueError(f"principal {name!r}: 'sensitive' must be true or false")
     return Principal(
         role=role,
         keys=tuple(check_public(key) for key in _texts(name, entry, "keys", ())),

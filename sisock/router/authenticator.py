@@ -37,9 +37,8 @@ class Authenticator:
                 return self._by_key(authid, principal, details.get("authextra") or {})
             case "ticket":
                 return self._by_token(authid, principal, details.get("ticket"))
-            case "wampcra":
+            case _:
                 return self._by_secret(authid, principal)
-        self._refuse("it offered no authentication method of ours")
 
     def _by_key(self, authid: str, principal: Principal | None, extra: Mapping[str, Any]) -> dict[str, Any]:
         """Challenge whoever it is: a stranger cannot tell an unknown name from a wrong key."""

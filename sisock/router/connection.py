@@ -13,7 +13,7 @@ from sisock.router.refusals import SENTENCE, Refusals
 _refusals = Refusals()
 
 
-class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar has no types
+class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar is untyped to mypy
     """Lets in only who addresses the router by its own names, and ends with one line in the log what sends garbage."""
 
     def onConnect(self, request: ConnectionRequest) -> Any:
@@ -34,7 +34,7 @@ class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar
         except ProtocolError as error:
             _refusals.note(self.peer, error)
             self._bailout(self.CLOSE_STATUS_CODE_PROTOCOL_ERROR, "WAMP protocol error")
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection and not the router
             self.log.failure("a message from {peer} could not be worked on", peer=self.peer)
             self._bailout(self.CLOSE_STATUS_CODE_INTERNAL_ERROR, "internal error")
 

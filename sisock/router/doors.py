@@ -60,13 +60,14 @@ def _origin(text: str) -> Origin | None:
 def _split(text: str) -> tuple[str | None, int | None]:
     try:
         parts = urlsplit(text)
-        return parts.hostname, parts.port
+        port = parts.port
     except ValueError:
         return None, None
+    return parts.hostname, port
 
 
 def _everywhere(settings: Settings) -> bool:
-    return settings.interface in ("", "0.0.0.0", "::")  # noqa: S104
+    return settings.interface in ("", "0.0.0.0", "::")
 
 
 def _is_address(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twisted.web.resource import ForbiddenResource, Resource
+from twisted.web.pages import forbidden
 from twisted.web.static import File
 
 from sisock.router.doors import host_allowed
@@ -19,7 +19,7 @@ HEADERS = {
 }
 
 
-class Page(File):  # type: ignore[misc]  # Twisted's class is Any here
+class Page(File):  # type: ignore[misc]  # Twisted is untyped to mypy
     """Serves the folder named in `extra`; it may come into being later."""
 
     def __init__(self, extra: dict[str, Any] | str, *args: Any, **more: Any) -> None:
@@ -27,15 +27,15 @@ class Page(File):  # type: ignore[misc]  # Twisted's class is Any here
         super().__init__(folder, *args, **more)
         self.contentTypes = {**File.contentTypes, ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-    def getChild(self, path: bytes, request: Any) -> Resource:
+    def getChild(self, path: bytes, request: Any) -> Any:
         host = request.getHeader(b"host")
         if not host_allowed(rights().settings, host.decode("latin-1") if host else None):
-            return ForbiddenResource("this is not a name of the router: open the address that `sisock up` printed")
+            return forbidden(message="this is not a name of the router: open the address that `sisock up` printed")
         if path.startswith(b"."):
             return self.childNotFound
         return super().getChild(path, request)
 
-    def directoryListing(self) -> Resource:
+    def directoryListing(self) -> Any:
         return self.childNotFound
 
     def render_GET(self, request: Any) -> Any:

@@ -4,6 +4,7 @@ import functools
 import json
 
 from sisock import settings
+from sisock.keys import Principal
 from sisock.keys.principals import policy_file, save_policy
 from sisock.router.rules import Policy, read_policy
 from sisock.settings import Settings
@@ -41,17 +42,21 @@ class Rights:
 
 def revoked(old: Policy, new: Policy) -> set[str]:
     """Principals that lost something: themselves, a key, their role or what they may see or offer."""
-    ending = set()
-    for name, before in old.principals.items():
-        after = new.principals.get(name)
-        if after is None or not set(before.keys) <= set(after.keys):
-            ending.add(name)
-        elif (before.role, before.names, before.nodes) != (after.role, after.names, after.nodes):
-            ending.add(name)
-        elif before.role in ("consumer", "recorder") and not after.sensitive:
-            if before.sensitive or new.sensitive - old.sensitive:
-                ending.add(name)  # it may be listening to what it may no longer see
-    return ending
+    return {name for name, before in old.principals.items() if _lost(old, new, before, new.principals.get(name))}
+
+
+def _lost(old: Policy, new: Policy, before: Principal, after: Principal | None) -> bool:
+    if after is None or not set(before.keys) <= set(after.keys):
+        return True
+    if (before.role, before.names, before.nodes, before.secret_file) != (
+        after.role,
+        after.names,
+        after.nodes,
+        after.secret_file,
+    ):
+        return True
+    listens = before.role in ("consumer", "recorder") and not after.sensitive
+    return listens and (before.sensitive or bool(new.sensitive - old.sensitive))
 
 
 @functools.cache

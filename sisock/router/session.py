@@ -21,7 +21,7 @@ _EXTRA = ("pubkey", "channel_binding")  # what we want to hear of a client befor
 _refusals = Refusals()
 
 
-class Session(RouterSession):  # type: ignore[misc]  # Crossbar has no types
+class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to mypy
     """Refuses with one sentence, and keeps no connection that does not join."""
 
     def onOpen(self, transport: Any) -> None:
@@ -58,7 +58,7 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar has no types
         super().leave(reason, message)
         reactor.callLater(LEAVE_WITHIN, self._close)
 
-    def _uniform(self, answer: Deferred) -> Deferred:
+    def _uniform(self, answer: "Deferred[Any]") -> "Deferred[Any]":
         return answer.addCallbacks(self._answered, lambda failure: self._refuse(_cause(failure)))
 
     def _answered(self, answer: object) -> object:
@@ -82,7 +82,7 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar has no types
             self._transport.close()
 
 
-class QuietWampCra(PendingAuthWampCra):  # type: ignore[misc]  # Crossbar has no types
+class QuietWampCra(PendingAuthWampCra):  # type: ignore[misc]  # likewise
     """WAMP-CRA that neither logs what it expected nor tells by its timing how near a guess was."""
 
     def authenticate(self, signature: object) -> Accept | Deny:
@@ -93,4 +93,4 @@ class QuietWampCra(PendingAuthWampCra):  # type: ignore[misc]  # Crossbar has no
 
 
 def _cause(failure: Failure) -> str:
-    return f"{failure.type.__name__}: {failure.value}"
+    return f"{type(failure.value).__name__}: {failure.value}"

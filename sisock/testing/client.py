@@ -21,7 +21,7 @@ from nacl.signing import SigningKey
 from sisock.keys import Key
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-_ROLES = {role: {} for role in ("caller", "callee", "publisher", "subscriber")}
+_ROLES: dict[str, dict[str, Any]] = {role: {} for role in ("caller", "callee", "publisher", "subscriber")}
 
 
 class HandshakeRefused(Exception):

@@ -86,10 +86,10 @@ class Router:
     def _wait(self, ready: socket.socket, process: subprocess.Popen[bytes]) -> None:
         ended = os.pidfd_open(process.pid)
         try:
-            found, _, _ = select.select([ready, ended], [], [], STARTS_WITHIN)
+            found, _, _ = select.select([ready.fileno(), ended], [], [], STARTS_WITHIN)
         finally:
             os.close(ended)
-        if ready not in found:
+        if ready.fileno() not in found:
             self.kill()
             raise RuntimeError(f"the router did not start:\n{self.log.read_text(errors='replace')[-4000:]}")
 
