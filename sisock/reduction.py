@@ -2,6 +2,7 @@
 
 Bins lie on fixed multiples of their width since 1970, so that pictures do not tremble on refresh. The width
 is m * 2**k ns with m from 8 to 15: wide steps would waste points, other widths would not divide into tiers.
+Where bins are short against a day they are also cut at midnights, UTC: no day loses its extremes to the next.
 LTTB: Steinarsson, "Downsampling Time Series for Visual Representation", 2013. M4: Jugel et al., VLDB 2014.
 """
 
@@ -19,6 +20,8 @@ MOST_POINTS = 1_000_000
 _MOST_GAPS = 100
 _GAP = 3  # a stretch this many usual intervals long without a sample is a gap
 _PROBES = 1001  # intervals looked at to know the usual one
+_DAY = 86_400 * 10**9  # ns
+_SHORT = 4  # bins a day at least, for its midnights to be worth a cut
 
 
 # what a node calls ------------------------------------------------------------------------------
@@ -43,8 +46,8 @@ def answer(frames: Iterable[Frame], query: Query, finalized_until: dict[str, int
             parts.append(whole)
             applied.add("raw" if query.min_stride is None else "stride")
             continue
-        width = bin_width(*_span(frame.t, query), bins_of(method, query.max_points))
-        parts += _reduce(whole, method, width, query.max_points)
+        width, cut = grid(*_span(frame.t, query), bins_of(method, query.max_points))
+        parts += _reduce(whole, method, width, query.max_points, cut=cut)
         applied.add(method)
     label = next((m for m in (method, "stride", "raw") if m in applied), "raw")
     return Answer(merge(parts), label, width)
@@ -62,12 +65,14 @@ def _span(t: Times, query: Query) -> tuple[int, int]:
     )
 
 
-def _reduce(whole: Part, method: str, width: int, most: int) -> list[Part]:
+def _reduce(whole: Part, method: str, width: int, most: int, *, cut: bool = False) -> list[Part]:
     frame = whole.points
     if _binned(method):
         binned = _bins(frame, method, width)
         return [*([whole._replace(points=binned)] if binned.columns else []), *_texts(whole, most)]
     starts = bin_starts(frame.t, width)
+    if cut:
+        starts = np.union1d(starts, bin_starts(frame.t, _DAY))
     parts = []
     for name, column in frame.columns.items():
         rows = changes(column, most) if column.type == "string" else METHODS[method](frame.t, column, starts, most)
@@ -91,6 +96,13 @@ def _texts(whole: Part, most: int) -> list[Part]:
 def bins_of(method: str, max_points: int) -> int:
     """How many bins make at most so many points."""
     return max(1, max_points // {"minmax": 2, "m4": 4}.get(method, 1))
+
+
+def grid(start: int, end: int, bins: int) -> tuple[int, bool]:
+    """Width of the bins for [start, end), and whether they are also cut at midnights; `bins` at most either way."""
+    midnights = (end - 1) // _DAY - start // _DAY
+    cut = 0 < _SHORT * midnights <= bins
+    return bin_width(start, end, bins - midnights if cut else bins), cut
 
 
 def bin_width(start: int, end: int, bins: int) -> int:

@@ -136,6 +136,21 @@ def test_a_spike_survives_any_panel_width(client):
         assert "of 10,000 samples are shown: minimum and maximum" in series["meta"]["notices"][0]["text"]
 
 
+@pytest.mark.parametrize("points", [200, 1000, 1440])
+def test_no_day_of_a_month_loses_its_extremes(points):
+    day = 1440 * 60 * NS
+    t = (np.arange(20_167) * 60 + MONDAY + 12_345) * NS
+    walk = np.cumsum(np.random.default_rng(7).normal(size=len(t)))
+    source = Memory({"weather": ({"wind": Field()}, Frame("minutely", t, {"wind": Column(walk)}))})
+    client = create_app(source, Settings()).test_client()
+    (series,) = query(client, "weather::wind", end="2026-02-28T00:00:00Z", maxDataPoints=points)
+    assert len(series["datapoints"]) <= points
+    for number in np.unique(t // day):
+        shown = [value for value, ms in series["datapoints"] if ms * 1_000_000 // day == number]
+        assert walk[t // day == number].min() in shown
+        assert walk[t // day == number].max() in shown
+
+
 def test_points_are_values_before_whole_milliseconds_in_order(client):
     (series,) = query(client, "host::cpu", maxDataPoints=100)
     times = [ms for _, ms in series["datapoints"]]
