@@ -1,8 +1,9 @@
 """The Python client: which nodes there are, what they have, their samples past and live."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -11,6 +12,7 @@ from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.following import Inbox
 from sisock.frames import Answer, Field, Frame, Timeline
 from sisock.keys import Key, ensure_key
+from sisock.nodes import health
 from sisock.settings import Settings
 from sisock.wamp import Link, WampError
 
@@ -157,13 +159,13 @@ class Consumer:
             return NoHub(str(error))
         if error.kind not in ("no_such_procedure", "not_authorized"):
             return ConsumerError(f"{node}: {error}")
-        listed = {each.name: each.state for each in await self.nodes()}
+        try:
+            listed = [each.name for each in await self.nodes()]
+        except NoHub:
+            return NodeAway(f"the data node {node} is not connected (and the hub is away)")
         if node in listed:
             return NodeAway(f"the data node {node} is away: it is known to the hub, but not connected")
-        return self._unknown(node, listed)
-
-    def _unknown(self, node: str, listed: Sequence[str] | dict[str, Any]) -> NodeUnknown:
-        return NodeUnknown(f"there is no data node {node!r}; the hub knows {', '.join(sorted(listed)) or 'none'}")
+        return NodeUnknown(f"there is no data node {node!r}; the hub knows {', '.join(listed) or 'none'}")
 
     async def _ask_hub(self, uri: str) -> Any:
         await self._reach(None)
@@ -205,15 +207,21 @@ class Consumer:
 
     # following
 
-    async def events(self) -> AsyncGenerator[tuple[str, Node], None]:
-        """`("added" | "subtracted", node)` as nodes come and go, from now on."""
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Inbox[tuple[str, Node]]]:
+        """An inbox into which `("added" | "subtracted", node)` comes as nodes come and go."""
         inbox: Inbox[tuple[str, Node]] = Inbox(_MOST_EVENTS)
         self._listeners.append(inbox)
         try:
-            while True:
-                yield await inbox.get()
+            yield inbox
         finally:
             self._listeners.remove(inbox)
+
+    async def events(self) -> AsyncGenerator[tuple[str, Node], None]:
+        """`("added" | "subtracted", node)` as nodes come and go, from now on."""
+        with self.watching() as inbox:
+            while True:
+                yield await inbox.get()
 
     def live(self, node: str, fields: Sequence[str] | None = None, last: float = 0.0) -> AsyncGenerator[Frame, None]:
         """Frames of the node from now on, after those of the `last` seconds; each sample once.
@@ -240,10 +248,8 @@ class Consumer:
     async def is_ours(self, node: str) -> bool:
         """True if the node speaks our extension; those in the old way know only lists."""
         if node not in self._ours:
-            listed = {each.name: each.info for each in await self.nodes()}
-            if node not in listed:
-                raise self._unknown(node, listed)
-            self._ours[node] = listed[node].get("v") == wire.VERSION
+            known, _ = await self.fields(node, 0, 0)
+            self._ours[node] = health.TIMELINE == known.get("health.state", Field()).timeline
         return self._ours[node]
 
     def on_lost(self, call: Callable[[], None]) -> Callable[[], None]:

@@ -128,8 +128,9 @@ async def _pushed(consumer: "Consumer", node: str, follower: Follower, beginning
 
 async def _gone(consumer: "Consumer", node: str, inbox: "Inbox[Frame | None]") -> None:
     """Put an end into the inbox when the node is subtracted."""
-    async with contextlib.aclosing(consumer.events()) as events:
-        async for what, heard in events:
+    with consumer.watching() as events:
+        while True:
+            what, heard = await events.get()
             if what == "subtracted" and heard.name == node:
                 inbox.put(None)
 
@@ -154,18 +155,15 @@ async def _polled(consumer: "Consumer", node: str, follower: Follower, beginning
 
 async def _until_there(consumer: "Consumer", node: str) -> None:
     """Wait until the node can be asked (again)."""
-    async with contextlib.aclosing(consumer.events()) as events:
+    with consumer.watching() as events:
         while True:
-            coming = asyncio.ensure_future(anext(events))
             try:
                 if any(each.name == node and each.state == "up" for each in await consumer.nodes()):
                     return
             except ConsumerError as trouble:
                 log.debug("%s: %s", node, trouble)
-            finally:
-                # an event, or a moment later: the hub may be the one that is away
-                await asyncio.wait({coming}, timeout=_RETRY)
-                coming.cancel()
+            with contextlib.suppress(TimeoutError):  # it may be the hub that is away, and tells nothing
+                await asyncio.wait_for(events.get(), _RETRY)
 
 
 def assemble(parts: Sequence[Answer]) -> Answer:
