@@ -1,0 +1,1 @@
+"""Programs as they exist in the field: Twisted, WAMP-CRA, JSON, lists, blocking handlers."""

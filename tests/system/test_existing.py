@@ -1,0 +1,156 @@
+"""Programs as they exist in the field work unchanged, over TLS with WAMP-CRA and JSON."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from queue import Empty, Queue
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sisock.blocking import BlockingConsumer
+from sisock.errors import NoHub
+from sisock.testing.router import free_port
+from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
+
+WITHIN = 30.0
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("existing")
+    for user in ("server", "observer"):
+        (folder / user).write_text(secrets.token_hex(16))
+    principals = {
+        "server": {"role": "data_node", "names": ["old", "older"], "wampcra": {"secret_file": str(folder / "server")}},
+        "observer": {"role": "consumer", "wampcra": {"secret_file": str(folder / "observer")}},
+        "counter": "data_node",
+    }
+    with running_fleet(folder, principals, legacy_port=free_port()) as fleet:
+        fleet.node("counter", COUNTER)
+        yield fleet
+
+
+class Program:
+    """An existing program and the lines it prints."""
+
+    def __init__(self, fleet: Fleet, user: str, *arguments: str) -> None:
+        environment = {
+            **os.environ,
+            "EXISTING_URL": f"wss://localhost:{fleet.settings.legacy_port}/ws",
+            "EXISTING_USER": user,
+            "EXISTING_SECRET": (fleet.folder / user).read_text(),
+            "EXISTING_CA": str(certificate(fleet)),
+            "PYTHONPATH": str(ROOT),
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: Queue[str] = Queue()
+        self.reading = threading.Thread(target=self._read, daemon=True)
+        self.reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line.strip())
+
+    def says(self) -> str:
+        try:
+            return self.lines.get(timeout=WITHIN)
+        except Empty:
+            self.process.kill()
+            _, complaints = self.process.communicate()
+            return pytest.fail(f"it says nothing; its complaints: {complaints[-2000:]}")
+
+    def tells(self, what: str) -> Any:
+        """What it tells next under this word."""
+        while True:
+            word, value = json.loads(self.says())
+            if word == what:
+                return value
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+        self.reading.join(10)
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+def certificate(fleet: Fleet) -> Any:
+    """The self-signed certificate that the router made for its listener."""
+    found = [path for path in fleet.settings.state.rglob("*.pem") if b"BEGIN CERTIFICATE" in path.read_bytes()]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.fixture
+def node(fleet: Fleet) -> Iterator[Program]:
+    program = Program(fleet, "server", "tests.existing.node", "old")
+    assert program.says() == "accepted True"
+    yield program
+    program.end()
+
+
+def test_an_existing_consumer_sees_existing_and_new_nodes_alike(fleet: Fleet, node: Program) -> None:
+    consumer = Program(fleet, "observer", "tests.existing.consumer")
+    try:
+        listed = consumer.tells("nodes")
+        assert {each["name"] for each in listed} == {"old", "counter"}
+        assert all(set(each) == {"name", "description"} for each in listed)
+        answers = dict(consumer.tells("data") for _ in listed)
+        for name, field in (("old", "ramp"), ("counter", "count")):
+            answer = answers[name]
+            assert set(answer) == {"data", "timeline"}
+            axis = next(axis for axis in answer["timeline"].values() if len(axis["t"]) == len(answer["data"][field]))
+            assert len(axis["t"]) > 0
+            assert set(axis) == {"t", "finalized_until"}
+        assert all(np.diff(answers["counter"]["timeline"]["samples"]["t"]) >= 1.0)
+        consumer.tells("asked")
+        node.end()
+        assert consumer.tells("data_node_subtracted") == {"name": "old", "description": "An existing node."}
+        again = Program(fleet, "server", "tests.existing.node", "old")
+        assert again.says() == "accepted True"
+        assert consumer.tells("data_node_added") == {"name": "old", "description": "An existing node."}
+        again.end()
+    finally:
+        consumer.end()
+
+
+def test_a_new_consumer_reads_an_existing_node(fleet: Fleet, node: Program) -> None:
+    with BlockingConsumer(fleet.settings, "cli") as consumer:
+        fields, timelines = consumer.fields("old")
+        assert fields["ramp"].units == "s"
+        assert timelines["clock"].fields == ("ramp", "word")
+        frames = consumer.live("old", ["ramp", "word"], last=60)
+        seen = [next(frames) for _ in range(3)]
+        t = np.concatenate([frame.t for frame in seen])
+        assert (np.diff(t) > 0).all()
+        assert set(np.concatenate([frame.columns["word"].values for frame in seen])) <= {"even", "odd"}
+        frames.close()
+
+
+def test_a_restarted_hub_still_has_the_existing_node_and_its_description(fleet: Fleet, node: Program) -> None:
+    with BlockingConsumer(fleet.settings, "cli") as consumer:
+        fleet.kill("hub")
+        fleet.hub()
+        events = consumer.events()
+        while {"old", "counter"} - (up := {each.name for each in listed(consumer) if each.state == "up"}):
+            assert node.process.poll() is None, up
+        assert {each.name: each.description for each in consumer.nodes()}["old"] == "An existing node."
+        events.close()
+
+
+def listed(consumer: BlockingConsumer) -> list[Any]:
+    try:
+        return consumer.nodes()
+    except NoHub:
+        return []
