@@ -1,0 +1,1 @@
+"""The data nodes that sisock brings along, a folder each."""

@@ -1,0 +1,101 @@
+"""What `lsof -F0` prints, as columns: one row for each open file, nothing lost."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisock.frames import TEXT, Column
+
+Parts = Mapping[str, str]  # field letter -> what follows it; lsof(8), "OUTPUT FOR OTHER PROGRAMS"
+_NOBODY: Parts = {}  # stands last, at index -1: the process of files that came before any
+_WHOLE = re.compile(r"[0-9]{1,18}")  # what an int64 holds
+
+
+class Scan(NamedTuple):
+    """One run of lsof: processes (and their tasks), their open files, and what was neither.
+
+    `owner` has the index of each file's process, shape (files,); -1 for a file that came before any process.
+    """
+
+    processes: list[Parts]
+    files: list[Parts]
+    owner: NDArray[np.intp]
+    unreadable: int
+
+
+def scan(output: str) -> Scan:
+    """Split the output into processes and files; lines that are neither are counted.
+
+    A line ends with NUL and newline: the name of a task may have a bare newline in it.
+    """
+    processes: list[Parts] = []
+    files: list[Parts] = []
+    owner: list[int] = []
+    unreadable = 0
+    for line in output.split("\0\n"):
+        parts = {part[:1]: part[1:] for part in line.split("\0")}
+        if line[:1] == "f":
+            _, connection, rest = line.partition("\0TST=")  # T stands there several times: state and queues
+            parts["T"] = rest.partition("\0")[0] if connection else ""
+            files.append(parts)
+            owner.append(len(processes) - 1)
+        elif line[:1] == "p":
+            processes.append(parts)
+        elif line:
+            unreadable += 1
+    return Scan(processes, files, np.array(owner, np.intp), unreadable)
+
+
+def records(found: Scan) -> dict[str, Column]:
+    """Every file as a row: a column each for what lsof said, as it said it; shape (files,)."""
+    processes = [*found.processes, _NOBODY]
+    files, owner = found.files, found.owner
+    return {
+        "command": _texts([each.get("c") for each in processes]).rows(owner),
+        "pid": _numbers([each.get("p") for each in processes]).rows(owner),
+        "tid": _numbers([each.get("K") for each in processes]).rows(owner),
+        "user": _texts([user_of(each) for each in processes]).rows(owner),
+        "fd": _texts([each["f"] for each in files]),
+        "access": _texts([each.get("a", "").strip() or None for each in files]),
+        "type": _texts([each.get("t") for each in files]),
+        "device": _texts([each.get("D") or each.get("d") for each in files]),
+        "size": _numbers([each.get("s") for each in files]),
+        "inode": _texts([each.get("i") for each in files]),
+        "protocol": _texts([each.get("P") for each in files]),
+        "state": _texts([each["T"] or None for each in files]),
+        "name": _texts([each.get("n") for each in files]),
+    }
+
+
+def counts(found: Scan) -> dict[str, Counter[str]]:
+    """Open files by type, by user and by the name of the process; what lsof did not say counts as `unknown`."""
+    processes = [*found.processes, _NOBODY]
+    by_user: Counter[str] = Counter()
+    by_command: Counter[str] = Counter()
+    for index, files in Counter(found.owner.tolist()).items():
+        by_user[user_of(processes[index]) or "unknown"] += files
+        by_command[processes[index].get("c") or "unknown"] += files
+    by_type = Counter(parts.get("t") or "unknown" for parts in found.files)
+    return {"type": by_type, "user": by_user, "process": by_command}
+
+
+def user_of(process: Parts) -> str | None:
+    """The login name, or the number of a user who has none."""
+    return process.get("L") or process.get("u")
+
+
+def _texts(values: list[str | None]) -> Column:
+    if None not in values:
+        return Column(np.array(values, TEXT))
+    return Column(np.array([value or "" for value in values], TEXT), np.array([value is None for value in values]))
+
+
+def _numbers(values: list[str | None]) -> Column:
+    """Whole numbers; missing where there is none or none that is readable."""
+    numbers = [int(value) if value and _WHOLE.fullmatch(value) else None for value in values]
+    missing = np.array([number is None for number in numbers], bool)
+    return Column(np.array([number or 0 for number in numbers], np.int64), missing if missing.any() else None)
