@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import fields
 from pathlib import Path
+from textwrap import dedent, indent
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SETTING = re.compile(r"    (\w+): \w+ = .+?  # (.+)")
-_INDENTED = re.compile(r"\n\n(?= )")
+_EXAMPLE = re.compile(r" +\S|sisock |SISOCK_")
 CLIENT = ("state", "router", "router_ca", "deadline")
 
 
@@ -71,9 +72,14 @@ class Sentences(click.Group):
 
 
 def _keep_examples(command: click.Command) -> None:
-    """Mark the indented paragraphs of help and epilog, which click would wrap."""
-    command.help = _INDENTED.sub("\n\n\b\n", inspect.cleandoc(command.help or ""))
-    command.epilog = _INDENTED.sub("\n\n\b\n", command.epilog or "") or None
+    """Mark and indent the examples in help and epilog, which click would wrap."""
+    command.help = _marked(command.help)
+    command.epilog = _marked(command.epilog)
+
+
+def _marked(text: str | None) -> str:
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join("\b\n" + indent(dedent(each), "  ") if _EXAMPLE.match(each) else each for each in paragraphs)
 
 
 def _debugging() -> bool:

@@ -83,7 +83,7 @@ class _Hosting:
             await serve(node.service(), self._settings, key, ready)
         except (NameTaken, WampError, ValueError, TypeError, OSError) as error:
             self.code = Exit.NAME_TAKEN if isinstance(error, NameTaken) else Exit.ERROR
-            log.error("%s: %s", name, error)  # noqa: TRY400  # a sentence, not a traceback
+            log.error("%s: %s", name, error)
             if not ready.done():
                 ready.set_result("")
 

@@ -54,7 +54,7 @@ def _by_name(word: str) -> type[DataNode]:
     except ImportError as error:
         raise ValueError(f"the data node {word!r} cannot be loaded: {error}") from error
     if not (isinstance(kind, type) and issubclass(kind, DataNode)):
-        raise ValueError(f"{word}: {offered[word].value} is not a class derived from sisock.nodes.DataNode")  # noqa: TRY004
+        raise ValueError(f"{word}: {offered[word].value} is not a class derived from sisock.nodes.DataNode")
     return kind
 
 
@@ -100,5 +100,5 @@ def _table(path: Path, name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
     if not isinstance(table, dict):
-        raise ValueError(f"{path}: [{name}] must be a table of {name}'s configuration")  # noqa: TRY004
+        raise ValueError(f"{path}: [{name}] must be a table of {name}'s configuration")
     return table

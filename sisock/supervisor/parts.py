@@ -52,7 +52,8 @@ def host_and_port(interface: str, port: int) -> str:
 
 def child_environment(settings: Settings) -> Mapping[str, str]:
     """The environment of the parts: the settings, unbuffered output, and where a checkout lies."""
-    env = environment(settings) | {"PYTHONUNBUFFERED": "1"}
+    # Crossbar writes its title over its environment, by which `state.end_left_behind` knows our processes
+    env = environment(settings) | {"PYTHONUNBUFFERED": "1", "SPT_NOENV": "1"}
     root = str(Path(__file__).parents[2])
     if root != sysconfig.get_path("purelib"):
         env["PYTHONPATH"] = ":".join(filter(None, (root, env.get("PYTHONPATH"))))

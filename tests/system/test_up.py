@@ -1,0 +1,269 @@
+"""`sisock up` as a person meets it: real processes on free ports, killed, stopped, started twice."""
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sisock.exits import Exit
+
+ROOT = Path(__file__).parents[2]
+WAVE = '''
+import math, time
+from sisock.frames import Field
+from sisock.nodes import LiveNode
+
+class Wave(LiveNode):
+    """A sine of one minute."""
+
+    interval = 0.2
+    fields = {"level": Field("how high", units="m")}
+
+    def sample(self):
+        return {"level": math.sin(time.time() / 10)}
+'''
+PINGS = {"SISOCK_PING_INTERVAL": "1", "SISOCK_PING_TIMEOUT": "1"}  # so that a stopped part is noticed in 2 s
+HEALED = 5.0  # seconds after the port is open again
+
+
+def environment(state: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SISOCK_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "SISOCK_STATE": str(state), **PINGS, **more}
+
+
+def sisock(state: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    argv = [sys.executable, "-m", "sisock", *arguments]
+    return subprocess.run(argv, env=environment(state, **more), capture_output=True, text=True, timeout=60, check=False)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+class Up:
+    """A running `sisock up`."""
+
+    def __init__(self, folder: Path, *options: str, nodes: str = "") -> None:
+        self.state, self.router_port, self.bridge_port = folder / "state", free_port(), free_port()
+        wave = folder / "wave.py"
+        wave.write_text(WAVE)
+        ports = ("--router-port", str(self.router_port), "--bridge-port", str(self.bridge_port))
+        argv = [sys.executable, "-m", "sisock", "up", *ports, "--nodes", nodes or str(wave), *options]
+        self.log = folder / "up.txt"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(argv, env=environment(self.state), stdout=log, stderr=log)
+
+    @property
+    def told(self) -> str:
+        return self.log.read_text()
+
+    def until_ready(self) -> "Up":
+        wait_for(lambda: "Ctrl-C stops" in self.told or self.process.poll() is not None, 60)
+        assert "Ctrl-C stops" in self.told, self.told
+        return self
+
+    def pid(self, part: str) -> int:
+        """Process id of a part now."""
+        mark = f"NOTIFY_SOCKET={self.state}/run/{part}".encode()
+        for each in psutil.Process(self.process.pid).children():
+            if mark in Path(f"/proc/{each.pid}/environ").read_bytes().split(b"\0"):
+                return each.pid
+        raise LookupError(part)
+
+    def worker(self) -> int:
+        """Process id of the router's worker, which holds the port."""
+        return psutil.Process(self.pid("router")).children()[0].pid
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+    def works(self) -> bool:
+        """The node is listed as up, answers with samples of the last seconds, and the bridge sees the hub."""
+        listed = sisock(self.state, "ls", "--json", "--deadline", "1")
+        if listed.returncode or {node["name"]: node["state"] for node in json.loads(listed.stdout)}.get("wave") != "up":
+            return False
+        got = sisock(self.state, "get", "wave::level", "--last", "2s", "--format", "json", "--deadline", "1")
+        return not got.returncode and bool(json.loads(got.stdout)[0]["values"]) and self.bridge_works()
+
+    def bridge_works(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.bridge_port}/", timeout=1) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+
+def wait_for(true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not so within {seconds} s"
+        time.sleep(0.02)
+
+
+def open_port(port: int) -> bool:
+    with socket.socket() as trial:
+        trial.settimeout(0.5)
+        return trial.connect_ex(("127.0.0.1", port)) == 0
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    return not [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("up"))
+    yield running.until_ready()
+    assert running.interrupt() == Exit.OK
+
+
+def test_a_line_for_each_part_then_ready_then_addresses_and_nothing_alarming(up: Up) -> None:
+    lines = up.told.splitlines()
+    ready = next(number for number, line in enumerate(lines) if line.startswith("ready"))
+    assert {line.split()[0] for line in lines[:ready]} == {"router", "hub", "bridge", "wave"}
+    assert all(re.fullmatch(r"\S+ +.* \d+\.\d s", line) for line in lines[:ready])
+    assert f"http://127.0.0.1:{up.router_port}/#token=" in up.told
+    assert f"http://127.0.0.1:{up.bridge_port}" in up.told
+    assert not re.search(r"error|warn|fail|traceback|exception|refused", up.told, re.IGNORECASE)
+    assert up.state.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_it_started_can_be_listed_and_asked(up: Up) -> None:
+    assert up.works()
+    assert re.search(r"^wave +up ", sisock(up.state, "ls").stdout, re.MULTILINE)
+    assert "wave::level" in sisock(up.state, "ls", "wave").stdout
+    tail = sisock(up.state, "tail", "wave::level", "--json", "--count", "3")
+    assert [json.loads(line)["target"] for line in tail.stdout.splitlines()] == ["wave::level"] * 3
+    assert "wave::level (m)" in sisock(up.state, "plot", "wave::level", "--last", "10s").stdout
+
+
+def test_exit_codes_tell_what_is_not_there(up: Up) -> None:
+    for arguments, code in (
+        (("get", "wave::nothing"), Exit.UNKNOWN),
+        (("get", "nobody::level"), Exit.UNKNOWN),
+        (("tail", "wave::nothing"), Exit.UNKNOWN),
+        (("ls", "nobody"), Exit.UNKNOWN),
+        (("get", "wave"), Exit.USAGE),
+    ):
+        ended = sisock(up.state, *arguments)
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (code, 1), ended
+
+
+@pytest.mark.parametrize("part", ["router", "worker", "hub", "bridge", "wave"])
+def test_killed_part_is_healed_in_time(up: Up, part: str) -> None:
+    before = up.told.count("\n")
+    victim = up.worker() if part == "worker" else up.pid(part)
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: not psutil.pid_exists(victim), 5)
+    wait_for(lambda: open_port(up.router_port), 15)
+    wait_for(up.works, HEALED + 1)  # and the time that the commands themselves take
+    told = up.told.splitlines()[before:]
+    assert 1 <= len(told) <= 2, told  # one line when it went, one when it is back
+
+
+@pytest.mark.parametrize("part", ["router", "worker", "hub", "bridge", "wave"])
+def test_stopped_part_is_healed_in_time_once_it_goes_on(up: Up, part: str) -> None:
+    victim = up.worker() if part == "worker" else up.pid(part)
+    os.kill(victim, signal.SIGSTOP)
+    time.sleep(3)  # longer than pings are waited for: the fault itself, not a wait for something
+    os.kill(victim, signal.SIGCONT)
+    wait_for(up.works, HEALED + 1)
+
+
+def test_second_one_on_the_same_state_directory_is_refused_with_a_sentence(up: Up) -> None:
+    second = sisock(up.state, "up")
+    assert second.returncode == Exit.ERROR
+    assert second.stderr == (
+        f"sisock: `sisock up` already runs on {up.state} (process {up.process.pid}): stop it, or choose another --state\n"
+    )
+
+
+def test_taken_port_is_told_before_anything_starts(up: Up, tmp_path: Path) -> None:
+    for option, port in (("--router-port", up.router_port), ("--bridge-port", up.bridge_port)):
+        ended = sisock(tmp_path / "state", "up", option, str(port))
+        assert (ended.returncode, ended.stdout) == (Exit.ERROR, "")
+        assert re.fullmatch(rf"sisock: the port 127\.0\.0\.1:{port} is taken: .* {option}\n", ended.stderr)
+        assert not (tmp_path / "state" / "keys").exists()
+
+
+def test_node_of_a_taken_name_ends_with_its_own_exit_code(up: Up) -> None:
+    ended = sisock(up.state, "node", str(up.log.parent / "wave.py"))
+    assert ended.returncode == Exit.NAME_TAKEN
+    assert "already has a data node called 'wave'" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+def test_two_run_side_by_side_and_ctrl_c_ends_one_wholly(up: Up, tmp_path: Path) -> None:
+    second = Up(tmp_path).until_ready()
+    assert up.works()
+    assert second.works()
+    processes = second.processes()
+    assert second.interrupt() == Exit.OK
+    assert all_gone(processes)
+    assert not open_port(second.router_port)
+    assert up.works()
+    without = sisock(second.state, "ls", SISOCK_ROUTER_PORT=str(second.router_port))
+    assert without.returncode == Exit.NO_ANSWER
+    assert without.stderr.startswith("sisock: no router at ")
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(tmp_path: Path) -> None:
+    first = Up(tmp_path).until_ready()
+    processes = first.processes()
+    os.kill(first.worker(), signal.SIGSTOP)  # what cannot notice is ended by the next start
+    first.process.kill()
+    first.process.wait(10)
+    again = Up(tmp_path).until_ready()
+    assert all_gone(processes)
+    assert again.works()
+    assert again.interrupt() == Exit.OK
+
+
+def test_ctrl_c_while_starting_ends_everything_and_a_terminal_shows_what_is_awaited(tmp_path: Path) -> None:
+    (tmp_path / "wave.py").write_text(WAVE)
+    ours, theirs = pty.openpty()
+    options = (
+        "--router-port",
+        str(free_port()),
+        "--bridge-port",
+        str(free_port()),
+        "--nodes",
+        str(tmp_path / "wave.py"),
+    )
+    argv = [sys.executable, "-m", "sisock", "up", *options]
+    process = subprocess.Popen(argv, env=environment(tmp_path / "state"), stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"waiting for" not in shown:
+        shown += os.read(ours, 4096)
+    processes = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == Exit.OK
+    os.close(ours)
+    assert all_gone(processes)
+
+
+def test_unknown_node_is_told_before_anything_starts(tmp_path: Path) -> None:
+    ports = ("--router-port", str(free_port()), "--bridge-port", str(free_port()))
+    ended = sisock(tmp_path / "state", "up", *ports, "--nodes", "nonsense")
+    assert (ended.returncode, ended.stdout) == (Exit.USAGE, "")
+    assert ended.stderr.startswith("sisock: no data node is called 'nonsense': there are host, lsof, sensors, weather")
