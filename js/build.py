@@ -42,7 +42,10 @@ def build(target: Path = HERE / "dist") -> bool:
 def fingerprint() -> str:
     """SHA-256 of everything that the page is made of."""
     digest = hashlib.sha256()
-    for path in [*(HERE / name for name in _SOURCES), *sorted((HERE / "lib").iterdir()), *sorted((HERE / "page").iterdir())]:
+    sources = [HERE / name for name in _SOURCES]
+    for folder in ("lib", "page"):
+        sources += sorted(path for path in (HERE / folder).rglob("*") if path.is_file())
+    for path in sources:
         digest.update(f"{path.relative_to(HERE)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

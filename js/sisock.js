@@ -3,6 +3,7 @@
 import { Answer, decodeAnswer, joinAnswers } from "./lib/answer.js";
 import { SisockError } from "./lib/errors.js";
 import { Link } from "./lib/link.js";
+import { decodeLists } from "./lib/lists.js";
 import { Live } from "./lib/live.js";
 import { Tickets } from "./lib/tickets.js";
 import { fromNs, toDoor } from "./lib/times.js";
@@ -25,11 +26,13 @@ class Client {
   constructor(link, names) {
     this.link = link;
     this.uris = names;
+    this.ours = new Map(); // node -> whether it speaks our extension of the protocol
   }
 
   /** All nodes: [{name, description, state: "up"|"away", since (ms), sensitive, info}]. */
   async nodes() {
     const listed = await this.link.call(this.uris.nodes, [], {}, { who: "the hub" });
+    for (const { name, info } of listed) this.ours.set(name, Boolean(info?.v));
     return listed.map((node) => ({ ...node, since: fromNs(node.since) }));
   }
 
@@ -41,16 +44,24 @@ class Client {
 
   /** Samples of fields in [start, end); null is no bound. Returns an Answer. */
   async data(node, fields, start = null, end = null, { maxPoints, reduce, minStride, since, deadline } = {}) {
-    const parts = [];
-    const kwargs = { columns: "typed" };
+    if (!this.ours.has(node)) await this.nodes();
+    const args = [[...fields], ...toDoor(start, end)];
+    const stride = minStride ? minStride / 1000 : null;
+    if (this.ours.get(node) === false) return this.lists(node, [...args, stride], deadline);
+    const kwargs = { columns: "typed", min_stride: stride };
     if (maxPoints) kwargs.max_points = Math.max(1, Math.round(maxPoints));
     if (reduce) kwargs.reduce = reduce;
-    if (minStride) kwargs.min_stride = minStride / 1000;
     if (since && Object.keys(since).length) kwargs.since = since;
+    const parts = [];
     const progress = (part) => parts.push(part);
-    const args = [[...fields], ...toDoor(start, end)];
     const last = await this.link.call(this.uris.data(node), args, kwargs, { who: node, deadline, progress });
     return joinAnswers([...parts, last].map(decodeAnswer));
+  }
+
+  /** What a node in the old way answers: lists, never reduced. */
+  async lists(node, args, deadline) {
+    const { fields } = await this.fields(node);
+    return decodeLists(await this.link.call(this.uris.data(node), args, {}, { who: node, deadline }), fields);
   }
 
   /**

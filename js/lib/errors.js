@@ -9,9 +9,9 @@ export class SisockError extends Error {
   }
 }
 
-export const SIGN_IN_AGAIN =
-  "This sign-in is not valid: it was used before, or it has run out. " +
-  "Run `sisock link` where sisock runs, and open the address that it prints.";
+const HOW = "Run `sisock link` where sisock runs, and open the address that it prints.";
+export const SIGN_IN_AGAIN = `This sign-in is not valid: it was used before, or it has run out. ${HOW}`;
+export const SIGN_IN_FIRST = `Nobody is signed in here yet. ${HOW}`;
 
 const SENTENCES = {
   no_such_procedure: (who) => `${who} is not connected: start it, or wait until it is listed as up.`,

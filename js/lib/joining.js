@@ -12,11 +12,11 @@ export class Joining {
     return this.seq !== null;
   }
 
-  /** Account for an answer: all samples up to its seq are taken. */
+  /** Account for an answer or a frame: all samples up to its seq are taken; an older one changes nothing. */
   settle(axis) {
     if (axis.seq !== null) {
+      this.seq = axis.epoch === this.epoch ? Math.max(this.seq, axis.seq) : axis.seq;
       this.epoch = axis.epoch;
-      this.seq = axis.seq;
     }
     if (axis.t.length) this.last = Math.max(this.last, axis.t.at(-1));
   }

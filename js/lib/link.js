@@ -1,6 +1,6 @@
 /** A connection that is kept for ever: signs in, notices silence, comes back, and says in which state it is. */
 
-import { SIGN_IN_AGAIN, SisockError, sentence } from "./errors.js";
+import { SIGN_IN_AGAIN, SIGN_IN_FIRST, SisockError, sentence } from "./errors.js";
 import { call, signIn } from "./wamp.js";
 
 const FIRST_DELAY = 300;
@@ -20,6 +20,7 @@ export class Link {
     this.subscriptions = new Set();
     this.pending = new Set();
     this.wake = () => {};
+    globalThis.addEventListener?.("online", () => this.wake());
     this.keep();
   }
 
@@ -84,7 +85,7 @@ export class Link {
         await this.once();
         delay = FIRST_DELAY;
       } catch (problem) {
-        if (problem.refused && !this.tickets.refused()) return this.set("refused", SIGN_IN_AGAIN);
+        if (problem.refused && !this.tickets.refused()) return this.set("refused", problem.sentence ?? SIGN_IN_AGAIN);
         if (problem.refused) continue;
       }
       if (this.state === "closed") return;
@@ -97,7 +98,7 @@ export class Link {
   /** One session from sign-in to its end. */
   async once() {
     const ticket = this.tickets.next;
-    if (ticket === null) throw { refused: true };
+    if (ticket === null) throw { refused: true, sentence: SIGN_IN_FIRST };
     const joined = await signIn({ ...this.options, ticket, patience: PATIENCE });
     this.tickets.welcome(joined.extra);
     await Promise.all([...this.subscriptions].map((wanted) => this.attach(wanted, joined.session).catch(() => {})));
@@ -130,7 +131,7 @@ export class Link {
 
   joined() {
     if (this.current) return Promise.resolve(this.current.session);
-    if (this.state === "refused") return Promise.reject(new SisockError("not_authorized", SIGN_IN_AGAIN));
+    if (this.state === "refused") return Promise.reject(new SisockError("not_authorized", this.reason));
     return new Promise((resolve) => {
       const stop = this.onState((state) => {
         if (state !== "connected" || !this.current) return;

@@ -3,6 +3,7 @@
 import { decodeAnswer } from "./answer.js";
 import { Joining } from "./joining.js";
 
+const OPEN_END = 9.2e12; // ms that are not reached: what comes while we ask belongs to the answer
 const SLACK = 1; // ms by which a re-read starts early; what was there already is dropped by its sequence
 const MOST_WAITING = 10000; // frames; what is dropped beyond is asked for later
 
@@ -50,11 +51,12 @@ export class Live {
     let fresh = frame.only(this.fields);
     const axes = Object.entries(frame.axes).filter(([, axis]) => this.joins.has(axis.of) || !fresh.empty);
     for (const [key, axis] of axes) {
-      const known = this.join(axis.of).place(axis);
-      if (known === null && !asked) return this.wait(frame);
+      const join = this.join(axis.of);
+      const known = join.place(axis) ?? (asked ? join.doubles(axis) : null);
+      if (known === null) return this.wait(frame);
       if (known) fresh = fresh.without(key, known);
     }
-    for (const [, axis] of axes) this.join(axis.of).settle(axis);
+    for (const [key, axis] of axes) if (fresh.axes[key].t.length) this.join(axis.of).settle(axis);
     if (!fresh.empty) this.give(fresh, false);
   }
 
@@ -80,7 +82,7 @@ export class Live {
     const since = history ? undefined : this.since();
     try {
       const asked = { maxPoints, reduce, since };
-      const answer = await this.client.data(this.node, this.fields, Number.isFinite(start) ? start : -last, 0, asked);
+      const answer = await this.client.data(this.node, this.fields, Number.isFinite(start) ? start : -last, OPEN_END, asked);
       this.begun = true;
       this.settle(answer, history);
     } catch (problem) {

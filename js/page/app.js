@@ -6,6 +6,7 @@ import { connect } from "../sisock.js";
 import * as address from "./address.js";
 import { Board } from "./board.js";
 import { setText } from "./dom.js";
+import { moment } from "./format.js";
 import { NodeList } from "./nodes.js";
 import { series } from "./palette.js";
 import { Rows } from "./rows.js";
@@ -29,7 +30,7 @@ class App {
     this.board = new Board($("board"), this.client, this.view, {
       remove: (line) => this.toggle(line.node, line.field, false),
       changed: () => this.turned(),
-      drawn: () => this.view.live && this.rows.refreshSoon(),
+      drawn: () => this.rows.refreshSoon(),
     });
     this.toolbar = new Toolbar($("toolbar"), this.view, this.moves());
     this.rows = new Rows($("rows"), this.client, this.view);
@@ -40,8 +41,9 @@ class App {
     });
     this.signIn = new SignIn($("sign-in"), (token) => this.client.signIn(token));
     this.client.onState((state, sentence) => this.connection(state, sentence));
-    this.client.onNodes(() => this.relist());
+    this.client.onNodes(() => this.relist()).catch((problem) => setText($("nodes-problem"), problem.message));
     setInterval(() => document.hidden || this.relist(), RELIST);
+    $("filter").addEventListener("input", () => this.list.filter($("filter").value));
     $("menu").addEventListener("click", () => this.menu());
   }
 
@@ -76,11 +78,20 @@ class App {
       this.nodes = nodes;
       setText($("nodes-problem"), nodes.length ? "" : "No data node is connected yet: start one with `sisock node`.");
       this.list.update(nodes);
+      this.board.presence((name) => this.away(name));
       await this.restore();
       if (back.some((node) => this.chosen.some((line) => line.node === node.name))) this.board.ask();
     } catch (problem) {
       setText($("nodes-problem"), problem.message);
     }
+  }
+
+  /** A sentence about a node that is away, or null. */
+  away(name) {
+    const node = this.nodes.find((each) => each.name === name);
+    if (node?.state === "up") return null;
+    const since = node?.since ? ` since ${moment(node.since)}` : "";
+    return `${name} is away${since}: shown is what it had; it goes on by itself when it is back.`;
   }
 
   /** Show what the address says, or at the first visit something that moves. */
@@ -128,7 +139,6 @@ class App {
   turned() {
     history.replaceState(null, "", address.write(this.chosen, this.view));
     this.toolbar.update();
-    if (!this.view.live) this.rows.refreshSoon();
   }
 
   menu() {

@@ -17,7 +17,7 @@ const TIMES = [
 const FONT = "11px Inter, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
 /** The axis of time; without labels where another chart below has them. */
-export function timeAxis() {
+export function timeAxis(width) {
   return {
     values: TIMES,
     font: FONT,
@@ -25,14 +25,14 @@ export function timeAxis() {
     grid: { stroke: () => colour("grid"), width: 1 },
     ticks: { stroke: () => colour("grid"), width: 1, size: 4 },
     size: 40,
-    space: 76,
+    space: width < 480 ? 50 : 76,
   };
 }
 
-/** The axis of values. */
-export function valueAxis(width) {
+/** The axis of values; without labels while `blank()`. */
+export function valueAxis(width, blank) {
   return {
-    values: (_, values) => ticks(values),
+    values: (_, values) => (blank() ? values.map(() => "") : ticks(values)),
     font: FONT,
     stroke: () => colour("muted"),
     grid: { stroke: () => colour("grid"), width: 1 },

@@ -22,7 +22,8 @@ export class BandChart {
 
   draw(traces, width) {
     const now = this.shared.range()[1];
-    this.lanes = traces.map((trace) => runs(trace.t, trace.v, lasting(trace, now)));
+    this.lanes = traces.map((trace) => (trace.records ? [] : runs(trace.t, trace.v, lasting(trace, now))));
+    this.records = traces.map((trace) => trace.records);
     if (!this.plot) this.plot = new uPlot(this.options(width), this.data(), this.place);
     else {
       if (this.plot.width !== width) this.plot.setSize({ width, height: this.height });
@@ -37,10 +38,15 @@ export class BandChart {
     this.plot.setScale("x", { min, max });
   }
 
-  values() {
+  /** The moment under the cursor, or null. */
+  get at() {
     const left = this.plot?.cursor.left ?? -1;
-    if (left < 0) return null;
-    const moment = this.plot.posToVal(left, "x");
+    return left < 0 ? null : this.plot.posToVal(left, "x");
+  }
+
+  values() {
+    const moment = this.at;
+    if (moment === null) return null;
     return this.lanes.map((lane) => ({ t: moment, value: valueAt(lane, moment) }));
   }
 
@@ -63,7 +69,7 @@ export class BandChart {
       select: { show: false },
       cursor: { drag: { x: false, y: false, setScale: false }, sync: { key: sync, scales: ["x", null] }, points: { show: false }, y: false },
       scales: { x: { time: true, auto: false, min, max }, y: { auto: false, min: 0, max: this.names.length } },
-      axes: [timeAxis(), blank],
+      axes: [timeAxis(width), blank],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       hooks: { setCursor: [() => onCursor()], draw: [(plot) => this.paint(plot)] },
     };
@@ -82,7 +88,8 @@ export class BandChart {
       const top = bbox.top + (i * bbox.height) / this.lanes.length;
       ctx.fillStyle = colour("muted");
       ctx.textAlign = "left";
-      ctx.fillText(this.names[i], bbox.left + 2 * scale, top + 9 * scale);
+      const note = this.records[i] ? "  records, many at a time: see the rows below" : "";
+      ctx.fillText(this.names[i] + note, bbox.left + 2 * scale, top + 9 * scale);
       for (const run of lane) this.paintRun(plot, run, top + 18 * scale, BAND * scale, scale);
     });
     ctx.restore();
@@ -115,7 +122,5 @@ export class BandChart {
 
 /** Until when the last state of a trace is known to last. */
 function lasting(trace, now) {
-  const last = trace.t.at(-1) ?? 0;
-  const known = Math.max(last, trace.axis?.finalizedUntil ?? last);
-  return Math.min(now, known + (trace.interval ?? 0));
+  return Math.min(now, (trace.until ?? now) + (trace.interval ?? 0));
 }

@@ -28,28 +28,46 @@ export class Board {
 
   /** Show these fields: [{node, field, about, colour, publishes, all: {fields, timelines}}]. */
   choose(lines) {
-    this.closeAll();
-    for (const node of new Set(lines.map((line) => line.node))) {
-      const those = lines.filter((line) => line.node === node);
-      const { all, publishes } = those[0];
-      const feed = new Feed(this.client, node, those.map((line) => line.field), all, publishes, () => this.drawSoon());
-      this.feeds.set(node, feed);
-      for (const line of those) line.feed = feed;
-    }
-    for (const [kind, those] of grouped(lines)) {
-      this.panels.push(new Panel(kind, those, this.shared, { remove: this.act.remove, goTo: (all) => this.showAll(all) }));
-    }
+    const before = this.feeds;
+    this.feeds = new Map();
+    for (const panel of this.panels) panel.destroy();
+    for (const node of new Set(lines.map((line) => line.node))) this.feed(node, lines.filter((line) => line.node === node), before.get(node));
+    for (const feed of before.values()) if (![...this.feeds.values()].includes(feed)) feed.stop();
+    const act = { remove: this.act.remove, goTo: (all) => this.showAll(all) };
+    this.panels = grouped(lines).map(([kind, those]) => new Panel(kind, those, this.shared, act));
     this.place.replaceChildren(...this.panels.map((panel) => panel.element));
-    this.ask();
+    this.drawSoon();
+    for (const feed of this.feeds.values()) if (!feed.view) feed.show(this.view, this.pixels(), Date.now());
+  }
+
+  /** The feed of one node's chosen fields: the one of before if they are the same, else one that begins with its points. */
+  feed(node, lines, before) {
+    const names = lines.map((line) => line.field);
+    let feed = before;
+    if (!before || before.fields.join("\n") !== names.join("\n")) {
+      feed = new Feed(this.client, node, names, lines[0].all, lines.every((line) => line.publishes), () => this.drawSoon());
+      if (before) feed.adopt(before);
+    }
+    this.feeds.set(node, feed);
+    for (const line of lines) line.feed = feed;
+  }
+
+  /** Tell of the chosen nodes that are away: `away(node)` is a sentence, or null. */
+  presence(away) {
+    for (const [node, feed] of this.feeds) feed.away = away(node);
+    this.drawSoon();
   }
 
   /** Ask the nodes for what the screen shows. */
   ask() {
     clearTimeout(this.waiting);
     this.waiting = null;
-    const { width } = this.area();
-    for (const feed of this.feeds.values()) feed.show(this.view, Math.max(100, Math.round(width)), Date.now());
+    for (const feed of this.feeds.values()) feed.show(this.view, this.pixels(), Date.now());
     this.drawSoon();
+  }
+
+  pixels() {
+    return Math.max(100, Math.round(this.area().width));
   }
 
   /** The view has changed: draw what there is at once, ask when the hand rests. */
@@ -117,8 +135,8 @@ export class Board {
   chartHeight() {
     const numbers = this.panels.filter((panel) => panel.kind === "number").length || 1;
     const bands = this.panels.filter((panel) => panel.kind === "states").reduce((n, panel) => n + panel.chart.height + 80, 0);
-    const room = window.innerHeight - this.place.getBoundingClientRect().top - window.scrollY - bands - 40;
-    return Math.max(LEAST, Math.min(560, Math.floor(room / numbers) - 76));
+    const room = window.innerHeight - this.place.getBoundingClientRect().top - window.scrollY - bands - 56;
+    return Math.max(LEAST, Math.min(720, Math.floor(room / numbers) - 82));
   }
 
   legends() {
@@ -131,13 +149,6 @@ export class Board {
     const pixel = this.view.span / this.area().width;
     if (this.view.live && !document.hidden) for (const panel of this.panels) panel.move();
     setTimeout(() => this.tick(), Math.max(still ? 1000 : 100, Math.min(1000, pixel)));
-  }
-
-  closeAll() {
-    for (const feed of this.feeds.values()) feed.stop();
-    for (const panel of this.panels) panel.destroy();
-    this.feeds.clear();
-    this.panels = [];
   }
 }
 

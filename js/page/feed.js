@@ -3,7 +3,9 @@
 import { Trace } from "./trace.js";
 
 const POLL = 5000; // ms between questions to nodes that publish nothing live
-const REREAD = 2; // live points per pixel after which the history is asked anew, reduced
+const REREAD = 0.05; // part of the screen after which a reduced history is asked anew
+const SOONEST = 20e3; // ms
+const MOST = 4; // points per pixel after which a history that was not reduced is
 
 export class Feed {
   /** @param client  @param node  @param fields names  @param about {fields, timelines} of the node  @param onChange () => void */
@@ -12,6 +14,7 @@ export class Feed {
     this.traces = new Map(fields.map((field) => [field, new Trace()]));
     this.label = null;
     this.problem = null;
+    this.away = null; // a sentence while the node is away
     this.busy = false;
     this.asked = 0;
     this.stopLive = null;
@@ -59,25 +62,41 @@ export class Feed {
 
   replace(answer) {
     for (const [field, trace] of this.traces) trace.replace(answer.series(field), this.interval(field));
+    this.markRecords();
     this.label = answer.label;
+    this.answered = Date.now();
     this.settle();
   }
 
   append(answer) {
     const from = Date.now() - this.view.span * 1.1;
-    let most = 0;
     for (const [field, trace] of this.traces) {
       trace.append(answer.series(field));
       trace.trim(from);
-      most = Math.max(most, trace.appended);
     }
-    if (most > REREAD * this.pixels && this.tooMany()) this.show(this.view, this.pixels, Date.now());
+    if (this.stale()) this.show(this.view, this.pixels, Date.now());
     else this.settle();
   }
 
-  /** Whether the screen shows more live points than it has pixels for. */
-  tooMany() {
-    return [...this.traces.values()].some((trace) => trace.t.length > 4 * this.pixels);
+  /** Where one field of a timeline has many samples at a time, all have: a text that never changes does not show it. */
+  markRecords() {
+    const traces = [...this.traces.values()];
+    const timelines = new Set(traces.filter((trace) => trace.records).map((trace) => trace.axis.of));
+    for (const trace of traces) trace.records = timelines.has(trace.axis?.of);
+  }
+
+  /** Take over the points of another feed, to be shown until the node has answered. */
+  adopt(other) {
+    for (const [field, trace] of other.traces) if (this.traces.has(field)) this.traces.set(field, trace);
+    this.label = other.label;
+    this.away = other.away;
+  }
+
+  /** Whether so much was added live that the history should be reduced anew. */
+  stale() {
+    const reduced = this.label && this.label.method !== "raw";
+    if (reduced) return Date.now() - this.answered > Math.max(SOONEST, REREAD * this.view.span);
+    return [...this.traces.values()].some((trace) => trace.t.length > MOST * this.pixels);
   }
 
   fail(problem) {

@@ -15,13 +15,14 @@ const DURATIONS = [
   [1, "ms"],
 ];
 
-/** A value with four significant digits, large ones with k, M, G, T: `3.112 G`. */
+/** A value with four significant digits, large ones with k, M, G, T: `3.112 G`; counts below a million are whole. */
 export function number(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
-  const [scale, letter] = size >= 1e5 ? STEPS.find(([step]) => size >= step) : [1, ""];
-  if (size !== 0 && size < 1e-4) return value.toExponential(digits - 2).replace("-", "−");
+  if (Number.isInteger(value) && size < 1e6) return count(value).replace("-", "−");
+  const [scale, letter] = size >= 1e4 ? STEPS.find(([step]) => size >= step) : [1, ""];
+  if (size !== 0 && size < 1e-4) return value.toExponential(digits - 2).replaceAll("-", "−");
   const text = String(Number((value / scale).toPrecision(digits))).replace("-", "−");
   return letter ? `${text}\u202f${letter}` : text;
 }
@@ -32,7 +33,7 @@ export function withUnits(value, units) {
   if (typeof value !== "number") return String(value);
   const text = number(value);
   if (!units || text === "–") return text;
-  if (/[kMGT]$/.test(text) && /^[A-Za-z]{1,2}$/.test(units)) return text + units;
+  if (/[kMGT]$/.test(text) && /^[A-Za-z]{1,2}(\/s)?$/.test(units)) return text + units;
   return `${text}\u202f${units}`;
 }
 
@@ -40,7 +41,7 @@ export function withUnits(value, units) {
 export function ticks(values) {
   const step = values.length > 1 ? Math.abs(values[1] - values[0]) : Math.abs(values[0] ?? 1);
   const most = Math.max(...values.map(Math.abs), 0);
-  if (most && (most < 1e-4 || most >= 1e15)) return values.map((v) => v.toExponential(1));
+  if (most && (most < 1e-4 || most >= 1e15)) return values.map((v) => v.toExponential(1).replaceAll("-", "−"));
   const [scale, letter] = most >= 1e4 ? STEPS.find(([s]) => most >= s) : [1, ""];
   const digits = Math.max(0, Math.min(8, -Math.floor(Math.log10(step / scale) + 1e-9)));
   return values.map((v) => (v === 0 ? "0" : `${(v / scale).toFixed(digits).replace("-", "−")}${letter && `\u202f${letter}`}`));

@@ -12,6 +12,7 @@ export function listen(element, area, act) {
   const at = (x) => Math.max(0, Math.min(1, (x - area().left) / area().width));
 
   element.addEventListener("wheel", (event) => {
+    if (!event.target.closest(".body")) return;
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       event.preventDefault();
       act.pan((event.deltaX || event.deltaY) / area().width);
@@ -23,7 +24,7 @@ export function listen(element, area, act) {
   }, { passive: false });
 
   element.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !event.target.closest(".chart")) return;
     fingers.set(event.pointerId, event.clientX);
   });
   element.addEventListener("pointermove", (event) => {
@@ -39,7 +40,7 @@ export function listen(element, area, act) {
   const lift = (event) => fingers.delete(event.pointerId);
   element.addEventListener("pointerup", lift);
   element.addEventListener("pointercancel", lift);
-  element.addEventListener("dblclick", () => act.live());
+  element.addEventListener("dblclick", (event) => event.target.closest(".chart") && act.live());
   element.addEventListener("keydown", (event) => press(event, act));
 
   function pinch(before, after) {

@@ -11,17 +11,17 @@ const METHODS = {
   stride: "samples a stride apart",
 };
 
-/** One line about the traces of a chart; `label` is the label of the last answer. */
-export function describe(traces, label) {
+/** One line about the traces of a chart between two times; `label` is the label of the last answer. */
+export function describe(traces, label, [from, to]) {
   const filled = traces.filter((trace) => trace.t.length);
-  if (!filled.length) return "no samples here";
-  const samples = filled.reduce((n, trace) => n + trace.samples, 0);
-  const points = filled.reduce((n, trace) => n + trace.v.filter((v) => v !== null).length, 0);
+  const reduced = label && label.method !== "raw" && filled.some((trace) => trace.samples > trace.t.length);
+  const points = filled.reduce((n, trace) => n + trace.between(reduced ? -Infinity : from, to), 0);
+  if (!points) return "no samples here";
   const gaps = Math.max(...filled.map((trace) => trace.gaps));
-  const reduced = label && label.method !== "raw" && samples > points;
+  const samples = filled.reduce((n, trace) => n + trace.samples, 0);
   const parts = reduced
     ? [label.method, `${counted(samples, "sample")} in ${count(points)} points`]
-    : ["raw", `all ${counted(Math.max(points, samples), "sample")}`];
+    : ["raw", `all ${counted(points, "sample")}`];
   if (reduced && label.bin) parts.push(`bins of ${duration(label.bin)}`);
   parts.push(gaps ? counted(gaps, "gap") : "no gaps");
   return parts.join(" · ");

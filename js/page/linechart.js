@@ -38,11 +38,16 @@ export class LineChart {
     });
   }
 
+  /** The moment under the cursor, or null. */
+  get at() {
+    const left = this.plot?.cursor.left ?? -1;
+    return left < 0 ? null : this.plot.posToVal(left, "x");
+  }
+
   /** Values nearest to the cursor, for the legend; null where the cursor is not on the chart. */
   values() {
-    const left = this.plot?.cursor.left ?? -1;
-    if (left < 0) return null;
-    const moment = this.plot.posToVal(left, "x");
+    const moment = this.at;
+    if (moment === null) return null;
     return this.traces.map((trace) => nearest(trace, moment));
   }
 
@@ -57,7 +62,8 @@ export class LineChart {
         if (v[i] > high) high = v[i];
       }
     }
-    if (low > high) return { min: 0, max: 1 };
+    this.blank = low > high;
+    if (this.blank) return { min: 0, max: 1 };
     const [min, max] = uPlot.rangeNum(low, high, { min: { pad: 0.08, soft: 0, mode: 3 }, max: { pad: 0.08, soft: 0, mode: 3 } });
     return { min, max };
   }
@@ -74,7 +80,7 @@ export class LineChart {
       select: { show: false },
       cursor: { drag: { x: false, y: false, setScale: false }, sync: { key: sync, scales: ["x", null] }, points: { size: 6 }, y: false },
       scales: { x: { time: true, auto: false, min, max }, y: { auto: false, ...this.extent(min, max) } },
-      axes: [timeAxis(), valueAxis(width)],
+      axes: [timeAxis(width), valueAxis(width, () => this.blank)],
       series: [{}, ...this.names.map((name, i) => this.line(name, i))],
       hooks: { setCursor: [() => onCursor()] },
     };

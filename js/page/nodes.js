@@ -10,7 +10,14 @@ export class NodeList {
   constructor(place, client, act) {
     Object.assign(this, { place, client, act });
     this.entries = new Map();
+    this.wanted = "";
     setInterval(() => this.entries.forEach((entry) => entry.tick()), 1000);
+  }
+
+  /** Show only what has this text in its name or description. */
+  filter(text) {
+    this.wanted = text.trim().toLowerCase();
+    for (const entry of this.entries.values()) entry.filter(this.wanted);
   }
 
   /** Show these nodes; entries that stay keep their state. */
@@ -20,6 +27,7 @@ export class NodeList {
     for (const node of nodes) {
       if (!this.entries.has(node.name)) this.entries.set(node.name, new Entry(this.client, this.act));
       this.entries.get(node.name).update(node);
+      this.entries.get(node.name).filter(this.wanted);
     }
     const order = [...nodes].sort((a, b) => (a.state === b.state ? a.name.localeCompare(b.name) : a.state === "up" ? -1 : 1));
     const elements = order.map((node) => this.entries.get(node.name).element);
@@ -40,7 +48,7 @@ export class NodeList {
 
 class Entry {
   constructor(client, act) {
-    Object.assign(this, { client, act, about: null, asked: null, stopLive: null, rows: new Map(), node: null });
+    Object.assign(this, { client, act, about: null, asked: null, stopLive: null, rows: new Map(), node: null, wanted: "" });
     this.state = h("span", { class: "dot", "aria-hidden": "true" });
     this.name = h("span", { class: "name" });
     this.note = h("span", { class: "note" });
@@ -107,6 +115,15 @@ class Entry {
     const groups = Object.entries(timelines).sort(([a], [b]) => (a === "health") - (b === "health"));
     this.fields.replaceChildren(...groups.map(([timeline, about]) => this.group(timeline, about, fields)));
     this.marks();
+    this.filter(this.wanted);
+  }
+
+  filter(wanted) {
+    this.wanted = wanted;
+    const all = !wanted || this.node.name.toLowerCase().includes(wanted);
+    for (const { element } of this.rows.values()) element.hidden = !all && !element.title.toLowerCase().includes(wanted);
+    for (const section of this.fields.querySelectorAll(".timeline")) section.hidden = !section.querySelector(".row:not([hidden])");
+    this.element.hidden = !all && ![...this.rows.values()].some(({ element }) => !element.hidden);
   }
 
   group(timeline, { interval, field: names }, fields) {
@@ -119,8 +136,8 @@ class Entry {
     const box = h("input", { type: "checkbox", onchange: () => this.act.toggle(this.node.name, name, box.checked) });
     const value = h("span", { class: "value" }, "·");
     const kind = about.type === "number" ? (about.units ?? "") : about.type;
-    const text = h("span", { class: "text" }, h("span", { class: "field" }, name), about.description ? h("span", { class: "about" }, about.description) : null);
-    const element = h("label", { class: "row", title: [about.description, kind && `(${kind})`].filter(Boolean).join(" ") }, box, text, value);
+    const text = h("span", { class: "text" }, h("span", { class: "field" }, name), saysMore(name, about.description) ? h("span", { class: "about" }, about.description) : null);
+    const element = h("label", { class: "row", title: [name, about.description, kind && `(${kind})`].filter(Boolean).join(" ") }, box, text, value);
     this.rows.set(name, { box, value, units: about.units, element, t: null });
     return element;
   }
@@ -157,4 +174,9 @@ class Entry {
   close() {
     this.stopLive?.();
   }
+}
+
+/** Whether a description tells more than the field's name does. */
+function saysMore(name, description) {
+  return Boolean(description) && description !== name && !name.endsWith(`/${description}`);
 }

@@ -14,13 +14,14 @@ export class Panel {
    */
   constructor(kind, lines, shared, act) {
     Object.assign(this, { kind, lines, shared, act });
+    this.at = h("span", { class: "at" });
     this.chips = lines.map((line) => this.chip(line));
     this.place = h("div", { class: "chart" });
     this.foot = h("p", { class: "label" });
     this.notices = h("div", { class: "notices", role: "status" });
     this.nothing = h("div", { class: "nothing", hidden: true });
     const names = lines.map((line) => `${line.node}::${line.field}`);
-    const head = h("header", { class: "legend" }, ...this.chips.map((chip) => chip.element), this.unitsOf());
+    const head = h("header", { class: "legend" }, ...this.chips.map((chip) => chip.element), this.at, this.unitsOf());
     const body = h("div", { class: "body" }, this.place, this.nothing);
     this.element = h("section", { class: "panel", "aria-label": names.join(", ") }, head, body, this.foot, this.notices);
     this.chart =
@@ -67,6 +68,8 @@ export class Panel {
   /** Values at the cursor, else the last ones. */
   legend() {
     const under = this.chart.values();
+    const [from, to] = this.shared.range();
+    setText(this.at, under ? moment(this.chart.at, to - from) : "");
     this.chips.forEach((chip, i) => {
       const line = this.lines[i];
       const shown = under ? under[i] : this.traces[i].last;
@@ -81,10 +84,11 @@ export class Panel {
     const feeds = [...new Set(this.lines.map((line) => line.feed))];
     const label = feeds.map((feed) => feed.label).find((each) => each && each.method !== "raw") ?? feeds[0]?.label;
     const busy = feeds.some((feed) => feed.busy);
-    setText(this.foot, busy && !label ? "asking…" : describe(this.traces, label));
+    setText(this.foot, busy && !label ? "asking…" : describe(this.traces, label, this.shared.range()));
     this.foot.title = explain(label);
     const said = feeds.flatMap((feed) => [
-      ...(feed.problem ? [["problem", feed.problem]] : []),
+      ...(feed.away ? [["notice", feed.away]] : []),
+      ...(feed.problem && !feed.away ? [["problem", feed.problem]] : []),
       ...(feed.label?.notices ?? []).map((notice) => ["notice", notice]),
     ]);
     const key = JSON.stringify(said);

@@ -4,7 +4,7 @@ import { h, setText } from "./dom.js";
 import { count, moment } from "./format.js";
 
 const SHOWN = 200;
-const ASKED = 20; // usual intervals before the end of the screen
+const LEAST = 100; // ms before the last sample on the screen
 
 export class Rows {
   /** @param place a details element  @param client  @param view View */
@@ -23,8 +23,10 @@ export class Rows {
     this.refresh();
   }
 
-  /** The view or the data have changed: ask again soon, if anyone looks. */
+  /** The view or the data have changed: ask again soon, if anyone looks. Records are only to be seen here. */
   refreshSoon() {
+    const records = this.lines.some((line) => line.feed.traces.get(line.field).records);
+    if (records && !this.offered) this.place.open = this.offered = true;
     this.timer ??= setTimeout(() => this.refresh(), 1000);
   }
 
@@ -40,12 +42,12 @@ export class Rows {
   }
 
   /** The last rows before the end of the screen. */
-  async ask({ node, fields, interval }) {
+  async ask({ node, fields, interval, trace }) {
     const [from, to] = this.view.range(Date.now());
-    const start = Math.max(from, to - (interval ?? 60) * 1000 * ASKED, 1);
+    const end = Math.min(to, trace.until ?? to) + 1;
+    const start = Math.max(from, end - Math.max(LEAST, (interval ?? 0) * 1000 * SHOWN), 1);
     try {
-      const answer = await this.client.data(node, fields, start, this.view.live ? 0 : to);
-      return { node, fields, rows: rowsOf(answer, fields) };
+      return { node, fields, rows: rowsOf(await this.client.data(node, fields, start, end), fields) };
     } catch (problem) {
       return { node, fields, rows: [], problem: problem.message };
     }
@@ -73,7 +75,7 @@ function grouped(lines) {
   for (const line of lines) {
     const key = `${line.node} ${line.about.timeline}`;
     const interval = line.all.timelines[line.about.timeline]?.interval ?? null;
-    if (!groups.has(key)) groups.set(key, { node: line.node, fields: [], interval });
+    if (!groups.has(key)) groups.set(key, { node: line.node, fields: [], interval, trace: line.feed.traces.get(line.field) });
     groups.get(key).fields.push(line.field);
   }
   return [...groups.values()];

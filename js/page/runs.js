@@ -21,10 +21,3 @@ export function runs(t, values, end) {
 export function valueAt(list, moment) {
   return list.findLast((run) => run.from <= moment && moment < run.to)?.value ?? null;
 }
-
-/** Whether texts are records rather than states: many at the same time, or hardly ever the same. */
-export function areRecords(t, values) {
-  let same = 0;
-  for (let i = 1; i < t.length; i++) if (t[i] === t[i - 1] && values[i] !== null) same++;
-  return same > t.length / 4 || new Set(values).size > 60;
-}

@@ -1,6 +1,6 @@
 /** The form that asks for a token where the address had none, or a spent one. */
 
-import { h, setText } from "./dom.js";
+import { h } from "./dom.js";
 
 export class SignIn {
   /** @param dialog element  @param onToken (token) => void */
@@ -13,7 +13,7 @@ export class SignIn {
       const token = tokenOf(this.input.value);
       if (token) onToken(token);
     };
-    const how = h("p", {}, "Run ", h("code", {}, "sisock link"), " on the machine where sisock runs and open the address that it prints, or paste the address or its token here. Each is good for one sign-in.");
+    const how = h("p", {}, "Or paste that address, or its token, here. Each is good for one sign-in.");
     const label = h("label", { for: "token" }, "Address or token");
     const row = h("div", { class: "line" }, this.input, h("button", { type: "submit" }, "Sign in"));
     dialog.replaceChildren(h("form", { onsubmit: send }, h("h1", {}, "Sign in"), this.sentence, how, label, row));
@@ -21,7 +21,7 @@ export class SignIn {
   }
 
   ask(sentence) {
-    setText(this.sentence, sentence);
+    this.sentence.replaceChildren(...sentence.split("`").map((part, i) => (i % 2 ? h("code", {}, part) : part)));
     if (this.dialog.open) return;
     this.dialog.showModal();
     this.input.focus();

@@ -10,6 +10,7 @@ export class Trace {
     this.interval = null;
     this.appended = 0;
     this.gaps = 0;
+    this.records = false;
   }
 
   /** Start anew with the points of an answer; `interval` (ms) is the usual one between samples, or null. */
@@ -18,7 +19,8 @@ export class Trace {
     this.v = [];
     this.appended = 0;
     this.axis = axis;
-    this.interval = interval;
+    this.records = sameTimes(t);
+    this.interval = this.records ? null : interval;
     this.gaps = axis?.gaps.length ?? 0;
     const far = BREAK * medianStep(t);
     const gaps = (axis?.gaps ?? []).map(([from, to]) => (from + to) / 2);
@@ -66,6 +68,19 @@ export class Trace {
     return null;
   }
 
+  /** Until when the points tell what there was, ms, or null. */
+  get until() {
+    const last = this.t.at(-1);
+    return last === undefined ? null : Math.max(last, this.axis?.finalizedUntil ?? last);
+  }
+
+  /** Number of points in [from, to]. */
+  between(from, to) {
+    let n = 0;
+    for (let i = 0; i < this.t.length; i++) if (this.v[i] !== null && this.t[i] >= from && this.t[i] <= to) n++;
+    return n;
+  }
+
   /** Number of samples behind the points. */
   get samples() {
     return (this.axis?.samples ?? 0) + this.appended;
@@ -81,6 +96,13 @@ export class Trace {
     this.t.push(last !== undefined && t <= last ? last + 0.001 : t);
     this.v.push(value);
   }
+}
+
+/** Whether samples come many at a time, as records do: then a mean interval says nothing about gaps. */
+function sameTimes(t) {
+  let same = 0;
+  for (let i = 1; i < t.length; i++) if (t[i] === t[i - 1]) same++;
+  return same > t.length / 4;
 }
 
 function isMissing(value) {

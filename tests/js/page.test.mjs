@@ -1,0 +1,82 @@
+/** The arithmetic of the page: views, points with breaks, runs of states, words. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as address from "../../js/page/address.js";
+import { duration, number, ticks, withUnits } from "../../js/page/format.js";
+import { runs, valueAt } from "../../js/page/runs.js";
+import { tokenOf } from "../../js/page/signin.js";
+import { Trace } from "../../js/page/trace.js";
+import { View } from "../../js/page/view.js";
+
+const plain = (text) => text.replaceAll("\u202f", " ");
+
+test("zooming keeps the moment under the pointer, and a live view live", () => {
+  const fixed = new View(100, 1000).zoom(2, 0.25, 5000);
+  assert.deepEqual(fixed.range(5000), [875, 1075]);
+  const live = new View(100).zoom(4, 0.1, 5000);
+  assert.deepEqual(live.range(5000), [4600, 5000]);
+  assert.ok(live.live);
+});
+
+test("moving back leaves live, moving past now returns to it", () => {
+  const view = new View(1000).pan(-0.5, 10_000);
+  assert.deepEqual(view.range(10_000), [8500, 9500]);
+  assert.ok(view.pan(0.6, 10_000).live);
+});
+
+const series = (t, values, more = {}) => ({ t: Float64Array.from(t), values, axis: { gaps: [], samples: t.length, finalizedUntil: null, ...more } });
+
+test("a line breaks at gaps and where many values are missing, not at a single missing one", () => {
+  const trace = new Trace();
+  trace.replace(series([0, 1, 2, 3, 10, 11], [1, NaN, 3, 4, 5, 6], { gaps: [[3, 10]] }), 1);
+  assert.deepEqual(trace.v, [1, 3, 4, null, 5, 6]);
+  trace.replace(series([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, NaN, NaN, NaN, NaN, NaN, 2, 2, 2]), 1);
+  assert.deepEqual(trace.v, [1, 1, null, 2, 2, 2]);
+});
+
+test("live samples that come after a silence begin a new line, and it is counted", () => {
+  const trace = new Trace();
+  trace.replace(series([0, 1, 2], [1, 2, 3]), 1);
+  trace.append(series([3, 9], [4, 5]));
+  assert.deepEqual(trace.v, [1, 2, 3, 4, null, 5]);
+  assert.equal(trace.gaps, 1);
+});
+
+test("equal times keep all their samples, in order", () => {
+  const trace = new Trace();
+  trace.replace(series([5, 5, 5, 6], [1, 9, 2, 3]), 1);
+  assert.deepEqual(trace.v, [1, 9, 2, 3]);
+  assert.ok(trace.t.every((t, i) => i === 0 || t > trace.t[i - 1]));
+  assert.ok(trace.records);
+});
+
+test("runs of equal states end at a change, at a break, and at the end", () => {
+  const list = runs([0, 1, 2, 3, 4], ["a", "a", "b", null, "b"], 6);
+  assert.deepEqual(list.map(({ from, to, value }) => [from, to, value]), [[0, 2, "a"], [2, 3, "b"], [4, 6, "b"]]);
+  assert.equal(valueAt(list, 3.5), null);
+  assert.equal(valueAt(list, 5), "b");
+});
+
+test("numbers and durations as people read them", () => {
+  assert.equal(plain(withUnits(3.1123e9, "B")), "3.112 GB");
+  assert.equal(plain(withUnits(37110, "files")), "37 110 files");
+  assert.equal(withUnits(NaN, "V"), "–");
+  assert.equal(number(-0.0000123), "−1.23e−5");
+  assert.deepEqual(ticks([0, 0.5, 1]), ["0", "0.5", "1.0"]);
+  assert.equal(plain(duration(3_900_000)), "1 h 5 min");
+  assert.equal(plain(duration(365.25 * 86400e3)), "1 y");
+});
+
+test("the address says what is shown, and gives the token once", () => {
+  const said = address.read("#token=abc&f=host%3A%3Aload%2F1&span=3600000");
+  assert.equal(said.token, "abc");
+  assert.deepEqual(said.fields, [["host", "load/1"]]);
+  const again = address.read(address.write([{ node: "a", field: "b&c" }], new View(5000, 1e12)));
+  assert.deepEqual([again.token, again.fields, again.span, again.end], [null, [["a", "b&c"]], 5000, 1e12]);
+});
+
+test("a token may be pasted with its address", () => {
+  assert.equal(tokenOf(" http://127.0.0.1:8080/#token=x-_1&span=3 "), "x-_1");
+  assert.equal(tokenOf(" x-_1 "), "x-_1");
+});
