@@ -1,6 +1,7 @@
 """Crossbar's configuration: the template with the settings put in."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,13 @@ def _options(settings: Settings) -> dict[str, int]:
 
 
 def _patterns(settings: Settings) -> list[str]:
-    """Origins for Crossbar's own check; where any address may be ours, sisock.router.connection has the last word."""
+    """Origins as patterns for Crossbar's own check, which writes IPv6 without brackets and cannot match hosts exactly.
+
+    Where any address may be ours they let foreign pages by: sisock.router.connection has the last word.
+    """
     everywhere = settings.interface in ("", "0.0.0.0", "::")
-    return [f"http://*:{settings.router_port}"] * everywhere + origins(settings)
+    spelled = [re.sub(r"[\[\]]", "", each) for each in origins(settings)]
+    return [f"http://*:{settings.router_port}"] * everywhere + spelled
 
 
 def _legacy(settings: Settings, web: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from autobahn.wamp.exception import ApplicationError
-from txaio import make_logger
+from twisted.logger import Logger
 
 from sisock.uris import Uris
 
@@ -22,7 +22,7 @@ class Refused(ApplicationError):  # type: ignore[misc]  # autobahn has no types 
 class Refusals:
     """Logs refusals, and counts what it leaves out."""
 
-    log = make_logger()
+    log = Logger()
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

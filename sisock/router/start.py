@@ -5,6 +5,7 @@ import fcntl
 import importlib
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -36,7 +37,12 @@ def main() -> NoReturn:
     sys.stdout.flush()
     level = _LEVELS.get(settings.log_level, "warn")
     sys.argv = ["crossbar", "start", "--cbdir", str(folder), "--loglevel", level, "--color", "false"]
-    crossbar.run()
+    try:
+        crossbar.run()
+    except SystemExit:
+        reactor = importlib.import_module("twisted.internet.reactor")
+        if reactor._exitSignal not in (signal.SIGINT, signal.SIGTERM):  # noqa: SLF001  # told to end: that is no error
+            raise
     raise SystemExit(Exit.OK)
 
 

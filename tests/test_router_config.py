@@ -1,0 +1,171 @@
+import json
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from sisock import settings as configuration
+from sisock.keys import ensure_key, ensure_principal, write_policy
+from sisock.router.certificate import certificate
+from sisock.router.config import SHADOW, render
+from sisock.router.start import prepare
+from sisock.settings import Settings
+from sisock.testing.router import free_port
+
+ROOT = Path(__file__).parents[1]
+
+
+def check(folder):
+    command = [sys.executable, "-c", "import crossbar; crossbar.run()", "check", "--cbdir", str(folder)]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{SHADOW}:{ROOT}", "HOME": str(folder)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+
+
+def start(settings):
+    environment = {**configuration.environment(settings), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "sisock.router"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+
+
+@pytest.fixture
+def settings(state):
+    ensure_principal(state, "hub", "hub", ensure_key(state, "hub").public)
+    return Settings(state=state, router_port=free_port())
+
+
+def test_the_template_is_a_valid_configuration_of_crossbar():
+    answer = check(ROOT / ".crossbar")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_the_template_holds_the_defaults():
+    template = json.loads((ROOT / ".crossbar" / "config.json").read_text())
+    rendered = render(Settings())
+    page = rendered["workers"][0]["transports"][0]["paths"]["/"]["extra"]
+    assert Path(page["folder"]).is_absolute()
+    page["folder"] = "../js/dist"
+    rendered["workers"][0]["options"]["pythonpath"] = template["workers"][0]["options"]["pythonpath"]
+    assert rendered == template
+
+
+def test_every_setting_reaches_crossbar(state):
+    settings = Settings(
+        state=state,
+        realm="lab",
+        prefix="org.lab",
+        interface="::1",
+        router_port=81,
+        legacy_port=82,
+        message_limit=2**20,
+        ping_interval=5.0,
+        ping_timeout=4.0,
+        origins="https://grafana.example",
+    )
+    (state / "router").mkdir(parents=True)
+    (state / "router" / "config.json").write_text(json.dumps(render(settings)))
+    answer = check(state / "router")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    worker = render(settings)["workers"][0]
+    assert {each.get("authorizer") for each in worker["realms"][0]["roles"]} == {"org.lab.router.authorize", None}
+    assert worker["realms"][0]["name"] == worker["components"][0]["realm"] == "lab"
+    ours, existing = worker["transports"]
+    assert (ours["endpoint"]["interface"], ours["endpoint"]["port"], ours["endpoint"]["version"]) == ("::1", 81, 6)
+    options = ours["paths"]["ws"]["options"]
+    assert options["max_message_size"] == options["max_frame_size"] == 2**20
+    assert (options["auto_ping_interval"], options["auto_ping_timeout"]) == (5000, 4000)
+    assert "https://grafana.example" in options["allowed_origins"]
+    assert "*" not in options["allowed_origins"]
+    assert set(ours["paths"]["ws"]["auth"]) == {"cryptosign", "ticket"}
+    assert ours["paths"]["ws"]["serializers"] == ["cbor"]
+    assert "tls" not in ours["endpoint"]
+    assert existing["endpoint"]["port"] == 82
+    assert Path(existing["endpoint"]["tls"]["key"]).is_file()
+    assert "json" in existing["paths"]["ws"]["serializers"]
+    assert "wampcra" in existing["paths"]["ws"]["auth"]
+    assert "anonymous" not in json.dumps(worker)
+
+
+def test_a_self_signed_certificate_is_made_once_and_again_for_another_host(state):
+    settings = Settings(state=state)
+    chain, key = certificate(settings, ["127.0.0.1", "localhost"])
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key)
+    before = chain.read_bytes()
+    certificate(settings, ["localhost"])
+    assert chain.read_bytes() == before
+    certificate(settings, ["localhost", "lab.example"])
+    names = x509.load_pem_x509_certificate(chain.read_bytes()).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert names.value.get_values_for_type(x509.DNSName) == ["localhost", "lab.example"]
+
+
+def test_a_given_certificate_is_used_and_a_missing_one_named(state, tmp_path):
+    chain, key = tmp_path / "a.pem", tmp_path / "a.key"
+    chain.touch()
+    key.touch()
+    given = Settings(state=state, legacy_certificate=str(chain), legacy_key=str(key))
+    assert certificate(given, []) == (chain, key)
+    key.unlink()
+    with pytest.raises(ValueError, match=r"SISOCK_LEGACY_KEY=.*a\.key: there is no such file"):
+        certificate(given, [])
+
+
+def test_what_is_written_is_private(settings):
+    folder = prepare(settings)
+    for path in (folder / "config.json", folder / "policy.json", folder / "lock"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_policy_kept_from_the_hub_stays_and_principals_here_come_first(settings):
+    kept = {"v": 1, "principals": {"far": {"role": "consumer", "keys": []}, "hub": {"role": "hub", "keys": []}}}
+    policy = settings.state / "router" / "policy.json"
+    policy.parent.mkdir()
+    policy.write_text(json.dumps(kept))
+    prepare(settings)
+    principals = json.loads(policy.read_text())["principals"]
+    assert set(principals) == {"far", "hub", "page"}
+    assert principals["hub"]["keys"] == [ensure_key(settings.state, "hub").public]
+
+
+def test_a_taken_port_is_one_sentence(settings):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", settings.router_port))
+        taken.listen()
+        answer = start(settings)
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        f"router: port {settings.router_port} on 127.0.0.1 cannot be had (Address already in use): "
+        "stop what uses it, or set another (--router-port)\n"
+    )
+
+
+def test_without_a_hub_nothing_is_started(state):
+    answer = start(Settings(state=state, router_port=free_port()))
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "router: no hub may sign in: `sisock up` makes its key, or put the hub's public key into "
+        f"{state}/principals/hub.json\n"
+    )
+
+
+def test_a_broken_principal_is_one_sentence(settings):
+    (settings.state / "principals" / "bad.json").write_text("{")
+    answer = start(settings)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"router: {settings.state}/principals/bad.json is not JSON")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_broken_setting_is_one_sentence(settings):
+    write_policy(settings.state)
+    environment = {**configuration.environment(settings), "PYTHONPATH": str(ROOT), "SISOCK_ROUTER_PORT": "x"}
+    command = [sys.executable, "-m", "sisock.router"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (answer.returncode, answer.stderr) == (1, "router: SISOCK_ROUTER_PORT='x': not a valid int\n")

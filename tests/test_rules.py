@@ -1,0 +1,174 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sisock.router.rules import Action, allows, read_policy, visible
+from sisock.uris import Uris
+
+URIS = Uris("org.example")
+POLICY = read_policy(
+    {
+        "v": 1,
+        "principals": {
+            "hub": {"role": "hub"},
+            "weather": {"role": "data_node"},
+            "lsof": {"role": "data_node", "sensitive": True},
+            "server": {"role": "data_node", "names": ["one", "two"]},
+            "keeper": {"role": "recorder"},
+            "cli": {"role": "consumer", "sensitive": True},
+            "bridge": {"role": "consumer"},
+            "ann": {"role": "consumer", "nodes": ["weather", "host*"]},
+        },
+    }
+)
+DATA = URIS.node("weather", "get_data")
+
+
+def may(authid, kind, uri, **options):
+    return allows(POLICY, URIS, authid, Action(kind, uri, options))
+
+
+def allowed(authid, kind, uris):
+    return {uri for uri in uris if may(authid, kind, uri)}
+
+
+EVERYTHING = {
+    URIS.add, URIS.subtract, URIS.get_data_node, URIS.added, URIS.subtracted, URIS.hub_nodes, URIS.hub_started,
+    URIS.set_policy, URIS.authorize, "wamp.session.list", "wamp.session.get", "wamp.session.kill",
+    "wamp.session.kill_by_authid", "wamp.session.add_testament", "wamp.session.on_join", "wamp.session.on_leave",
+    "wamp.registration.list", "wamp.registration.get", "wamp.registration.remove_callee",
+    "wamp.registration.on_register", "wamp.registration.list_callees", "wamp.subscription.list", "wamp.subscription.get_events",
+    *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "live", "x")),
+    *(f"org.example.archive.{n}.{w}" for n in ("weather", "lsof") for w in ("get_fields", "get_data", "live")),
+    "", "org.example", "org.example.", "org.example.consumer.", "org.example.consumer..get_data", "org.example.consumer.weather",
+    "org.example.consumer.weather.get_data.x", "org.exampleXconsumer.weather.get_data", "other.consumer.weather.get_data",
+}  # fmt: skip
+
+
+def of(name, *whats):
+    return {URIS.node(name, what) for what in whats}
+
+
+def test_the_hub_offers_its_procedures_and_reads_the_routers_meta_api():
+    assert allowed("hub", "register", EVERYTHING) == {URIS.add, URIS.subtract, URIS.get_data_node, URIS.hub_nodes}
+    assert allowed("hub", "publish", EVERYTHING) == {URIS.added, URIS.subtracted, URIS.hub_started}
+    assert allowed("hub", "subscribe", EVERYTHING) == {
+        "wamp.session.on_join",
+        "wamp.session.on_leave",
+        "wamp.registration.on_register",
+    }
+    called = allowed("hub", "call", EVERYTHING)
+    assert URIS.set_policy in called
+    assert {each for each in called if each.startswith("wamp.")} == {
+        "wamp.session.list",
+        "wamp.session.get",
+        "wamp.registration.list",
+        "wamp.registration.get",
+        "wamp.registration.list_callees",
+    }
+    assert of("lsof", "get_fields", "get_data") < called
+
+
+def test_a_data_node_offers_and_publishes_only_under_its_own_name():
+    assert allowed("weather", "register", EVERYTHING) == of("weather", "get_fields", "get_data")
+    assert allowed("weather", "publish", EVERYTHING) == of("weather", "live")
+    assert allowed("weather", "call", EVERYTHING) == {URIS.add, URIS.subtract}
+    assert allowed("weather", "subscribe", EVERYTHING) == {URIS.hub_started, URIS.subtracted}
+
+
+def test_an_existing_client_may_have_several_names():
+    assert allowed("server", "register", EVERYTHING) == of("one", "get_fields", "get_data")
+    assert may("server", "register", URIS.node("two", "get_data"))
+    assert not may("server", "register", URIS.node("server", "get_data"))
+
+
+def test_a_consumer_asks_and_hears_what_it_may_see():
+    lists = {URIS.get_data_node, URIS.hub_nodes}
+    archive = {"org.example.archive.weather.get_fields", "org.example.archive.weather.get_data"}
+    assert allowed("ann", "call", EVERYTHING) == (
+        lists | archive | of("weather", "get_fields", "get_data") | of("hostess", "get_fields", "get_data")
+    )
+    assert allowed("ann", "subscribe", EVERYTHING) == (
+        {URIS.added, URIS.subtracted, URIS.hub_started} | of("weather", "live") | of("hostess", "live")
+    )
+    for authid in ("ann", "bridge", "cli"):
+        assert not allowed(authid, "register", EVERYTHING)
+        assert not allowed(authid, "publish", EVERYTHING)
+
+
+def test_a_sensitive_node_is_for_those_that_may_see_sensitive_nodes():
+    secret = of("lsof", "get_fields", "get_data")
+    assert secret <= allowed("cli", "call", EVERYTHING)
+    assert not secret & allowed("bridge", "call", EVERYTHING)
+    assert not may("bridge", "subscribe", URIS.node("lsof", "live"))
+    assert not may("bridge", "call", "org.example.archive.lsof.get_data")
+    assert may("bridge", "call", URIS.node("hostess", "get_data"))
+    assert visible(POLICY, POLICY.principals["cli"], "lsof")
+    assert not visible(POLICY, POLICY.principals["bridge"], "lsof")
+
+
+def test_a_recorder_is_a_consumer_that_offers_archives():
+    assert allowed("keeper", "call", EVERYTHING) == allowed("bridge", "call", EVERYTHING)
+    assert allowed("keeper", "register", EVERYTHING) == {
+        "org.example.archive.weather.get_fields",
+        "org.example.archive.weather.get_data",
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"match": "prefix"},
+        {"match": "wildcard"},
+        {"match": None},
+        {"force_reregister": True},
+        {"invoke": "roundrobin"},
+        {"forward_for": [{"session": 1, "authid": "hub", "authrole": "hub"}]},
+    ],
+)
+@pytest.mark.parametrize(
+    ("authid", "kind", "uri"),
+    [
+        ("weather", "register", DATA),
+        ("bridge", "subscribe", URIS.added),
+        ("bridge", "call", DATA),
+        ("hub", "call", URIS.set_policy),
+    ],
+)
+def test_options_that_reach_beyond_ones_own_are_refused(authid, kind, uri, options):
+    assert may(authid, kind, uri)
+    assert not may(authid, kind, uri, **options)
+
+
+def test_harmless_options_are_not_in_the_way():
+    assert may("bridge", "call", DATA, timeout=3, receive_progress=True)
+    assert may("weather", "register", DATA, match="exact", invoke="single", force_reregister=False)
+
+
+names = st.sampled_from([*POLICY.principals, "nobody", "", "internal", "None"])
+kinds = st.sampled_from(["call", "register", "publish", "subscribe", "unregister", ""])
+parts = st.lists(
+    st.sampled_from(["consumer", "archive", "weather", "lsof", "get_data", "live", "hub", "router", "", "*", "a/b"])
+)
+
+
+@given(
+    names,
+    kinds,
+    st.one_of(st.text(), st.sampled_from(sorted(EVERYTHING)), parts.map(lambda p: ".".join(["org.example", *p]))),
+)
+def test_whatever_is_asked_nobody_gets_beyond_the_lists(authid, kind, uri):
+    if not may(authid, kind, uri):
+        return
+    role = POLICY.principals[authid].role
+    assert (role, kind) in {
+        ("hub", "register"), ("hub", "publish"), ("hub", "subscribe"), ("hub", "call"),
+        ("data_node", "register"), ("data_node", "publish"), ("data_node", "call"), ("data_node", "subscribe"),
+        ("recorder", "register"), ("recorder", "call"), ("recorder", "subscribe"),
+        ("consumer", "call"), ("consumer", "subscribe"),
+    }  # fmt: skip
+    assert uri.startswith("org.example.") or role == "hub"
+    if role == "data_node" and kind in ("register", "publish"):
+        assert uri.split(".")[3] in POLICY.principals[authid].names
+    if "lsof" in uri.split("."):
+        assert authid in ("hub", "lsof", "cli")
