@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Seque
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from sisock import settings
 from sisock.consumer import Consumer, Node, Request
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Field, Frame, Timeline
@@ -92,3 +93,8 @@ class BlockingConsumer:
 
 async def _next(source: AsyncGenerator[T, None]) -> T:
     return await anext(source)
+
+
+def connect(name: str = "cli", **given: Any) -> BlockingConsumer:
+    """A consumer that joins as `name`, with the settings of the environment; `given` ones come first."""
+    return BlockingConsumer(settings.read(**given), name)

@@ -12,13 +12,14 @@ import numpy as np
 from sisock import reduction
 from sisock.frames import Answer, Column, Field, Frame, Query, Timeline, Times, column
 from sisock.nodes import health
-from sisock.nodes.base import DataNode, NoData, Publish, Service, declared, description_of, name_of
+from sisock.nodes.base import DataNode, NoData, Publish, Service, call, declared, description_of, name_of
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
 from sisock.times import NS
 
 log = logging.getLogger(__name__)
 _READERS = 4  # reads at the same time
+_PATIENCE = 8.0  # seconds that a read may take; callers wait for 10
 _HEALTH_RING = 2**18
 _EMPTY: Times = np.empty(0, np.int64)
 
@@ -75,56 +76,51 @@ class ArchivedService:
 
     async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """All fields; the intervals are those of the samples between the two times."""
-        own = health.TIMELINE, self._ring.window(health.TIMELINE, (), start, end).t
-        loop = asyncio.get_running_loop()
-        fields, axes = await self._threads.run(self._axes, start, end, loop)
+        fields = await self._fields()
+        firsts = {field.timeline: name for name, field in reversed(fields.items())}
+        read = await asyncio.gather(*(self._read(name, fields[name], start, end) for name in firsts.values()))
+        axes = {axis: each.t for axis, each in zip(firsts, read, strict=True) if isinstance(each, Frame)}
+        axes[health.TIMELINE] = self._ring.window(health.TIMELINE, (), start, end).t
         names: dict[str, list[str]] = {}
         for name, field in {**fields, **health.FIELDS}.items():
             names.setdefault(field.timeline, []).append(name)
-        intervals = {axis: _interval(t) for axis, t in (*axes.items(), own)}
-        return {**fields, **health.FIELDS}, {axis: Timeline(intervals[axis], tuple(of)) for axis, of in names.items()}
-
-    def _axes(self, start: int, end: int, loop: asyncio.AbstractEventLoop) -> tuple[dict[str, Field], dict[str, Times]]:
-        """The author's fields, and the times of the first field of each timeline."""
-        fields = declared(self._node)
-        firsts = {field.timeline: name for name, field in reversed(fields.items())}
-        read = {axis: self._read(name, fields[name], start, end, loop) for axis, name in firsts.items()}
-        return fields, {axis: _EMPTY if isinstance(each, str) else each.t for axis, each in read.items()}
+        timelines = {axis: Timeline(_interval(axes.get(axis, _EMPTY)), tuple(of)) for axis, of in names.items()}
+        return {**fields, **health.FIELDS}, timelines
 
     async def get_data(self, query: Query) -> Answer:
         """What the archive has, reduced as the query asks; a field that cannot be read costs only itself."""
         began = time.monotonic()
+        fields = await self._fields()
+        asked = [name for name in query.fields if name in fields]
         own = [name for name in query.fields if name in health.FIELDS]
-        frames = [self._ring.window(health.TIMELINE, own, query.start, query.end)] if own else []
-        answer: Answer = await self._threads.run(self._answer, query, frames, asyncio.get_running_loop())
-        if len(own) < len(query.fields):
-            wrong = answer.notices[0] if answer.notices else None
-            self._report("failed" if wrong else "ok", time.monotonic() - began, wrong)
-        return answer
-
-    def _answer(self, query: Query, frames: list[Frame], loop: asyncio.AbstractEventLoop) -> Answer:
-        fields = declared(self._node)
-        read = [self._read(name, fields[name], query.start, query.end, loop) for name in query.fields if name in fields]
-        frames = [*frames, *(each for each in read if isinstance(each, Frame))]
-        until: dict[str, int | None] = {}
-        for frame in frames:
-            if len(frame):
-                last = int(frame.t[-1])
-                until[frame.timeline] = min(until.get(frame.timeline) or last, last, query.end)
-        answer = reduction.answer(frames, query, until)
+        read = await asyncio.gather(*(self._read(name, fields[name], query.start, query.end) for name in asked))
         notices = tuple(each for each in read if isinstance(each, str))
+        if asked:
+            self._report("failed" if notices else "ok", time.monotonic() - began, notices[0] if notices else None)
+        frames = [each for each in read if isinstance(each, Frame)]
+        if own:
+            frames.append(self._ring.window(health.TIMELINE, own, query.start, query.end))
+        answer: Answer = await self._threads.run(reduction.answer, frames, query, _finalized(frames, query.end))
         return Answer(answer.parts, answer.method, answer.bin, (*answer.notices, *notices))
 
-    def _read(self, name: str, field: Field, start: int, end: int, loop: asyncio.AbstractEventLoop) -> Frame | str:
+    async def _fields(self) -> dict[str, Field]:
+        """The author's fields; where they are found by looking, a thread looks."""
+        if isinstance(inspect.getattr_static(type(self._node), "fields"), property):
+            return dict(await self._threads.run(declared, self._node))
+        return declared(self._node)
+
+    async def _read(self, name: str, field: Field, start: int, end: int) -> Frame | str:
         """The samples of one field, or a sentence why there are none."""
+        if start >= end:
+            return _frame(field.timeline, name, _EMPTY, _EMPTY)
         try:
-            if inspect.iscoroutinefunction(self._node.read):
-                t, values = asyncio.run_coroutine_threadsafe(self._node.read(name, start, end), loop).result()
-            else:
-                t, values = self._node.read(name, start, end)
+            async with asyncio.timeout(_PATIENCE):
+                t, values = await call(self._node.read, name, start, end, run_in_thread=self._threads.run)
             return _frame(field.timeline, name, t, values).between(start, end)
         except NoData as none:
             return f"{name}: {none}"
+        except TimeoutError:
+            return f"{name}: read() has not come back within {_PATIENCE:g} s"
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
             return f"{name} could not be read: {type(error).__name__}: {error}"
 
@@ -137,6 +133,16 @@ def _frame(timeline: str, name: str, t: Any, values: Any) -> Frame:
         raise ValueError(f"read() returned {axis.shape} times, but {one.values.shape} values")
     frame = Frame(timeline, axis, {name: one})
     return frame.rows(np.argsort(axis, kind="stable")) if (axis[1:] < axis[:-1]).any() else frame
+
+
+def _finalized(frames: list[Frame], end: int) -> dict[str, int | None]:
+    """For each timeline the time before which all of its frames are complete."""
+    until: dict[str, int | None] = {}
+    for frame in frames:
+        if len(frame):
+            last = int(frame.t[-1])
+            until[frame.timeline] = min(until.get(frame.timeline) or last, last, end)
+    return until
 
 
 def _interval(t: Times) -> float | None:

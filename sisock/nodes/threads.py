@@ -9,14 +9,20 @@ from typing import Any
 _Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
+_MOST_LOST = 64  # threads that may hang before no new ones take their places
+
+
 class Threads:
-    """A few threads that run functions for coroutines; started when first needed."""
+    """A few threads that run functions for coroutines; started when first needed.
+
+    A thread whose caller has given up counts as lost: another may take its place.
+    """
 
     def __init__(self, name: str, most: int) -> None:
         """Run at most `most` functions at a time; more wait in line."""
         self._name, self._most = name, most
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._threads = 0
+        self._threads = self._lost = 0
         self._idle = threading.Semaphore(0)
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -27,7 +33,13 @@ class Threads:
         if not self._idle.acquire(blocking=False) and self._threads < self._most:
             self._threads += 1
             threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self._lost < _MOST_LOST:
+                self._lost += 1
+                self._most += 1
+            raise
 
     def _work(self) -> None:
         while True:
