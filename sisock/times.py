@@ -11,10 +11,10 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w|y)")
 
 def to_ns(seconds: float) -> int:
     """Convert seconds to nanoseconds, exact to the microsecond for today's UNIX times; clamp to int64."""
+    if abs(seconds) >= 9.2e9:  # before anything else: a whole number may be too large for a float
+        return LAST if seconds > 0 else FIRST
     if math.isnan(seconds):
         raise ValueError("a time must be a number of seconds, not NaN")
-    if abs(seconds) >= 9.2e9:
-        return LAST if seconds > 0 else FIRST
     whole = math.floor(seconds)
     return whole * NS + round((seconds - whole) * 1e6) * 1000
 

@@ -16,10 +16,10 @@ def check_node(name: object) -> str:
     return name
 
 
-def check_field(name: object) -> str:
-    """Return the field name; raise ValueError with the cure if it is outside the grammar."""
+def check_field(name: object, what: str = "field") -> str:
+    """Return the name of a field (or timeline); raise ValueError with the cure if it is outside the grammar."""
     if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable() or JOINT in name:
-        raise ValueError(f"{name!r:.80} cannot name a field: use 1 to 200 printable characters without '{JOINT}'")
+        raise ValueError(f"{name!r:.80} cannot name a {what}: use 1 to 200 printable characters without '{JOINT}'")
     return name
 
 

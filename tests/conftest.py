@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 
@@ -13,6 +14,9 @@ from tests import peers
 
 PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # grandchildren whose parent dies become ours, and are seen below
+
+hypothesis.settings.register_profile("sisock", derandomize=True, deadline=None, database=None, max_examples=60)
+hypothesis.settings.load_profile("sisock")  # the same examples everywhere; a slow machine is no failure
 
 
 @pytest.fixture
