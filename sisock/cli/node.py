@@ -80,7 +80,7 @@ class _Hosting:
         try:
             key = ensure_key(self._settings.state, name)
             _admit(self._settings, node, key.public)
-            await serve(node.service(), self._settings, key, ready)
+            await serve(node.service(ring=self._settings.ring), self._settings, key, ready)
         except (NameTaken, WampError, ValueError, TypeError, OSError) as error:
             self.code = Exit.NAME_TAKEN if isinstance(error, NameTaken) else Exit.ERROR
             log.error("%s: %s", name, error)

@@ -12,7 +12,7 @@ import numpy as np
 from sisock import reduction
 from sisock.frames import Answer, Column, Field, Frame, Query, Timeline, Times, column
 from sisock.nodes import health
-from sisock.nodes.base import DataNode, NoData, Publish, Service, call, declared, description_of, name_of
+from sisock.nodes.base import RING, DataNode, NoData, Publish, Service, call, declared, description_of, name_of
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
 from sisock.times import NS
@@ -35,8 +35,8 @@ class ArchivedNode(DataNode):
         """Times and values of one field between two times in ns."""
         raise NoData(f"{type(self).__name__} has no read(): write one")
 
-    def service(self) -> Service:
-        """This node at work."""
+    def service(self, *, ring: int = RING) -> Service:
+        """This node at work; the archive is its memory."""
         return ArchivedService(self)
 
 

@@ -8,6 +8,7 @@ from sisock.frames import Answer, Field, Frame, Query, Timeline
 from sisock.uris import check_field, check_node
 
 Publish = Callable[[Frame], None]
+RING = 8 * 2**20  # bytes of recent samples that a node remembers, unless told otherwise
 
 
 class NoData(Exception):
@@ -42,8 +43,8 @@ class DataNode:
         """Units and descriptions where there are any; most authors write a dict in its place."""
         return {}
 
-    def service(self) -> Service:
-        """This node at work."""
+    def service(self, *, ring: int = RING) -> Service:
+        """This node at work, with `ring` bytes of memory for recent samples."""
         raise TypeError(f"{type(self).__name__} is neither a LiveNode, a CommandNode nor an ArchivedNode: derive from one")
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 from typing import Any
 
-from sisock.nodes.base import NoData
+from sisock.nodes.base import RING, NoData
 from sisock.nodes.live import LiveNode, LiveService
 from sisock.nodes.threads import Threads
 
@@ -35,9 +35,9 @@ class CommandNode(LiveNode):
         output = await run_command(self.argv, self.timeout, self.max_output, self.exits, self.cure)
         return await _PARSER.run(self.parse, output)
 
-    def service(self) -> LiveService:
-        """This node at work."""
-        service = LiveService(self)
+    def service(self, *, ring: int = RING) -> LiveService:
+        """This node at work, with `ring` bytes of memory for recent samples."""
+        service = LiveService(self, ring=ring)
         service.kind = "command"
         return service
 

@@ -9,7 +9,7 @@ from typing import Any
 from sisock import reduction
 from sisock.frames import Answer, Field, Frame, Query, Timeline
 from sisock.nodes import health
-from sisock.nodes.base import DataNode, NoData, Publish, Service, call, declared, description_of, name_of
+from sisock.nodes.base import RING, DataNode, NoData, Publish, Service, call, declared, description_of, name_of
 from sisock.nodes.rows import Schema
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
@@ -32,9 +32,9 @@ class LiveNode(DataNode):
         """Measure once."""
         raise NoData(f"{type(self).__name__} has no sample(): write one")
 
-    def service(self) -> Service:
-        """This node at work, with a ring of recent samples."""
-        return LiveService(self)
+    def service(self, *, ring: int = RING) -> Service:
+        """This node at work, with `ring` bytes of memory for recent samples."""
+        return LiveService(self, ring=ring)
 
 
 class LiveService:
@@ -42,7 +42,7 @@ class LiveService:
 
     kind = "live"
 
-    def __init__(self, node: LiveNode, *, ring: int = 8 * 2**20, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, node: LiveNode, *, ring: int = RING, clock: Callable[[], int] = time.time_ns) -> None:
         """Remember `ring` bytes of samples; ask the clock for the time in ns since 1970."""
         self.name, self.description = name_of(node), description_of(node)
         if not node.interval > 0:
