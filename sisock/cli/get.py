@@ -47,9 +47,9 @@ def get(
     does not answer costs its own columns only, and exit code 4.
 
       sisock get host::cpu
-      sisock get weather::temperature --last 7d --points 500 --format csv > week.csv
-      sisock get weather::temperature host::cpu --start 2017-07-14T00:00Z --end 2017-07-15T00:00Z
-      sisock get weather::temperature --last all --format parquet --output all.parquet
+      sisock get weather::seattle/temp_max --last all --points 500 --format csv > seattle.csv
+      sisock get weather::seattle/temp_max weather::new_york/temp_max --start 2014-07-01 --end 2014-07-15
+      sisock get host::cpu host::load/1 --last 15m --format parquet --output load.parquet
     """
     if method and not points:
         raise click.UsageError("--reduce needs --points: say to how many")

@@ -37,8 +37,8 @@ def plot(
     """Draw a field in the terminal; every spike is in the picture.
 
     sisock plot host::cpu
-    sisock plot weather::temperature --last 7d
-    sisock plot weather::temperature --last all --height 30
+    sisock plot host::load/1 --last 15m
+    sisock plot weather::seattle/temp_max --last all --height 30
     """
     from sisock.cli.series import Wanted, fetch
 

@@ -28,7 +28,7 @@ def tail(settings: Settings, targets: tuple[str, ...], last: str, count: int | N
     Lost connections and restarts of a node are waited for, and what was missed meanwhile is fetched.
 
       sisock tail host::cpu
-      sisock tail host::cpu weather::temperature --last 1m
+      sisock tail host::cpu host::load/1 --last 1m
       sisock tail host::cpu --json --count 10 | jq .value
     """
     wanted, seconds, lines = by_node(targets), parse_duration(last), _Lines(count, as_json)

@@ -17,7 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sisock.cli import main
 from sisock.exits import Exit
+from sisock.testing.router import free_port
 
 ROOT = Path(__file__).parents[2]
 WAVE = '''
@@ -47,11 +49,6 @@ def sisock(state: Path, *arguments: str, **more: str) -> subprocess.CompletedPro
     """Run a command to its end."""
     argv = [sys.executable, "-m", "sisock", *arguments]
     return subprocess.run(argv, env=environment(state, **more), capture_output=True, text=True, timeout=60, check=False)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 class Up:
@@ -131,7 +128,8 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up(tmp_path_factory.mktemp("up"))
+    folder = tmp_path_factory.mktemp("up")
+    running = Up(folder, nodes=f"{folder}/wave.py,host,weather")
     yield running.until_ready()
     assert running.interrupt() == Exit.OK
 
@@ -139,7 +137,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_a_line_for_each_part_then_ready_then_addresses_and_nothing_alarming(up: Up) -> None:
     lines = up.told.splitlines()
     ready = next(number for number, line in enumerate(lines) if line.startswith("ready"))
-    assert {line.split()[0] for line in lines[:ready]} == {"router", "hub", "bridge", "wave"}
+    assert {line.split()[0] for line in lines[:ready]} == {"router", "hub", "bridge", "wave", "host", "weather"}
     assert all(re.fullmatch(r"\S+ +.* \d+\.\d s", line) for line in lines[:ready])
     assert f"http://127.0.0.1:{up.router_port}/#token=" in up.told
     assert f"http://127.0.0.1:{up.bridge_port}" in up.told
@@ -154,6 +152,36 @@ def test_what_it_started_can_be_listed_and_asked(up: Up) -> None:
     tail = sisock(up.state, "tail", "wave::level", "--json", "--count", "3")
     assert [json.loads(line)["target"] for line in tail.stdout.splitlines()] == ["wave::level"] * 3
     assert "wave::level (m)" in sisock(up.state, "plot", "wave::level", "--last", "10s").stdout
+
+
+def examples(*commands: str) -> list[str]:
+    """The examples in the help of commands, as they are typed."""
+    return [
+        line.strip()
+        for name in commands
+        for line in (main.commands[name].help or "").splitlines()
+        if " sisock " in line
+    ]
+
+
+@pytest.mark.parametrize("example", examples("ls", "get", "tail", "plot", "link", "settings"))
+def test_examples_of_the_help_work_as_they_stand(up: Up, tmp_path: Path, example: str) -> None:
+    command = example.replace("sisock", f"{sys.executable} -m sisock", 1).partition("|")[0]
+    if example.startswith("sisock tail") and "--count" not in example:
+        command += " --count 2"
+    ended = subprocess.run(
+        command,
+        shell=True,
+        cwd=tmp_path,
+        env=environment(up.state),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    written = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert ended.returncode == Exit.OK, ended.stderr
+    assert ended.stdout or any(written)
 
 
 def test_exit_codes_tell_what_is_not_there(up: Up) -> None:
