@@ -23,13 +23,13 @@ ROOT = Path(__file__).parents[1]
 def check(folder):
     command = [sys.executable, "-c", "import crossbar; crossbar.run()", "check", "--cbdir", str(folder)]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{SHADOW}:{ROOT}", "HOME": str(folder)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment)
 
 
 def start(settings):
     environment = {**configuration.environment(settings), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "sisock.router"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment)
 
 
 @pytest.fixture
@@ -167,5 +167,5 @@ def test_a_broken_setting_is_one_sentence(settings):
     write_policy(settings.state)
     environment = {**configuration.environment(settings), "PYTHONPATH": str(ROOT), "SISOCK_ROUTER_PORT": "x"}
     command = [sys.executable, "-m", "sisock.router"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment)
     assert (answer.returncode, answer.stderr) == (1, "router: SISOCK_ROUTER_PORT='x': not a valid int\n")

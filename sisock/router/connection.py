@@ -1,20 +1,24 @@
 """A client's WebSocket connection to the router: which are let in, and what becomes of garbage."""
 
+import contextlib
 from typing import Any
 
-from autobahn.wamp.exception import ProtocolError
+from autobahn.exception import Disconnected
+from autobahn.wamp.exception import ProtocolError, TransportLost
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from crossbar.router.protocol import WampWebSocketServerProtocol
+from txaio import make_logger
 
 from sisock.router.doors import host_allowed, origin_allowed
+from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
-from sisock.router.refusals import SENTENCE, Refusals
-
-_refusals = Refusals()
 
 
 class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar is untyped to mypy
-    """Lets in only who addresses the router by its own names, and ends with one line in the log what sends garbage."""
+    """Lets in only who addresses the router by its own names, and notes with one line why a connection ended."""
+
+    log = make_logger(level="error")  # what it would say of strangers has no bound
+    _noted = False
 
     def onConnect(self, request: ConnectionRequest) -> Any:
         settings = rights().settings
@@ -28,16 +32,48 @@ class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N803  # autobahn's name
         try:
-            for message in self._serializer.unserialize(payload, isBinary):
+            messages = self._serializer.unserialize(payload, isBinary)
+        except Exception as error:  # noqa: BLE001  # whatever a stranger finds ends this connection, not the router
+            self._bailout(self.CLOSE_STATUS_CODE_PROTOCOL_ERROR, f"{type(error).__name__}: {error}"[:100])
+            return
+        try:
+            for message in messages:
                 if self._session is not None:
                     self._session.onMessage(message)
         except ProtocolError as error:
-            _refusals.note(self.peer, error)
-            self._bailout(self.CLOSE_STATUS_CODE_PROTOCOL_ERROR, "WAMP protocol error")
-        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection and not the router
+            self._bailout(self.CLOSE_STATUS_CODE_PROTOCOL_ERROR, str(error)[:100])
+        except Exception:  # noqa: BLE001  # likewise, but this is a bug and wants its traceback
             self.log.failure("a message from {peer} could not be worked on", peer=self.peer)
             self._bailout(self.CLOSE_STATUS_CODE_INTERNAL_ERROR, "internal error")
 
+    def send(self, msg: Any) -> None:
+        """Send, unless the client is leaving.
+
+        Crossbar does not expect an error here: a reply to a caller who leaves just then would keep a data node that
+        leaves too registered for ever, and an event would not reach the subscribers after the one who leaves.
+        """
+        with contextlib.suppress(Disconnected, TransportLost):
+            super().send(msg)
+
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N803
+        self._note(reason)
+        super().failHandshake(reason, code, responseHeaders)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        if self.wasNotCleanReason and not self.wasClean:
+            self._note(self.wasNotCleanReason)
+        super().dropConnection(abort)
+
+    def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
+        self._note(reason)
+        super()._fail_connection(code, reason)
+
+    def _note(self, reason: str) -> None:
+        if not self._noted:
+            self._noted = True
+            notes.dropped(getattr(self._session, "_authid", None) or self.peer, reason)
+
     def _deny(self, reason: str) -> None:
-        _refusals.note(self.peer, reason)
+        self._noted = True
+        notes.refused(self.peer, reason)
         raise ConnectionDeny(ConnectionDeny.FORBIDDEN, SENTENCE)

@@ -11,29 +11,34 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
+from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
-from sisock.router.refusals import SENTENCE, Refusals
 
 JOIN_WITHIN = 30.0  # seconds in which whoever connects must have joined
 LEAVE_WITHIN = 1.0  # seconds that a session told to leave, or refused, keeps its connection
 LONGEST = 200  # characters of a name that somebody claims
 _EXTRA = ("pubkey", "channel_binding")  # what we want to hear of a client before it has joined
-_refusals = Refusals()
 
 
 class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to mypy
     """Refuses with one sentence, and keeps no connection that does not join."""
+
+    _claimed: str | None = None
+    _key: str | None = None
 
     def onOpen(self, transport: Any) -> None:
         super().onOpen(transport)
         self._expect_join()
 
     def onHello(self, realm: str | None, details: HelloDetails) -> Any:
-        self._claimed = details.authid
-        if len(details.authid or "") > LONGEST:
-            return self._refuse("its name is too long")
         extra = details.authextra if isinstance(details.authextra, dict) else {}
         details.authextra = {key: extra[key] for key in _EXTRA if isinstance(extra.get(key), str)}
+        self._claimed, self._key = details.authid, details.authextra.get("pubkey")
+        ours = rights().settings.realm
+        if not details.authid or len(details.authid) > LONGEST:
+            return self._refuse("it gave no name" if not details.authid else "its name is too long")
+        if realm not in (None, ours):
+            return self._refuse(f"it wants the realm {realm!r:.80}, here is {ours!r}")
         return self._uniform(maybeDeferred(super().onHello, realm, details))
 
     def onAuthenticate(self, signature: str, extra: dict[str, Any]) -> Any:
@@ -62,10 +67,19 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
         return answer.addCallbacks(self._answered, lambda failure: self._refuse(_cause(failure)))
 
     def _answered(self, answer: object) -> object:
-        return self._refuse(answer.message) if isinstance(answer, Deny) else answer
+        return self._refuse(self._why() or answer.message) if isinstance(answer, Deny) else answer
+
+    def _why(self) -> str:
+        """Say what is wrong with the key, which Crossbar cannot know: strangers sign for a key that nobody has."""
+        if self._key is None:
+            return ""
+        principal = rights().policy.principals.get(str(self._claimed))
+        if principal is None:
+            return "there is no principal of this name"
+        return "" if self._key in principal.keys else "its key is not the principal's"
 
     def _refuse(self, reason: object) -> Deny:
-        _refusals.note(self._claimed, reason)
+        notes.refused(self._claimed, reason)
         self._pending_auth = None  # no second guess at the same challenge
         reactor.callLater(LEAVE_WITHIN, self._close_unless_joined)
         return Deny(rights().settings.uris.error("not_authorized"), SENTENCE)

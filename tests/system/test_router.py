@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from sisock.keys import ensure_key, new_page_token
-from sisock.router.refusals import SENTENCE
+from sisock.router.notes import SENTENCE
 from sisock.testing import Client, HandshakeRefused, WampError, running_router
+from sisock.testing.client import CLOSE
 from sisock.testing.router import free_port
 
 REALM = "test_realm"
@@ -337,9 +338,7 @@ def test_who_does_not_leave_when_told_is_dropped(router, join):
     client = join("stubborn")
     start = time.monotonic()
     router.remove_principal("stubborn")
-    with pytest.raises(ConnectionError):
-        while True:
-            client.receive()  # answers pings, never the goodbye
+    assert client.closed()  # it answers pings, but never the goodbye
     assert time.monotonic() - start < 5
 
 
@@ -394,12 +393,22 @@ def test_garbage_is_dropped_and_the_router_stays(router, join):
     assert "Traceback" not in router.log.read_text()
 
 
+def test_a_node_that_leaves_while_its_caller_leaves_does_not_stay_registered(join, uris):
+    node, ann = join("weather"), join("ann")
+    node.register(uris.node("weather", "get_data"))
+    ann.send([48, 1, {}, uris.node("weather", "get_data")])
+    node.receive()
+    ann.send_frame(b"garbage")  # the router says goodbye to ann, who does not answer
+    while ann._frame()[0] != CLOSE:
+        pass
+    node.close()
+    join("weather").register(uris.node("weather", "get_data"))
+
+
 def test_a_message_beyond_the_limit_ends_only_its_sender(router, join, uris):
     hub, ann = join("hub"), join("ann")
     ann.send_frame(b"\x00" * (router.settings.message_limit + 1))
-    with pytest.raises((ConnectionError, TimeoutError)):
-        while True:
-            ann.receive()
+    assert ann.closed()
     assert round_trip(hub) < 1
 
 
@@ -459,7 +468,6 @@ def test_secrets_are_not_in_the_log(router):
     text = router.log.read_text()
     for secret in (SECRET, "guess of a secret", token, session, ensure_key(router.settings.state, "weather").private):
         assert secret not in text
-    assert "expected" not in text
 
 
 def test_it_starts_without_alarming_output(tmp_path):
