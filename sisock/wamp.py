@@ -14,6 +14,7 @@ from sisock.settings import Settings
 
 sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # where it is installed, its wheel complains about numpy 2
 
+import txaio  # noqa: E402
 from autobahn.asyncio.wamp import ApplicationSession  # noqa: E402
 from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
 from autobahn.wamp.cryptosign import CryptosignKey  # noqa: E402
@@ -22,7 +23,7 @@ from autobahn.wamp.serializer import CBORSerializer  # noqa: E402
 from autobahn.wamp.types import CallOptions, ComponentConfig, PublishOptions, RegisterOptions  # noqa: E402
 
 log = logging.getLogger(__name__)
-logging.getLogger("autobahn").setLevel(logging.ERROR)  # what it would tell of a lost link is told here, once
+txaio.set_global_log_level("error")  # what autobahn would tell of a lost link is told here, once
 _FIRST_DELAY, _LAST_DELAY = 0.1, 3.0  # seconds between attempts to join
 _HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
 _MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
