@@ -53,7 +53,12 @@ class Column(NamedTuple):
 
 
 def column(values: Iterable[Any]) -> Column:
-    """Make a column of Python values (None is missing) or of an array; raise TypeError for mixed or foreign types."""
+    """Make a column of Python values (None is missing), of an array, or of a column that somebody made by hand.
+
+    Raises TypeError for mixed or foreign types, ValueError for other shapes and numbers beyond float64.
+    """
+    if isinstance(values, Column):
+        return _checked(values)
     if isinstance(values, np.ndarray) and values.dtype.kind in "biufT":
         return Column(_settle(values))
     listed = list(values)
@@ -62,8 +67,8 @@ def column(values: Iterable[Any]) -> Column:
     if all(isinstance(v, (bool, np.bool_)) for v in there) and there:
         full = np.array([bool(v) for v in listed], bool)
     elif all(isinstance(v, str) for v in there) and there:
-        full = np.array(["" if v is None else v for v in listed], TEXT)
-    elif all(isinstance(v, (int, float, np.number)) and not isinstance(v, (bool, np.bool_)) for v in there):
+        full = texts("" if v is None else v for v in listed)
+    elif all(is_number(v) for v in there):
         full = _numbers(listed, there)
     else:
         kinds = ", ".join(sorted({type(v).__name__ for v in there}))
@@ -71,18 +76,49 @@ def column(values: Iterable[Any]) -> Column:
     return Column(full, missing if missing.any() else None)
 
 
+def is_number(value: object) -> bool:
+    """True for what a number column can hold: not for booleans, complex numbers or durations."""
+    foreign = (bool, np.bool_, np.complexfloating, np.timedelta64)
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, foreign)
+
+
+def texts(values: Iterable[str]) -> NDArray[Any]:
+    """Make an array of texts; half a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
+    listed = list(values)
+    try:
+        return np.array(listed, TEXT)
+    except UnicodeEncodeError:
+        return np.array([text.encode("utf-8", "replace").decode() for text in listed], TEXT)
+
+
+def _checked(made: Column) -> Column:
+    values, missing = made
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biufT":
+        raise TypeError(f"a column holds an array of numbers, texts or booleans, not {type(values).__name__}")
+    if missing is None:
+        return Column(_settle(values))
+    if not isinstance(missing, np.ndarray) or missing.dtype.kind != "b" or missing.shape != values.shape:
+        raise ValueError(f"the missing values of {len(values)} are marked by as many booleans")
+    return Column(_settle(values), missing)
+
+
 def _numbers(listed: list[Any], there: list[Any]) -> NDArray[Any]:
     whole = bool(there) and all(isinstance(v, (int, np.integer)) and -(2**63) <= v < 2**63 for v in there)
     if whole:
         return np.array([0 if v is None else v for v in listed], np.int64)
-    return np.array([np.nan if v is None else v for v in listed], np.float64)
+    try:
+        return np.array([np.nan if v is None else v for v in listed], np.float64)
+    except OverflowError as error:
+        raise ValueError("a number is too large for a float64") from error
 
 
 def _settle(values: NDArray[Any]) -> NDArray[Any]:
     """One dtype a kind, little-endian, contiguous."""
     kind = values.dtype.kind
+    if values.ndim != 1:
+        raise ValueError(f"values of the shape {values.shape} are no column: give one value a sample")
     if kind == "T":
-        return values
+        return values.astype(TEXT, copy=False)
     whole = kind == "i" or (kind == "u" and values.dtype.itemsize < 8)
     return np.ascontiguousarray(values, np.bool_ if kind == "b" else np.int64 if whole else np.float64)
 
@@ -106,7 +142,9 @@ class Frame:
 
     def rows(self, rows: Any) -> "Frame":
         """The same frame with only these rows (a slice, mask or indices); identity is kept."""
-        return Frame(self.timeline, self.t[rows], {f: c.rows(rows) for f, c in self.columns.items()}, self.epoch, self.seq)
+        return Frame(
+            self.timeline, self.t[rows], {f: c.rows(rows) for f, c in self.columns.items()}, self.epoch, self.seq
+        )
 
     def only(self, fields: Iterable[str]) -> "Frame":
         """The same frame with only these fields."""

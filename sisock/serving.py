@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import sisock
-from sisock import times, wire
+from sisock import sizes, times, wire
 from sisock.frames import Answer, Frame
 from sisock.keys import Key
 from sisock.nodes.base import Service
@@ -37,6 +37,7 @@ class Serving:
         self._service, self._settings, self._uris = service, settings, settings.uris
         self._ready = ready
         self._freed = asyncio.Event()
+        self._unpublished: set[str] = set()  # timelines that had a sample too large for a message
         self.link = Link(settings, service.name, key, self._joined)
 
     async def run(self) -> None:
@@ -135,12 +136,12 @@ class Serving:
         return self._in_lists(answer, query.fields) if columns == "list" else self._typed(answer, call)
 
     def _in_lists(self, answer: Answer, fields: tuple[str, ...]) -> Any:
-        return wire.to_lists(answer, fields) if wire.size(answer, lists=True) <= self.link.limit else False
+        return wire.to_lists(answer, fields) if sizes.size(answer, lists=fields) <= self.link.limit else False
 
     def _typed(self, answer: Answer, call: Call) -> Any:
         """The answer, or its last part after the others went ahead; False to a caller that takes no parts."""
         try:
-            *ahead, last = wire.split(answer, self.link.limit)
+            *ahead, last = sizes.split(answer, self.link.limit)
         except ValueError as error:
             raise WampError("failed", str(error)) from error
         if ahead and call.progress is None:
@@ -152,8 +153,13 @@ class Serving:
 
     def _publish(self, frame: Frame) -> None:
         uri = self._uris.node(self._service.name, "live")
-        for part in wire.split_frame(frame, self.link.limit):
-            self.link.publish(uri, wire.encode_frame(part))
+        try:
+            for part in sizes.split_frame(frame, self.link.limit):
+                self.link.publish(uri, wire.encode_frame(part))
+        except ValueError as error:
+            if frame.timeline not in self._unpublished:
+                self._unpublished.add(frame.timeline)
+                log.warning("%s: not published: %s", self._service.name, error)
 
 
 def _two(start: Any = 1, end: Any = 0) -> tuple[Any, Any]:

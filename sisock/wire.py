@@ -1,17 +1,19 @@
 """Frames and answers <-> what travels (docs/protocol.md): typed columns for ours, lists for existing callers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.frames import TEXT, Answer, Column, Field, Frame, Part, Times, Timeline
+from sisock.frames import TEXT, Answer, Column, Field, Frame, Part, Timeline, Times
 from sisock.times import NS
 
 VERSION = 1
 _DTYPES = {"<f8": np.dtype("<f8"), "<i8": np.dtype("<i8"), "|b1": np.dtype("|b1")}
-_NUMBER_AS_TEXT = 25  # bytes that a float takes in JSON at the most
+_LATEST = 9.2e9  # seconds since 1970 that fit into int64 ns
+_FOREIGN = (TypeError, KeyError, ValueError, AttributeError, OverflowError)  # what reading foreign data may raise
 
 
 class WireError(ValueError):
@@ -37,9 +39,9 @@ def encode_column(column: Column) -> dict[str, Any]:
 def _encode_text(values: NDArray[Any]) -> tuple[bytes, bytes]:
     texts: list[str] = values.tolist()
     joined = "".join(texts)
-    data = joined.encode("utf-8", "replace")
+    data = joined.encode()
     plain = len(data) == len(joined)
-    lengths = np.strings.str_len(values) if plain else [len(text.encode("utf-8", "replace")) for text in texts]
+    lengths = [len(text) if plain else len(text.encode()) for text in texts]  # np.strings.str_len omits NULs at the end
     offsets = np.zeros(len(texts) + 1, "<u4")
     np.cumsum(lengths, out=offsets[1:], dtype="<u4")
     return data, offsets.tobytes()
@@ -54,7 +56,7 @@ def decode_column(coded: Any) -> Column:
         else:
             values = np.frombuffer(data, _DTYPES[dtype])
         missing = np.frombuffer(coded["missing"], bool) if "missing" in coded else None
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except _FOREIGN as error:
         raise WireError(f"a column is not as docs/protocol.md says: {error!r:.200}") from error
     if missing is not None and len(missing) != len(values):
         raise WireError(f"a column has {len(values)} values, but {len(missing)} marks of missing ones")
@@ -67,14 +69,16 @@ def _decode_text(data: bytes, offsets: NDArray[Any]) -> NDArray[Any]:
     at = offsets.tolist()
     if data.isascii():
         text = data.decode("ascii")
-        return np.array([text[a:b] for a, b in zip(at, at[1:], strict=False)], TEXT)
-    return np.array([data[a:b].decode("utf-8", "replace") for a, b in zip(at, at[1:], strict=False)], TEXT)
+        return np.array([text[a:b] for a, b in pairwise(at)], TEXT)
+    return np.array([data[a:b].decode("utf-8", "replace") for a, b in pairwise(at)], TEXT)
 
 
 def _decode_times(coded: Any) -> Times:
     column = decode_column(coded)
     if column.values.dtype != np.int64 or column.missing is not None:
         raise WireError("the times of a timeline must be an <i8 column of nanoseconds")
+    if (column.values[1:] < column.values[:-1]).any():
+        raise WireError("the times of a timeline must ascend")
     return column.values
 
 
@@ -111,7 +115,7 @@ def decode_answer(coded: Any) -> Answer:
         notices = tuple(str(notice) for notice in label["notices"])
         width = None if label["bin"] is None else int(label["bin"])
         return Answer(parts, str(label["method"]), width, notices)
-    except (TypeError, KeyError, ValueError) as error:
+    except _FOREIGN as error:
         raise WireError(f"an answer is not as docs/protocol.md says: {error!r:.200}") from error
 
 
@@ -142,10 +146,18 @@ def _decode_frames(coded: Any) -> list[Frame]:
             raise WireError(f"version {coded['v']!r} of the wire format is unknown here: bring both sides up to date")
         columns: dict[str, dict[str, Column]] = {key: {} for key in coded["timelines"]}
         for name, column in coded["data"].items():
-            columns[column["timeline"]][name] = decode_column(column)
-        return [_decode_axis(key, axis, columns[key]) for key, axis in coded["timelines"].items()]
-    except (TypeError, KeyError, AttributeError) as error:
+            columns[column["timeline"]][_name(name)] = decode_column(column)
+        return [_decode_axis(_name(key), axis, columns[key]) for key, axis in coded["timelines"].items()]
+    except WireError:
+        raise
+    except _FOREIGN as error:
         raise WireError(f"this is not a typed answer of docs/protocol.md: {error!r:.200}") from error
+
+
+def _name(key: Any) -> str:
+    if not isinstance(key, str):
+        raise WireError(f"{key!r:.80} is not the name of a field or timeline")
+    return key
 
 
 def _decode_axis(key: str, axis: Mapping[str, Any], columns: dict[str, Column]) -> Frame:
@@ -166,7 +178,7 @@ def to_lists(answer: Answer, fields: Iterable[str]) -> dict[str, Any]:
     timelines: dict[str, Any] = {}
     for part in answer.parts:
         points = part.points
-        if len(points):
+        if len(points) and points.columns:
             data.update({name: _to_list(column) for name, column in points.columns.items()})
             until = None if part.finalized_until is None else part.finalized_until / NS
             timelines[points.timeline] = {"t": (points.t / NS).tolist(), "finalized_until": until}
@@ -183,7 +195,7 @@ def _to_list(column: Column) -> list[Any]:
 
 def from_lists(answer: Any, fields: Mapping[str, Field]) -> Answer:
     """The answer of a node in the old way; raises WireError for what is no such answer."""
-    from sisock.frames import column  # noqa: PLC0415  # the name is a variable everywhere else here
+    from sisock.frames import column  # the name is a variable everywhere else here
 
     try:
         grouped: dict[str, dict[str, Column]] = {key: {} for key in answer["timeline"]}
@@ -192,17 +204,21 @@ def from_lists(answer: Any, fields: Mapping[str, Field]) -> Answer:
             if values and key in grouped:
                 grouped[key][name] = column(values)
         return Answer(tuple(_from_lists(key, axis, grouped[key]) for key, axis in answer["timeline"].items()))
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except _FOREIGN as error:
         raise WireError(f"this is not an answer as CONTRACT says: {error!r:.200}") from error
 
 
 def _from_lists(key: str, axis: Mapping[str, Any], columns: dict[str, Column]) -> Part:
-    t = np.round(np.asarray(axis["t"], np.float64) * 1e6).astype(np.int64) * 1000
+    seconds = np.asarray(axis["t"], np.float64)
+    if seconds.ndim != 1 or not (np.abs(seconds) < _LATEST).all():
+        raise ValueError(f"the times of {key!r:.80} are not a list of UNIX times")
+    t = np.round(seconds * 1e6).astype(np.int64) * 1000
     short = {name for name, each in columns.items() if len(each.values) != len(t)}
     if short:
-        raise ValueError(f"{sorted(short)[0]!r} has another number of values than its timeline has times")
+        raise ValueError(f"{min(short)!r} has another number of values than its timeline has times")
     until = axis.get("finalized_until")
-    return Part(Frame(key, t, columns), key, None if until is None else round(until * NS), len(t))
+    order = np.argsort(t, kind="stable")
+    return Part(Frame(key, t, columns).rows(order), key, None if until is None else round(until * NS), len(t))
 
 
 def encode_fields(fields: Mapping[str, Field], timelines: Mapping[str, Timeline]) -> list[dict[str, Any]]:
@@ -219,57 +235,5 @@ def decode_fields(coded: Any) -> tuple[dict[str, Field], dict[str, Timeline]]:
             {name: Field(f.get("description"), f["timeline"], f["type"], f.get("units")) for name, f in fields.items()},
             {name: Timeline(a["interval"], tuple(a["field"])) for name, a in axes.items()},
         )
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except _FOREIGN as error:
         raise WireError(f"these are not fields and timelines as docs/protocol.md says: {error!r:.200}") from error
-
-
-# sizes ------------------------------------------------------------------------------------------
-
-
-def size(answer: Answer, *, lists: bool = False) -> int:
-    """Bytes that an answer takes on the wire at the most, known before it is encoded."""
-    total = 1024
-    for part in answer.parts:
-        total += 1024 + 32 * len(part.gaps) + len(part.points) * (_NUMBER_AS_TEXT if lists else 8)
-        for name, column in part.points.columns.items():
-            total += 1024 + 4 * len(name) + column_size(column, lists=lists)
-    return total + sum(4 * len(notice) + 16 for notice in answer.notices)
-
-
-def column_size(column: Column, *, lists: bool = False) -> int:
-    """Bytes that the values of a column take on the wire at the most."""
-    n = len(column.values)
-    marks = 0 if column.missing is None or lists else n
-    if column.values.dtype.kind == "T":
-        # 1 character is up to 4 bytes in UTF-8, up to 6 in JSON's escapes
-        return int(np.strings.str_len(column.values).sum()) * (6 if lists else 4) + 8 * n + marks
-    return n * (_NUMBER_AS_TEXT if lists else column.values.dtype.itemsize) + marks
-
-
-def split(answer: Answer, limit: int) -> Iterator[Answer]:
-    """The answer in parts of consecutive rows, none larger than the limit; the whole one where it fits.
-
-    Raises ValueError where a single row is larger.
-    """
-    if size(answer) <= limit:
-        yield answer
-        return
-    for part in answer.parts:
-        yield from (
-            Answer((Part(points, *part[1:]),), answer.method, answer.bin, answer.notices)
-            for points in split_frame(part.points, limit)
-        )
-
-
-def split_frame(frame: Frame, limit: int) -> Iterator[Frame]:
-    """The frame in runs of rows, each no larger than the limit; identity goes with the rows."""
-    if size(Answer((Part(frame, frame.timeline, None, 0),))) <= limit:
-        yield frame
-        return
-    if len(frame) < 2:  # noqa: PLR2004
-        raise ValueError(f"one sample of {frame.timeline!r} is larger than a message may be ({limit} bytes)")
-    half = len(frame) // 2
-    first, second = frame.rows(slice(0, half)), frame.rows(slice(half, None))
-    seq = None if frame.seq is None else frame.seq - len(second)
-    yield from split_frame(Frame(first.timeline, first.t, first.columns, first.epoch, seq), limit)
-    yield from split_frame(second, limit)
