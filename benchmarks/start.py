@@ -18,8 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import ROOT, end, machine, running, table
-
+from benchmarks.common import ROOT, end, machine, running, table
 from sisock import settings as configuration
 from sisock.settings import Settings
 from sisock.testing.router import free_port
