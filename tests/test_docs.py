@@ -1,0 +1,58 @@
+"""What the documents show is what happens."""
+
+import asyncio
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from sisock.nodes import DataNode
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data_nodes/*/*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for found, code in BLOCK.findall(page.read_text()) if found == language]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path):
+    missing = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+    assert not missing
+
+
+def test_the_readme_shows_the_example_as_it_is():
+    shown = [code for code in blocks(ROOT / "README.md", "python") if "class " in code]
+    assert shown == [(ROOT / "examples" / "thermometer.py").read_text()]
+
+
+@pytest.mark.parametrize("code", blocks(ROOT / "docs" / "write-a-node.md", "python")[:-1])
+async def test_every_node_of_the_guide_works(code: str):
+    names: dict[str, object] = {}
+    exec(code, names)
+    (kind,) = [each for each in names.values() if inspect.isclass(each) and issubclass(each, DataNode) and each.__module__ == "builtins"]
+    frames: list[object] = []
+    service = kind().service()
+    task = asyncio.ensure_future(service.run(frames.append))
+    async with asyncio.timeout(10):
+        while not frames:
+            await asyncio.sleep(0.01)
+    fields, timelines = await service.get_fields(-(2**63), 2**63 - 1)
+    task.cancel()
+    assert service.description
+    assert len(fields) > 3
+    assert any(axis.interval for axis in timelines.values()) or service.kind != "archive"
+
+
+def test_the_guides_test_of_a_node_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    first, *_, last = blocks(ROOT / "docs" / "write-a-node.md", "python")
+    (tmp_path / "freezer.py").write_text(first)
+    monkeypatch.syspath_prepend(tmp_path)
+    exec(last, {"__name__": "guide"})
+    sys.modules.pop("freezer")
+    assert re.match(r"[1-9]\d* \[-\d\d\.", capsys.readouterr().out)
