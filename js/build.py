@@ -76,7 +76,7 @@ def _install(node: tuple[str, str]) -> None:
     if _stamp(modules) == locked:
         return
     _say("fetching autobahn-browser, uplot and esbuild from npm (about 13 MB)")
-    npm = [*node, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    npm = [*node, "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]
     _run(npm, "is the npm registry within reach? it is needed once")
     (modules / STAMP).write_text(locked)
 
@@ -85,24 +85,25 @@ def _bundle(node: tuple[str, str], target: Path) -> None:
     _say("bundling the page")
     esbuild = [node[0], str(HERE / "node_modules" / "esbuild" / "bin" / "esbuild"), "sisock.js", "page/app.js"]
     shape = ["--bundle", "--splitting", "--format=esm", "--target=es2022", "--minify", "--entry-names=[name]"]
-    _run([*esbuild, *shape, "--legal-comments=none", "--log-level=warning", f"--outdir={target}"], "see the lines above")
+    quiet = ["--legal-comments=none", "--log-level=warning"]
+    _run([*esbuild, *shape, *quiet, f"--outdir={target}"], "see the lines above")
 
 
 def _licenses() -> str:
     """The licences of what is bundled."""
-    names = ("autobahn-browser", "uplot")
-    return "\n\n".join(f"{name}\n\n{(HERE / 'node_modules' / name / 'LICENSE').read_text().strip()}" for name in names) + "\n"
+    files = {name: HERE / "node_modules" / name / "LICENSE" for name in ("autobahn-browser", "uplot")}
+    return "\n".join(f"{name}\n\n{file.read_text().strip()}\n" for name, file in files.items())
 
 
 def _run(command: list[str], cure: str) -> None:
     try:
-        subprocess.run(command, cwd=HERE, check=True, timeout=_PATIENCE)  # noqa: S603  # our own command
+        subprocess.run(command, cwd=HERE, check=True, timeout=_PATIENCE)
     except (OSError, subprocess.SubprocessError) as error:
         raise BuildError(f"building the page: {Path(command[0]).name} failed ({error!r:.200}): {cure}") from error
 
 
 def _say(text: str) -> None:
-    print(f"page: {text}", flush=True)  # noqa: T201  # progress
+    print(f"page: {text}", flush=True)
 
 
 def main() -> int:

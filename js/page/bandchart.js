@@ -50,6 +50,17 @@ export class BandChart {
     return this.lanes.map((lane) => ({ t: moment, value: valueAt(lane, moment) }));
   }
 
+  /** The states on the screen, as texts, the longest first. */
+  states() {
+    const [from, to] = this.shared.range();
+    const lasted = new Map();
+    for (const run of this.lanes.flat()) {
+      const seen = Math.min(run.to, to) - Math.max(run.from, from);
+      if (seen >= 0) lasted.set(String(run.value), (lasted.get(String(run.value)) ?? 0) + seen);
+    }
+    return [...lasted].sort(([, a], [, b]) => b - a).map(([value]) => value);
+  }
+
   data() {
     const edges = [...new Set(this.lanes.flatMap((lane) => lane.map((run) => run.from)))].sort((a, b) => a - b);
     const times = edges.length ? edges : [0];

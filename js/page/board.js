@@ -134,7 +134,7 @@ export class Board {
   /** Charts of numbers share the height that the window has. */
   chartHeight() {
     const numbers = this.panels.filter((panel) => panel.kind === "number").length || 1;
-    const bands = this.panels.filter((panel) => panel.kind === "states").reduce((n, panel) => n + panel.chart.height + 80, 0);
+    const bands = this.panels.filter((panel) => panel.kind === "states").reduce((n, panel) => n + panel.chart.height + 100, 0);
     const room = window.innerHeight - this.place.getBoundingClientRect().top - window.scrollY - bands - 56;
     return Math.max(LEAST, Math.min(720, Math.floor(room / numbers) - 82));
   }

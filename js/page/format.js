@@ -43,7 +43,7 @@ export function ticks(values) {
   const most = Math.max(...values.map(Math.abs), 0);
   if (most && (most < 1e-4 || most >= 1e15)) return values.map((v) => v.toExponential(1).replaceAll("-", "−"));
   const [scale, letter] = most >= 1e4 ? STEPS.find(([s]) => most >= s) : [1, ""];
-  const digits = Math.max(0, Math.min(8, -Math.floor(Math.log10(step / scale) + 1e-9)));
+  const digits = [0, 1, 2, 3, 4, 5, 6, 7].find((n) => Math.abs(Number((step / scale).toFixed(n)) * scale - step) < step * 1e-6) ?? 8;
   return values.map((v) => (v === 0 ? "0" : `${(v / scale).toFixed(digits).replace("-", "−")}${letter && `\u202f${letter}`}`));
 }
 

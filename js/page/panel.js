@@ -7,6 +7,8 @@ import { describe, explain } from "./label.js";
 import { LineChart } from "./linechart.js";
 import { series, state } from "./palette.js";
 
+const STATES = 12; // that a key names
+
 export class Panel {
   /**
    * @param kind "number" or "states"  @param lines [{node, field, about, colour: index, feed}]
@@ -22,8 +24,9 @@ export class Panel {
     this.nothing = h("div", { class: "nothing", hidden: true });
     const names = lines.map((line) => `${line.node}::${line.field}`);
     const head = h("header", { class: "legend" }, ...this.chips.map((chip) => chip.element), this.at, this.unitsOf());
+    this.key = h("p", { class: "key", hidden: kind !== "states" });
     const body = h("div", { class: "body" }, this.place, this.nothing);
-    this.element = h("section", { class: "panel", "aria-label": names.join(", ") }, head, body, this.foot, this.notices);
+    this.element = h("section", { class: "panel", "aria-label": names.join(", ") }, head, body, this.key, this.foot, this.notices);
     this.chart =
       kind === "states"
         ? new BandChart(this.place, names, shared)
@@ -40,7 +43,7 @@ export class Panel {
     const value = h("span", { class: "value" });
     const remove = h("button", { class: "remove", type: "button", title: `Take ${line.field} off`, "aria-label": `Take ${line.node} ${line.field} off`, onclick: () => this.act.remove(line) }, "×");
     const name = h("span", { class: "name" }, h("span", { class: "node" }, `${line.node} `), line.field);
-    const element = h("span", { class: "chip", title: line.about.description ?? "" }, swatch, name, value, remove);
+    const element = h("span", { class: "chip", "data-target": `${line.node}::${line.field}`, title: line.about.description ?? "" }, swatch, name, value, remove);
     return { element, swatch, value };
   }
 
@@ -54,6 +57,21 @@ export class Panel {
     this.chart.draw(this.traces, width, height);
     this.legend();
     this.tell();
+    if (this.kind === "states") this.explainStates();
+  }
+
+  /** Which colour is which state, where there are few enough to tell apart. */
+  explainStates() {
+    const found = this.chart.states().slice(0, STATES);
+    const text = found.join("\n");
+    if (text === this.keyed) return;
+    this.keyed = text;
+    const entry = (value) => {
+      const swatch = h("span", { class: "swatch" });
+      swatch.style.background = state(value);
+      return h("span", { class: "chip" }, swatch, value);
+    };
+    this.key.replaceChildren(...found.map(entry));
   }
 
   move() {
@@ -61,6 +79,8 @@ export class Panel {
   }
 
   redraw() {
+    this.keyed = null;
+    if (this.kind === "states") this.explainStates();
     this.chart.redraw();
     this.legend();
   }

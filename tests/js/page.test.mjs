@@ -64,6 +64,8 @@ test("numbers and durations as people read them", () => {
   assert.equal(withUnits(NaN, "V"), "–");
   assert.equal(number(-0.0000123), "−1.23e−5");
   assert.deepEqual(ticks([0, 0.5, 1]), ["0", "0.5", "1.0"]);
+  assert.deepEqual(ticks([-2.5, 0, 2.5]), ["−2.5", "0", "2.5"]);
+  assert.deepEqual(ticks([3e9, 3.25e9, 3.5e9]).map(plain), ["3.00 G", "3.25 G", "3.50 G"]);
   assert.equal(plain(duration(3_900_000)), "1 h 5 min");
   assert.equal(plain(duration(365.25 * 86400e3)), "1 y");
 });
