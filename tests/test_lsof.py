@@ -30,7 +30,7 @@ def values(frame: Frame, name: str) -> list:
 async def test_every_record_of_the_real_command_is_there_with_its_type(peer: Callable[[str], str], tmp_path: Path):
     lsof = peer("lsof")
     odd = [(tmp_path / name).open("w") for name in ("new\nline", "ümläut", "a::b", " blank")]
-    output = subprocess.run([lsof, "-n", "-P", "-F0"], capture_output=True, timeout=30, check=False).stdout
+    output = subprocess.run([lsof, *Lsof.argv[1:]], capture_output=True, timeout=30, check=False).stdout
     for file in odd:
         file.close()
     records = [frame for frame in Lsof().parse(output.decode("utf-8", "replace")) if frame.timeline == "records"][0]

@@ -18,15 +18,14 @@ _FIELDS = {
     "pid": Field("number of the process", "records", "number"),
     "tid": Field("number of the task, where it is one of several", "records", "number"),
     "user": Field("login name, or number, of the process's user", "records", "string"),
-    "fd": Field("file descriptor, or cwd, rtd, txt, mem …", "records", "string"),
-    "access": Field("r: read, w: write, u: both", "records", "string"),
+    "fd": Field(
+        "file descriptor, or cwd, rtd, txt, mem …; behind it r, w or u and the kind of lock", "records", "string"
+    ),
     "type": Field("type of the file, as lsof says it", "records", "string"),
     "device": Field("device number, or address of a socket", "records", "string"),
     "size": Field("size of the file", "records", "number", "B"),
-    "inode": Field("number of the file on its device", "records", "string"),
-    "protocol": Field("protocol of a socket", "records", "string"),
-    "state": Field("state of a connection", "records", "string"),
-    "name": Field("path, or addresses of a connection", "records", "string"),
+    "node": Field("number of the file on its device, or protocol of a socket", "records", "string"),
+    "name": Field("path, or addresses of a connection and its state", "records", "string"),
 }
 
 
@@ -36,7 +35,8 @@ class Lsof(CommandNode):
     name = "lsof"
     sensitive = True  # paths and users of the whole machine
     # -n, -P: no questions to name servers, which may hang. No -w: it drops the records of files that may not be read.
-    argv = ("lsof", "-n", "-P", "-F0")
+    # Without o, which would hide the sizes. The records are those of a bare -F0.
+    argv = ("lsof", "-n", "-P", "-F", "pcKLuftalDdsiPTn0")
     exits = (0, 1)  # 1: something could not be listed
     cure = "apt-get install lsof"
 

@@ -39,8 +39,10 @@ def scan(output: str) -> Scan:
     for line in output.split("\0\n"):
         parts = {part[:1]: part[1:] for part in line.split("\0")}
         if line[:1] == "f":
-            _, connection, rest = line.partition("\0TST=")  # T stands there several times: state and queues
-            parts["T"] = rest.partition("\0")[0] if connection else ""
+            if "T" in parts:  # it stands there several times: the state of a connection, its queues
+                state = line.partition("\0TST=")[2].partition("\0")[0]
+                if state:
+                    parts["n"] = f"{parts.get('n', '')} ({state})"
             files.append(parts)
             owner.append(len(processes) - 1)
         elif line[:1] == "p":
@@ -51,7 +53,7 @@ def scan(output: str) -> Scan:
 
 
 def records(found: Scan) -> dict[str, Column]:
-    """Every file as a row: a column each for what lsof said, as it said it; shape (files,)."""
+    """Every file as a row with the columns of lsof's own table, as lsof said it; shape (files,)."""
     processes = [*found.processes, _NOBODY]
     files, owner = found.files, found.owner
     return {
@@ -59,14 +61,11 @@ def records(found: Scan) -> dict[str, Column]:
         "pid": _numbers([each.get("p") for each in processes]).rows(owner),
         "tid": _numbers([each.get("K") for each in processes]).rows(owner),
         "user": _texts([user_of(each) for each in processes]).rows(owner),
-        "fd": _texts([each["f"] for each in files]),
-        "access": _texts([each.get("a", "").strip() or None for each in files]),
+        "fd": _texts([(each["f"] + each.get("a", "") + each.get("l", "")).rstrip() for each in files]),
         "type": _texts([each.get("t") for each in files]),
         "device": _texts([each.get("D") or each.get("d") for each in files]),
         "size": _numbers([each.get("s") for each in files]),
-        "inode": _texts([each.get("i") for each in files]),
-        "protocol": _texts([each.get("P") for each in files]),
-        "state": _texts([each["T"] or None for each in files]),
+        "node": _texts([each.get("i") or each.get("P") for each in files]),
         "name": _texts([each.get("n") for each in files]),
     }
 
