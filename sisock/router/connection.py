@@ -13,12 +13,29 @@ from sisock.router.doors import host_allowed, origin_allowed
 from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
 
+MOST_WAITING = 8  # messages of the largest size, sent without the client once having caught up
+
 
 class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar is untyped to mypy
     """Lets in only who addresses the router by its own names, and notes with one line why a connection ended."""
 
     log = make_logger(level="error")  # what it would say of strangers has no bound
     _noted = False
+    _waiting: int | None = None  # bytes sent since the client fell behind; None while it keeps up
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        self.transport.unregisterProducer()  # was the HTTP channel, which stopped reading pongs while it sent
+        self.transport.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        self._waiting = self._waiting or 0  # Twisted says it again at each write
+
+    def resumeProducing(self) -> None:
+        self._waiting = None
+
+    def stopProducing(self) -> None:
+        self._waiting = None
 
     def onConnect(self, request: ConnectionRequest) -> Any:
         settings = rights().settings
@@ -54,6 +71,15 @@ class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar
         """
         with contextlib.suppress(Disconnected, TransportLost):
             super().send(msg)
+
+    def sendMessage(self, payload: bytes, *args: Any, **more: Any) -> None:
+        if self._waiting is not None:
+            self._waiting += len(payload)
+            if self._waiting > MOST_WAITING * rights().settings.message_limit:
+                self.wasNotCleanReason = "it reads too slowly what it asked for"
+                self.dropConnection(abort=True)
+                return
+        super().sendMessage(payload, *args, **more)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N803
         self._note(reason)
