@@ -92,13 +92,21 @@ async def test_killed_part_is_started_again_one_line_per_change(folder: Path) ->
     assert story.told[1].text == "ended by SIGKILL"
 
 
-async def test_part_that_keeps_dying_is_started_again_ever_later_and_holds_up_nobody(folder: Path) -> None:
-    story = Story()
-    async with Supervisor([part("toy", "raise SystemExit('no such device')")], ENV, folder, story) as supervisor:
+async def test_part_that_keeps_dying_is_started_again_ever_later_told_once_and_holds_up_nobody(folder: Path) -> None:
+    story, starts = Story(), folder / "starts"
+    script = f"import time; print(time.time(), file=open({str(starts)!r}, 'a')); raise SystemExit('no such device')"
+    async with Supervisor([part("toy", script)], ENV, folder, story) as supervisor:
         assert await supervisor.settled(20) == ["toy"]
-        downs = [c for c in story.told if c.state == "down"]
-    assert [c.seconds for c in downs] == [0.2, 0.4, 0.8]
-    assert downs[0].text == "ended with exit code 1: no such device"
+    first, second, third = map(float, starts.read_text().split())
+    assert 0.2 <= second - first < third - second
+    assert story.told == [Change("toy", "down", "ended with exit code 1: no such device", 0.2)]
+
+
+async def test_nobody_is_waited_for_once_a_needed_part_has_failed(folder: Path) -> None:
+    needed = part("router", "raise SystemExit('no such port')", 0)._replace(needed=True)
+    async with Supervisor([needed, part("node", "import signal; signal.pause()")], ENV, folder, Story()) as supervisor:
+        assert await supervisor.settled(30) == ["router", "node"]
+        assert supervisor.hopeless() == ["router"]
 
 
 @pytest.mark.parametrize("code", [Exit.USAGE, Exit.NAME_TAKEN])

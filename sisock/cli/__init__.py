@@ -5,6 +5,7 @@ import click
 import sisock
 from sisock.cli.common import Sentences
 from sisock.cli.completion import completion
+from sisock.cli.doctor import doctor
 from sisock.cli.get import get
 from sisock.cli.init import init
 from sisock.cli.link import link
@@ -36,5 +37,6 @@ def main() -> None:
     """
 
 
-for command in (up, ls, get, tail, plot, node, link, principal, init, settings, router, hub, bridge, completion):
+_COMMANDS = (up, ls, get, tail, plot, node, link, principal, init, settings, doctor, router, hub, bridge, completion)
+for command in _COMMANDS:
     main.add_command(command)

@@ -79,6 +79,7 @@ class _Hosting:
         name = name_of(node)
         try:
             key = ensure_key(self._settings.state, name)
+            log.info("%s: signs in with the public key %s", name, key.public)
             _admit(self._settings, node, key.public)
             await serve(node.service(ring=self._settings.ring), self._settings, key, ready)
         except (NameTaken, WampError, ValueError, TypeError, OSError) as error:

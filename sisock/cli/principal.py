@@ -47,7 +47,7 @@ def add(
 
     if not (key or wampcra_secret):
         raise click.UsageError("give what it signs in with: --key HEX, or --wampcra-secret FILE")
-    more: dict[str, Any] = {"sensitive": sensitive}
+    more: dict[str, Any] = {"sensitive": True} if sensitive else {}
     if wampcra_secret:
         more["wampcra"] = {"secret_file": wampcra_secret}
     more |= {entry: text.split(",") for entry, text in (("names", names), ("nodes", nodes)) if text}

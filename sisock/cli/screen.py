@@ -30,9 +30,10 @@ class Screen:
 
     def line(self, text: str) -> None:
         """Print a line above what is awaited."""
-        self._erase()
-        click.echo(text)
-        self._draw()
+        with contextlib.suppress(OSError):  # whoever looked may have gone; the parts go on
+            self._erase()
+            click.echo(text)
+            self._draw()
 
     @contextlib.asynccontextmanager
     async def waiting(self, missing: Callable[[], list[str]]) -> AsyncIterator[None]:

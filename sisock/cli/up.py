@@ -16,12 +16,11 @@ from sisock.cli.common import Failure, with_settings
 from sisock.cli.screen import Screen
 from sisock.exits import Exit
 from sisock.settings import Settings
-from sisock.supervisor import Supervisor, plan
+from sisock.supervisor import Part, Supervisor, plan
 from sisock.supervisor.parts import child_environment, host_and_port, words
 from sisock.supervisor.state import InUseError, check_ports, held
 
 SETTLE = 60.0  # seconds in which everything shall be up
-NEEDED = ("router", "hub")
 TOKEN = 3600.0  # seconds for which the page's address is good
 
 
@@ -41,12 +40,13 @@ def up(settings: Settings, no_bridge: bool) -> None:
     """
     where = f"ws://{host_and_port(settings.interface, settings.router_port)}/ws"
     settings = replace(settings, state=settings.state.expanduser().absolute(), router=where)
+    parts = plan(settings, bridge=not no_bridge)
     try:
         with held(settings.state):
             check_ports(settings, bridge=not no_bridge)
             _prepare(settings)
             (settings.state / "router.url").write_text(where + "\n")
-            asyncio.run(_run(settings, bridge=not no_bridge))
+            asyncio.run(_run(settings, parts))
     except InUseError as error:
         raise Failure(str(error)) from error
 
@@ -63,44 +63,46 @@ def _prepare(settings: Settings) -> None:
         raise Failure(lines[-1].removeprefix("sisock: ") if lines else "the keys cannot be made", Exit(made.returncode))
 
 
-async def _run(settings: Settings, *, bridge: bool) -> None:
+async def _run(settings: Settings, parts: list[Part]) -> None:
     began = time.monotonic()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     screen = Screen()
-    supervisor = Supervisor(plan(settings, bridge=bridge), child_environment(settings), settings.state, screen.tell)
-    async with supervisor:
+    async with Supervisor(parts, child_environment(settings), settings.state, screen.tell) as supervisor:
         stopping = asyncio.create_task(stop.wait())
+        settled = asyncio.create_task(supervisor.settled(SETTLE))
         async with screen.waiting(supervisor.missing):
-            settled = asyncio.create_task(supervisor.settled(SETTLE))
             await asyncio.wait((settled, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
-            _started(settings, supervisor, screen, time.monotonic() - began, bridge=bridge)
+            _check(supervisor, parts, settings.state)
+            _tell_ready(settings, parts, supervisor.missing(), screen, time.monotonic() - began)
             await stopping
         settled.cancel()
         screen.line("stopping")
-    screen.line(f"stopped {len(plan(settings, bridge=bridge))} parts")
+    screen.line(f"stopped {len(parts)} parts")
 
 
-def _started(settings: Settings, supervisor: Supervisor, screen: Screen, seconds: float, *, bridge: bool) -> None:
-    """Say that all is ready and where to look; raise Failure if what everything needs is not there."""
+def _check(supervisor: Supervisor, parts: list[Part], state: Path) -> None:
+    """Raise Failure if a part without which nothing works is not up."""
+    for part in parts:
+        if part.needed and part.name in supervisor.missing():
+            why = supervisor.last_line(part.name) or "it says nothing"
+            raise Failure(f"the {part.name} does not start: {why} (see {state / 'logs' / part.name}.log)")
+
+
+def _tell_ready(settings: Settings, parts: list[Part], missing: list[str], screen: Screen, seconds: float) -> None:
+    """Say that all is ready and where to look."""
     from sisock.keys import new_page_token
 
-    missing = supervisor.missing()
-    for name in NEEDED:
-        if name in missing:
-            log = settings.state / "logs" / f"{name}.log"
-            raise Failure(f"the {name} does not start: {supervisor.last_line(name) or 'it says nothing'} (see {log})")
-    without = f", without {', '.join(missing)}" if missing else ""
-    screen.line(f"ready in {seconds:.1f} s{without}")
+    screen.line(f"ready in {seconds:.1f} s" + (f", without {', '.join(missing)}" if missing else ""))
     page = f"http://{host_and_port(settings.interface, settings.router_port)}/"
     screen.line(f"  page      {page}#token={new_page_token(settings.state, TOKEN)}")
-    if bridge:
+    if any(part.name == "bridge" for part in parts):
         screen.line(f"  Grafana   http://{host_and_port(settings.interface, settings.bridge_port)}")
     screen.line(f"  logs      {_short(settings.state / 'logs')}")
     screen.line("  Ctrl-C stops everything; `sisock ls` in another terminal lists the nodes")
-    notify.ready(f"{len(words(settings.nodes))} data nodes")
+    notify.ready(f"{len(parts)} parts")
 
 
 def _short(path: Path) -> str:

@@ -10,23 +10,35 @@ from sisock.settings import Settings, environment
 
 
 class Part(NamedTuple):
-    """One process. Parts of the highest wave are stopped first; `port` is (host, port) where that says it is ready."""
+    """One process. Parts of the highest wave are stopped first; `port` is (host, port) where that says it is ready.
+
+    Without a part that is `needed` nothing works.
+    """
 
     name: str
     argv: Sequence[str]
     wave: int = 2
     port: tuple[str, int] | None = None
+    needed: bool = False
 
 
 def plan(settings: Settings, *, bridge: bool = True) -> list[Part]:
-    """The parts of a complete sisock with the nodes of the settings: router, hub, bridge, one process a node."""
+    """The parts of a complete sisock with the nodes of the settings: router, hub, bridge, one process a node.
+
+    Raises ValueError with the cure if two would have the same name.
+    """
+    router = (loopback(settings.interface), settings.router_port)
     parts = [
-        Part("router", _module("sisock.router"), 0, (loopback(settings.interface), settings.router_port)),
-        Part("hub", _module("hub"), 1),
+        Part("router", _module("sisock.router"), 0, router, needed=True),
+        Part("hub", _module("hub"), 1, needed=True),
     ]
     if bridge:
         parts.append(Part("bridge", _module("grafana_json")))
-    return parts + [Part(part_name(word), _module("sisock", "node", word)) for word in words(settings.nodes)]
+    for word in words(settings.nodes):
+        if part_name(word) in [part.name for part in parts]:
+            raise ValueError(f"--nodes: there is already a part called {part_name(word)!r}: give {word} another name")
+        parts.append(Part(part_name(word), _module("sisock", "node", word)))
+    return parts
 
 
 def words(nodes: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Start parts, start again what dies, and stop all of them in order."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -52,12 +53,21 @@ class Supervisor:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
 
     async def settled(self, timeout: float) -> list[str]:
-        """Wait until each part is up or has failed often enough; the names of those that are not up."""
-        waiting = [asyncio.ensure_future(kept.settled.wait()) for kept in self._kept]
-        _, late = await asyncio.wait(waiting, timeout=timeout)
-        for each in late:
-            each.cancel()
+        """Wait until each part is up or has failed often enough, or one that is needed has; those that are not up."""
+        waiting = {asyncio.create_task(kept.settled.wait()): kept for kept in self._kept}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while waiting and not self.hopeless():
+                    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        waiting.pop(task)
+        for task in waiting:
+            task.cancel()
         return self.missing()
+
+    def hopeless(self) -> list[str]:
+        """The names of the parts that are needed and failed often enough."""
+        return [kept.part.name for kept in self._kept if kept.part.needed and kept.settled.is_set() and not kept.up]
 
     def missing(self) -> list[str]:
         """The names of the parts that are not up."""
@@ -83,6 +93,7 @@ class _Kept:
         self._notify = NotifySocket(folder / "run" / part.name, self._is_up)
         self._env = {**env, "NOTIFY_SOCKET": str(self._notify.path)}
         self.log = Log(folder / "logs" / f"{part.name}.log")
+        self._told = Change(part.name, "down", "", 0.0)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -99,30 +110,26 @@ class _Kept:
         self.log.close()
 
     async def _keep(self, process: Process) -> None:
-        delay, failures, told = FIRST, 0, ""
+        delay, failures = FIRST, 0
         while True:
             code = await self._life(process)
             failures = 0 if self.up else failures + 1
             self.up = False
-            delay = FIRST if process.age > HEALTHY else delay
-            if code in NO_USE:
-                told = self._hold(told)
-                await asyncio.sleep(HELD)
-            else:
-                self._report(Change(self.part.name, "down", _why(code, self.log.last), delay))
-                if failures >= TRIES:
-                    self.settled.set()
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, LAST)
+            if process.age > HEALTHY:
+                delay = FIRST
+            pause = HELD if code in NO_USE else delay
+            self._tell(Change(self.part.name, "held" if code in NO_USE else "down", _why(code, self.log.last), pause))
+            if code in NO_USE or failures >= TRIES:
+                self.settled.set()
+            await asyncio.sleep(pause)
+            delay = min(2 * delay, LAST)
             self.process = process = Process(self.part.argv, self._env, self.log)
 
-    def _hold(self, told: str) -> str:
-        """Say why trying again at once is no use, unless that has been told; what is told now."""
-        why = self.log.last
-        if why != told:
-            self._report(Change(self.part.name, "held", why, HELD))
-        self.settled.set()
-        return why
+    def _tell(self, change: Change) -> None:
+        """Report the change, unless it is the same trouble once more."""
+        if change[:3] != self._told[:3]:
+            self._report(change)
+        self._told = change
 
     async def _life(self, process: Process) -> int:
         """Wait for the end of the process, and meanwhile for its port where it has one; its exit code."""
@@ -141,11 +148,13 @@ class _Kept:
     def _is_up(self, status: str) -> None:
         if self.process and not self.up:
             self.up = True
-            self._report(Change(self.part.name, "up", status, self.process.age))
+            self._tell(Change(self.part.name, "up", status, self.process.age))
             self.settled.set()
 
 
 def _why(code: int, last_line: str) -> str:
+    if code in NO_USE:
+        return last_line
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
     return f"ended with exit code {code}" + (f": {last_line}" if last_line else "")
