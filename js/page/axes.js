@@ -39,7 +39,7 @@ export function valueAxis(width, blank) {
     ticks: { show: false },
     gap: 6,
     size: axisSize(width),
-    space: 34,
+    space: 27,
   };
 }
 

@@ -68,13 +68,25 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, elsewhere: tuple[ThreadingHT
         yield fleet
 
 
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator[Fleet]:
+    """The nodes that come with sisock, as `sisock up` runs them."""
+    with running_fleet(
+        tmp_path_factory.mktemp("laboratory"), {"page": {"role": "consumer", "sensitive": True}}
+    ) as fleet:
+        for name in ("host", "lsof", "sensors", "weather"):
+            fleet.run(name, "-m", "sisock", "node", name)
+        yield fleet
+
+
 @pytest.fixture
 def look(browser: Browser, fleet: Fleet) -> Iterator[Opener]:
     """Opens pages; afterwards none may have loaded anything from elsewhere."""
     sights: list[Sight] = []
 
-    def opened(**context: Any) -> Sight:
-        sights.append(Sight(browser, fleet.settings, **{"viewport": {"width": 1440, "height": 900}, **context}))
+    def opened(of: Fleet | None = None, **context: Any) -> Sight:
+        context = {"viewport": {"width": 1440, "height": 900}, **context}
+        sights.append(Sight(browser, (of or fleet).settings, **context))
         return sights[-1]
 
     yield opened
@@ -290,12 +302,34 @@ def test_live_data_join_exactly_once_over_a_killed_router(look: Opener, fleet: F
     assert counts == list(range(int(counts[0]), int(counts[0]) + len(counts)))
 
 
+def test_records_are_rows(look: Opener, laboratory: Fleet) -> None:
+    need("lsof")
+    sight = look(laboratory)
+    sight.open("lsof::command", "lsof::user", "lsof::name")
+    sight.page.locator("#rows[open]").wait_for()
+    sight.page.fill("#rows input", "crossbar")
+    sight.see("#rows td", "crossbar")
+    sight.see("#rows .note", re.compile(r"\d rows"))
+    sight.clean()
+
+
+def test_the_page_opens_with_something_that_moves(look: Opener, laboratory: Fleet) -> None:
+    sight = look(laboratory)
+    sight.open()
+    sight.see("li[data-node=host][data-state=up] .row", "cpu")
+    sight.see("[data-target^='host::'] .value", re.compile(r"\d"))
+    sight.drawn(least=20)
+    sight.clean()
+
+
 @pytest.mark.parametrize(
     ("width", "height", "scheme"),
     [(1440, 900, "light"), (768, 1024, "dark"), (360, 740, "light"), (1920, 1080, "dark")],
 )
-def test_it_fits_every_screen(look: Opener, tmp_path: Path, width: int, height: int, scheme: str) -> None:
-    sight = look(viewport={"width": width, "height": height}, color_scheme=scheme)
+def test_it_fits_every_screen(
+    look: Opener, laboratory: Fleet, tmp_path: Path, width: int, height: int, scheme: str
+) -> None:
+    sight = look(laboratory, viewport={"width": width, "height": height}, color_scheme=scheme)
     fields = ("seattle/temp_max", "seattle/temp_min", "seattle/wind", "new_york/weather")
     sight.open(
         *(f"weather::{field}" for field in fields[: 2 if width < 500 else 4]), span=31536000000, end=1388534400000
