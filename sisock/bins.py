@@ -1,0 +1,85 @@
+"""Bins of time on a fixed grid, and what is in each: least, greatest, mean.
+
+Bins lie on fixed multiples of their width since 1970, so that pictures do not tremble on refresh. The width
+is m * 2**k ns with m from 8 to 15: wide steps would waste points, other widths would not divide into tiers.
+Where bins are short against a day they are also cut at midnights, UTC: no day loses its extremes to the next.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisock.frames import Column, Times
+from sisock.times import FIRST, LAST
+
+Rows = NDArray[np.intp]
+_DAY = 86_400 * 10**9  # ns
+_SHORT = 4  # bins a day at least, for its midnights to be worth a cut
+
+
+class Grid(NamedTuple):
+    """Bins on fixed multiples of `width` ns, `most` of them, also cut at midnights if `cut`."""
+
+    width: int
+    most: int = 1
+    cut: bool = False
+
+    def starts(self, t: Times) -> Rows:
+        """The row at which each bin that has samples begins; t ascending. Shape (bins,)."""
+        starts = starts_of(t, self.width)
+        if self.cut:
+            starts = np.union1d(starts, starts_of(t, _DAY))
+        return starts[: self.most]  # a single bin may lie across a multiple: it takes all
+
+
+def grid(start: int, end: int, bins: int, *, midnights: bool = True) -> Grid:
+    """The bins for [start, end), `bins` at most; cut at midnights, if wanted, where bins are short against a day."""
+    cuts = (end - 1) // _DAY - start // _DAY if midnights else 0
+    cut = 0 < _SHORT * cuts <= bins
+    return Grid(width_of(start, end, bins - cuts if cut else bins), bins, cut)
+
+
+def width_of(start: int, end: int, bins: int) -> int:
+    """The narrowest width m * 2**k ns, m from 8 to 15, of which `bins` bins on the grid cover [start, end).
+
+    One bin covers only as much as the window is long.
+    """
+    span = max(1, end - start)
+    least = -(-span // max(1, bins - 1)) if bins > 1 else span
+    k = max(0, least.bit_length() - 4)
+    return max(1, -(-least >> k) << k)
+
+
+def starts_of(t: Times, width: int) -> Rows:
+    """The row at which each bin that has samples begins; t ascending. Shape (bins,)."""
+    if not len(t):
+        return np.empty(0, np.intp)
+    numbers = t // width
+    return np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1))
+
+
+def statistics(column: Column, starts: Rows) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Min and max (int64 stays so), mean (float64) of what is in each bin, and which bins have nothing (None: all have)."""
+    present = column.present()
+    low, high = extremes(column, starts)
+    if column.type == "bool":
+        low, high = low.astype(np.float64), high.astype(np.float64)
+    count = np.add.reduceat(present, starts, dtype=np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities are values, too
+        total = np.add.reduceat(np.where(present, column.values, 0.0), starts)
+        mean = np.divide(total, count, out=np.full(len(starts), np.nan), where=count > 0)
+    empty = count == 0
+    return low, high, mean, empty if empty.any() else None
+
+
+def extremes(column: Column, starts: Rows) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Least and greatest of what is present in each bin, exact for any int64; anything where nothing is."""
+    values, missing = column.values, column.missing
+    if values.dtype.kind == "f":
+        held = values if missing is None else np.where(missing, np.nan, values)
+        return np.fmin.reduceat(held, starts), np.fmax.reduceat(held, starts)
+    least, greatest = (False, True) if values.dtype.kind == "b" else (FIRST, LAST)
+    lows = values if missing is None else np.where(missing, greatest, values)
+    highs = values if missing is None else np.where(missing, least, values)
+    return np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts)
