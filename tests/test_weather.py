@@ -171,6 +171,11 @@ def test_no_file_can_take_the_timeline_of_the_nodes_health(node: Weather, mast: 
     assert node.fields["mast"].timeline == "health (mast)"
 
 
+def test_no_file_can_take_a_field_of_the_nodes_health(node: Weather, mast: Path):
+    mast.rename(mast.with_name("health.state.dat"))
+    assert list(node.fields) == ["health.state (2)"]
+
+
 def test_fields_of_files_with_the_same_name_are_told_apart(node: Weather, mast: Path):
     mast.with_suffix(".csv").write_text("time,x\n1,2\n")
     (mast.parent / "mast").mkdir()
@@ -211,9 +216,14 @@ def test_what_cannot_be_read_is_told_once_however_it_grows(
     append(mast, "odd\n")
     assert node.fields["mast"].description == "Wind on the mast. (1 unreadable values left out)"
     append(mast, "odder\n")
+    mast.with_name("plain.dat").write_text("1 1\njunk\n")
     clock.now += 1
+    assert node.fields["plain"].description == "(1 unreadable values left out)"
     assert node.fields["mast"].description == "Wind on the mast. (2 unreadable values left out)"
-    assert len(caplog.records) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{mast}: 1 unreadable values left out",
+        f"{mast.with_name('plain.dat')}: 1 unreadable values left out",
+    ]
 
 
 def test_a_folder_that_is_not_there_is_refused_with_the_cure(tmp_path: Path):

@@ -11,9 +11,9 @@ import numpy as np
 from data_nodes.names import as_field
 from data_nodes.weather.source import Source, settle
 from sisock.frames import Field, Frame, Times, concat
+from sisock.nodes import health
 
 _DATE = re.compile(r"(?:^|[/_. -])(?:19|20)\d\d(?:[-_/]?\d\d(?:[-_/]?\d\d)?)?(?=$|[/_. -])")
-_RESERVED = "health"  # the timeline that every node has
 
 
 class Series(NamedTuple):
@@ -26,7 +26,7 @@ class Series(NamedTuple):
 
 def series(sources: Mapping[PurePath, Source]) -> list[Series]:
     """Put the files together; the paths are those below the folder. Every field has its name and its timeline."""
-    taken: set[str] = set()
+    taken = set(health.FIELDS)  # which every node has
     return _share_timelines([_join(name, of, taken) for name, of in _together(sources)])
 
 
@@ -65,8 +65,8 @@ def _join(name: str, sources: list[Source], taken: set[str]) -> Series:
     fields, columns = {}, {}
     for title, field in first.fields.items():
         called = _free(as_field(f"{name}/{title}" if title else name), taken)
-        said = f"{field.description} ({odd})" if odd else field.description
-        fields[called] = field._replace(description=said, timeline=as_field(field.timeline or name))
+        said = " ".join(filter(None, (field.description, f"({odd})" if odd else None)))
+        fields[called] = field._replace(description=said or None, timeline=as_field(field.timeline or name))
         columns[called] = frame.columns[title]
     return Series(as_field(name), fields, Frame("", frame.t, columns))
 
@@ -88,7 +88,7 @@ def _share_timelines(several: list[Series]) -> list[Series]:
         by_name[next(iter(each.fields.values())).timeline].append(each)
     result = []
     for timeline, sharing in by_name.items():
-        if timeline == _RESERVED or not _agree([each.frame.t for each in sharing]):
+        if timeline == health.TIMELINE or not _agree([each.frame.t for each in sharing]):
             result += [_rename(each, as_field(f"{timeline} ({each.name})")) for each in sharing]
         else:
             result += sharing
