@@ -15,12 +15,11 @@ run: installed-run page  ## start router, hub, bridge and nodes on this machine;
 test: installed-dev page peers  ## run all tests; ARGS="-k weather" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: installed-dev  ## style, types, floors, Dockerfiles, JavaScript
+lint: installed-dev page  ## style, types, floors, Dockerfiles; bundling the page checks the JavaScript
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/hadolint Dockerfile*
-	@for each in $$(git ls-files 'js/*.js' 'js/**/*.js'); do node --check "$$each" || exit 1; done
 
 bench: installed-dev page  ## print every figure as a ratio against its peer, measured in the same run
 	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
@@ -29,7 +28,7 @@ soak: installed-dev page  ## keep everything running for MINUTES=60 and watch me
 	@$(BIN)/python benchmarks/soak.py --minutes $${MINUTES:-60}
 
 images: installed-dev page  ## build every image, start it and see it join a hub
-	@$(BIN)/python tools/images.py $(ARGS)
+	@$(BIN)/python -m tools.images $(ARGS)
 
 peers: installed-dev  ## install the real programs that tests speak to (Chromium, lsof, …)
 	@$(BIN)/python tests/peers.py

