@@ -41,7 +41,6 @@ def doctor(settings: Settings) -> None:
     """Look at everything and say what is wrong and the cure.
 
     sisock doctor
-    sisock doctor --router wss://lab.example.org/ws
     """
     code = Exit.OK
     for finding in (*_installed(), *_state(settings)):

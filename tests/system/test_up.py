@@ -211,9 +211,9 @@ def test_exit_codes_tell_what_is_not_there(up: Up) -> None:
 def test_killed_part_is_healed_in_time(up: Up, part: str) -> None:
     before = up.told.count("\n")
     victim = up.worker() if part == "worker" else up.pid(part)
-    gone = {victim, up.worker()} if part == "router" else {victim}  # without its controller the worker ends, too
+    gone = [psutil.Process(victim), *psutil.Process(victim).children()]  # without its controller the worker ends, too
     os.kill(victim, signal.SIGKILL)
-    wait_for(lambda: not any(map(psutil.pid_exists, gone)), 5)
+    wait_for(lambda: all_gone(gone), 5)
     wait_for(lambda: open_port(up.router_port), 15)
     assert healed(up)
     told = up.told.splitlines()[before:]
