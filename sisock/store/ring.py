@@ -1,14 +1,27 @@
 """Bounded memory of recent samples, each with its identity."""
 
 import secrets
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from sisock.frames import Column, Frame, concat
 
 _BLOCK = 4096  # rows up to which blocks are joined
+_SHARE = 16  # a block is at most this part of the ring: so much goes at once, and the rest stays
+_OBJECTS = 300  # bytes of the Python objects around an array
+
+
+class _Block(NamedTuple):
+    """Samples that come and go together, with what a question needs to know of them."""
+
+    frame: Frame
+    weight: int  # bytes
+    first: int  # sequence of the first sample
+    beyond: int  # one past that of the last
+    low: int  # earliest and latest time in ns: a clock may have been set back
+    high: int
 
 
 class Ring:
@@ -20,94 +33,126 @@ class Ring:
         self.dropped: dict[str, int] = {}  # timeline -> samples that had to go
         self._most = most_bytes
         self._bytes = 0
-        self._blocks: dict[str, list[Frame]] = {}
+        self._blocks: dict[str, list[_Block]] = {}
         self._seq: dict[str, int] = {}
+        self._fields: dict[str, set[str]] = {}
 
     def append(self, frame: Frame) -> Frame:
         """Keep the frame and return it with its identity."""
         name = frame.timeline
-        seq = self._seq.get(name, 0) + len(frame)
-        self._seq[name] = seq
+        seq = self._seq[name] = self._seq.get(name, 0) + len(frame)
+        self._fields.setdefault(name, set()).update(frame.columns)
         kept = Frame(name, frame.t, frame.columns, self.epoch, seq)
-        if len(frame):
+        for piece in _pieces(kept, self._most // _SHARE):
             blocks = self._blocks.setdefault(name, [])
-            blocks.append(kept)
-            self._bytes += _weight(kept)
+            blocks.append(piece)
+            self._bytes += piece.weight
             self._join(blocks)
             self._trim()
         return kept
 
-    def _join(self, blocks: list[Frame]) -> None:
+    def _join(self, blocks: list[_Block]) -> None:
         """Join the last blocks while they are of like length: few blocks, and each row copied a few times only."""
-        while len(blocks) > 1 and len(blocks[-2]) <= len(blocks[-1]) < _BLOCK:
-            last, before = blocks.pop(), blocks.pop()
-            joined = concat((before, last))
-            self._bytes += _weight(joined) - _weight(before) - _weight(last)
-            blocks.append(joined)
+        while len(blocks) > 1:
+            before, last = blocks[-2:]
+            small = before.weight + last.weight <= self._most // _SHARE
+            if not small or not len(before.frame) <= len(last.frame) < _BLOCK:
+                return
+            joined = _block(concat((before.frame, last.frame)))
+            self._bytes += joined.weight - before.weight - last.weight
+            blocks[-2:] = [joined]
 
     def _trim(self) -> None:
-        """Let the oldest block of any timeline go until the rest fits; each timeline keeps its last block."""
+        """Let the oldest block of any timeline go until the rest fits; the last one of a timeline only if it has to."""
         while self._bytes > self._most:
-            movable = [blocks for blocks in self._blocks.values() if len(blocks) > 1]
-            if not movable:
-                return
-            oldest = min(movable, key=lambda blocks: int(blocks[0].t[-1]))
+            movable = [blocks for blocks in self._blocks.values() if len(blocks) > 1] or list(self._blocks.values())
+            oldest = min(movable, key=lambda blocks: blocks[0].high)
             gone = oldest.pop(0)
-            self._bytes -= _weight(gone)
-            self.dropped[gone.timeline] = self.dropped.get(gone.timeline, 0) + len(gone)
+            timeline = gone.frame.timeline
+            self._bytes -= gone.weight
+            self.dropped[timeline] = self.dropped.get(timeline, 0) + len(gone.frame)
+            if not oldest:
+                del self._blocks[timeline]
 
     def timelines(self) -> list[str]:
         """The timelines that have samples."""
         return list(self._blocks)
 
     def fields(self, timeline: str) -> set[str]:
-        """The fields that a timeline's samples have."""
-        return {name for block in self._blocks.get(timeline, ()) for name in block.columns}
+        """The fields that a timeline's samples have, or had."""
+        return self._fields.get(timeline, set())
 
     def first(self, timeline: str) -> int | None:
         """Time in ns of the oldest sample that is still there."""
         blocks = self._blocks.get(timeline)
-        return int(blocks[0].t[0]) if blocks else None
+        return blocks[0].low if blocks else None
 
     def window(self, timeline: str, fields: Iterable[str], start: int, end: int, since: int = 0) -> Frame:
         """Samples with `start <= t < end` and a sequence of at least `since`, in the order of time.
 
-        The frame's `seq` accounts for the window: one past its last sample, or for all where it reaches beyond.
+        The frame accounts for all samples below its `seq`: the first that lies at or beyond `end`, or all there are.
         """
         wanted = list(fields)
-        blocks = [
-            block
-            for block in self._blocks.get(timeline, ())
-            if (block.seq or 0) > since and block.t.max() >= start and block.t.min() < end
-        ]
-        seq = self._seq.get(timeline, 0)
-        if not blocks:
-            newest = max((int(block.t.max()) for block in self._blocks.get(timeline, ())), default=end - 1)
-            return Frame(timeline, np.empty(0, np.int64), {}, self.epoch, seq if end > newest else since)
-        frame = concat([_from(block, since).only(wanted) for block in blocks])
-        if (np.diff(frame.t) < 0).any():  # a clock was set back
+        blocks = [block for block in self._blocks.get(timeline, ()) if block.beyond > since]
+        seq = next(
+            (at for block in blocks if (at := _reaches(block, since, end)) is not None), self._seq.get(timeline, 0)
+        )
+        hit = [_from(block, since).only(wanted) for block in blocks if block.high >= start and block.low < end]
+        if not hit:
+            return Frame(timeline, np.empty(0, np.int64), {}, self.epoch, seq)
+        frame = concat(hit)
+        if (frame.t[1:] < frame.t[:-1]).any():  # a clock was set back
             frame = frame.rows(np.argsort(frame.t, kind="stable"))
         inside = frame.between(start, end)
-        complete = blocks[-1] is self._blocks[timeline][-1] and end > frame.t[-1]
-        return Frame(timeline, inside.t, inside.columns, self.epoch, seq if complete else inside.seq)
+        return Frame(timeline, inside.t, inside.columns, self.epoch, seq)
 
 
-def _from(block: Frame, since: int) -> Frame:
+def _block(frame: Frame) -> _Block:
+    assert frame.seq is not None  # every frame of a ring has its identity
+    first, low, high = frame.seq - len(frame), int(frame.t.min()), int(frame.t.max())
+    return _Block(frame, _weight(frame), first, frame.seq, low, high)
+
+
+def _pieces(frame: Frame, most: int) -> Iterator[_Block]:
+    """The frame as blocks of at most so many bytes, as far as rows can be parted."""
+    if not len(frame):
+        return
+    whole = _block(frame)
+    if whole.weight <= most or len(frame) == 1:
+        yield whole
+        return
+    middle = whole.first + len(frame) // 2
+    yield from _pieces(_copy(whole, whole.first, middle), most)
+    yield from _pieces(_copy(whole, middle, whole.beyond), most)
+
+
+def _copy(block: _Block, first: int, beyond: int) -> Frame:
+    """The samples with these sequences, in memory of their own."""
+    part = block.frame.rows(np.arange(first - block.first, beyond - block.first))
+    return Frame(part.timeline, part.t, part.columns, part.epoch, beyond)
+
+
+def _from(block: _Block, since: int) -> Frame:
     """The rows of a block with a sequence of at least `since`."""
-    assert block.seq is not None  # noqa: S101  # every block has its identity
-    first = block.seq - len(block)
-    return block if first >= since else block.rows(slice(since - first, None))
+    return block.frame if block.first >= since else block.frame.rows(slice(since - block.first, None))
+
+
+def _reaches(block: _Block, since: int, end: int) -> int | None:
+    """Sequence of the first sample, from `since` on, at or beyond `end`; None if the block has none."""
+    if block.high < end:
+        return None
+    rows = np.flatnonzero(_from(block, since).t >= end)
+    return max(since, block.first) + int(rows[0]) if len(rows) else None
 
 
 def _weight(frame: Frame) -> int:
     """Bytes that a frame takes in memory, near enough."""
-    return frame.t.nbytes + sum(_column_weight(column) for column in frame.columns.values()) + 200
+    return frame.t.nbytes + sum(_column_weight(column) for column in frame.columns.values()) + _OBJECTS
 
 
 def _column_weight(column: Column) -> int:
-    values: Any = column.values
-    weight = int(values.nbytes) + (0 if column.missing is None else column.missing.nbytes) + 200
-    if values.dtype.kind == "T":  # texts beyond 15 bytes lie outside the array
-        lengths = np.strings.str_len(values)
-        weight += int(lengths[lengths > 15].sum())  # noqa: PLR2004
+    weight = column.values.nbytes + (0 if column.missing is None else column.missing.nbytes) + _OBJECTS
+    if column.values.dtype.kind == "T":  # texts beyond 15 bytes lie outside the array
+        lengths = np.strings.str_len(column.values)
+        weight += int(lengths[lengths > 15].sum())
     return weight
