@@ -1,0 +1,216 @@
+"""Bad input to a real router, and its life: start, end, kill."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import cbor2
+import psutil
+import pytest
+
+from sisock.keys import ensure_key, new_page_token
+from sisock.testing import Client, running_router
+from sisock.testing.client import CLOSE
+from tests.laboratory import PRINCIPALS, REALM, SECRET, laboratory, legacy, refused, round_trip, worker
+
+
+@pytest.fixture(scope="module")
+def router(tmp_path_factory):
+    with laboratory(tmp_path_factory.mktemp("router")) as running:
+        yield running
+
+
+@pytest.fixture
+def join(router):
+    """Join as a principal; every connection of the test ends with it."""
+    with contextlib.ExitStack() as stack:
+        yield lambda name: stack.enter_context(router.client(name))
+
+
+@pytest.fixture
+def uris(router):
+    return router.settings.uris
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(router):
+    """A client that connects first of all, answers pings and never signs in: seconds until it was closed."""
+
+    def wait():
+        with Client(router.settings.url, timeout=40) as client:
+            start = time.monotonic()
+            return time.monotonic() - start if client.closed() else None
+
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(wait)
+
+
+# bad input
+
+
+def test_deep_nesting_before_signing_in_does_not_stop_the_router(router, join):
+    hub = join("hub")
+    size = router.log.stat().st_size
+    for depth in (20_000, 50_000, 1_000_000):
+        with legacy(router) as stranger:
+            stranger.send_frame(b"[" * depth, 1)
+            assert max(round_trip(hub) for _ in range(5)) < 0.5
+            assert stranger.closed()
+        with Client(router.settings.url) as stranger:
+            stranger.send_frame(b"\x81" * depth)
+            assert max(round_trip(hub) for _ in range(5)) < 0.5
+            assert stranger.closed()
+    assert router.log.stat().st_size - size < 20_000
+
+
+def test_garbage_is_dropped_and_the_router_stays(router, join):
+    hub, before = join("hub"), worker(router)
+    size, memory = router.log.stat().st_size, before.memory_info().rss
+    rng = random.Random(1)
+    garbage = [
+        b"", b"\xff", b"\x9b" + b"\xff" * 8, b"\x5b" + b"\x7f" * 8, cbor2.dumps({}), cbor2.dumps([]), cbor2.dumps([1]),
+        cbor2.dumps([1, 2, 3]), cbor2.dumps([99, "x"]), cbor2.dumps([48, 1, {}, "a b"]), cbor2.dumps([1, REALM, {"roles": 1}]),
+        cbor2.dumps([5, "x", {}]), cbor2.dumps([5, 1, {}]), cbor2.dumps([3, {}, "wamp.close.normal"]), rng.randbytes(65536),
+        cbor2.dumps([1, REALM, {"roles": {"caller": {}}, "authmethods": ["cryptosign"], "authextra": {"certificates": [[1, {}, 2]]}}]),
+    ]  # fmt: skip
+    for each in garbage:
+        with Client(router.settings.url, timeout=0.2) as client:
+            client.send_frame(each)
+            client.closed()
+        with router.client("cli", timeout=0.2) as client:
+            client.send_frame(each)
+            client.closed()
+    port = router.settings.router_port
+    for raw in (
+        rng.randbytes(65536),
+        b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X: y\r\n" * 100_000,
+        b"GET /%00../../etc/passwd HTTP/1.1\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", port), 5) as connection, contextlib.suppress(OSError):
+            connection.sendall(raw)
+            connection.recv(1000)
+    assert worker(router) == before
+    assert max(round_trip(hub) for _ in range(20)) < 0.25
+    assert before.memory_info().rss - memory < 10 * 2**20
+    assert router.log.stat().st_size - size < 60_000
+    assert "Traceback" not in router.log.read_text()
+
+
+def test_a_node_that_leaves_while_its_caller_leaves_does_not_stay_registered(join, uris):
+    node, ann = join("weather"), join("ann")
+    node.register(uris.node("weather", "get_data"))
+    ann.send([48, 1, {}, uris.node("weather", "get_data")])
+    node.receive()
+    ann.send_frame(b"garbage")  # the router says goodbye to ann, who does not answer
+    while ann._frame()[0] != CLOSE:
+        pass
+    node.close()
+    join("weather").register(uris.node("weather", "get_data"))
+
+
+def test_a_message_beyond_the_limit_ends_only_its_sender(router, join, uris):
+    hub, ann = join("hub"), join("ann")
+    ann.send_frame(b"\x00" * (router.settings.message_limit + 1))
+    assert ann.closed()
+    assert round_trip(hub) < 1
+
+
+def test_a_stopped_client_is_dropped(router, join):
+    hub, ann = join("hub"), router.client("ann")
+    (session,) = [
+        each for each in hub.call("wamp.session.list") if hub.call("wamp.session.get", each)["authid"] == "ann"
+    ]
+    hub.subscribe("wamp.session.on_leave")
+    start = time.monotonic()  # ann reads no more: no pong goes back
+    while hub.receive()[4] != [session]:
+        pass
+    took = time.monotonic() - start
+    assert took < router.settings.ping_interval + router.settings.ping_timeout + 1
+    ann.close()
+
+
+def test_who_reads_too_slowly_is_dropped_before_the_router_runs_out_of_memory(tmp_path):
+    patient = {"message_limit": 2**20, "ping_interval": 60.0, "ping_timeout": 60.0}
+    with running_router(tmp_path / "state", PRINCIPALS, **patient) as router, router.client("weather") as node:
+        topic = router.settings.uris.node("weather", "live")
+        with router.client("cli") as slow, router.client("ann") as quick:
+            slow.subscribe(topic)
+            quick.subscribe(topic)
+            before = worker(router).memory_info().rss
+            for _ in range(240):
+                node.publish(topic, bytes(2**19))
+                assert quick.receive()[0] == 36
+            assert worker(router).memory_info().rss - before < 70 * 2**20
+            assert "dropped 'cli': it reads too slowly" in router.log.read_text()
+
+
+def test_a_connection_that_never_signs_in_is_closed_within_half_a_minute(silent):
+    assert 25 < silent.result(45) < 33
+
+
+# its life
+
+
+def test_secrets_are_not_in_the_log(router):
+    with legacy(router) as client:
+        refused(client.join_with_secret, REALM, "server", "guess of a secret")
+    token = new_page_token(router.settings.state, 60)
+    with Client(router.settings.url) as client:
+        session = client.join_with_token(REALM, "page", token)["authextra"]["session_token"]
+    text = router.log.read_text()
+    for secret in (SECRET, "guess of a secret", token, session, ensure_key(router.settings.state, "weather").private):
+        assert secret not in text
+
+
+def test_it_starts_without_alarming_output(tmp_path):
+    with running_router(tmp_path / "state", PRINCIPALS) as router:
+        text = router.log.read_text()
+    for word in ("Traceback", "numpy", "warning", "error", "deprecated"):
+        assert word not in text.lower()
+
+
+def test_rights_and_sessions_of_the_page_survive_a_restart_and_a_kill(tmp_path):
+    with running_router(tmp_path / "state", {"cli": "consumer"}) as router:
+        with Client(router.settings.url) as client:
+            session = client.join_with_token(REALM, "page", new_page_token(tmp_path / "state", 60))["authextra"][
+                "session_token"
+            ]
+        for end in (router.stop, router.kill):
+            end()
+            router.start()
+            with Client(router.settings.url) as client:
+                client.join_with_token(REALM, "page", session)
+            router.client("cli").close()
+
+
+def test_if_the_worker_dies_the_whole_router_ends_with_an_error(tmp_path):
+    with running_router(tmp_path / "state") as router:
+        worker(router).kill()
+        assert router.process.wait(10) == 1
+
+
+def test_if_the_controller_is_killed_the_port_is_free_again(tmp_path):
+    with running_router(tmp_path / "state") as router:
+        orphan = worker(router)
+        os.kill(router.process.pid, signal.SIGKILL)
+        router.process.wait(10)
+        psutil.wait_procs([orphan], timeout=10)
+        router.start()
+
+
+def test_sigterm_ends_it_cleanly(tmp_path):
+    with running_router(tmp_path / "state") as router:
+        os.killpg(router.process.pid, signal.SIGTERM)
+        assert router.process.wait(10) == 0
+        assert "Traceback" not in router.log.read_text()
+
+
+def test_two_routers_do_not_share_a_state_directory(tmp_path):
+    with running_router(tmp_path / "state") as router:
+        with pytest.raises(RuntimeError, match="another router already runs in"), running_router(tmp_path / "state"):
+            pass
+        router.client("hub").close()
