@@ -3,9 +3,9 @@
 import click
 
 import sisock
-from sisock.cli.common import Sentences
 from sisock.cli.completion import completion
 from sisock.cli.doctor import doctor
+from sisock.cli.failures import Sentences
 from sisock.cli.get import get
 from sisock.cli.init import init
 from sisock.cli.link import link

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from sisock.cli.common import CLIENT, Failure, ask, code_of, with_settings
+from sisock.cli.asking import ask
+from sisock.cli.failures import Failure, code_of
+from sisock.cli.options import CLIENT, with_settings
 from sisock.errors import ConsumerError
 from sisock.exits import Exit
 from sisock.settings import Settings

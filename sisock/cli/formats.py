@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sisock.cli.common import Failure
+from sisock.cli.failures import Failure
 from sisock.cli.series import Series, side_by_side
 from sisock.frames import Column, Times
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sisock.cli.common import CLIENT, Failure, ask, by_node, code_of, with_settings
+from sisock.cli.asking import ask, by_node
+from sisock.cli.failures import Failure, code_of
 from sisock.cli.moments import span
+from sisock.cli.options import CLIENT, with_settings
 from sisock.exits import Exit
 from sisock.settings import Settings
 

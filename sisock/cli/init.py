@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sisock.cli.common import with_settings
+from sisock.cli.options import with_settings
 from sisock.settings import Settings
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from sisock.cli.common import Failure, with_settings
+from sisock.cli.failures import Failure
+from sisock.cli.options import with_settings
 from sisock.settings import Settings
 from sisock.times import parse_duration
 

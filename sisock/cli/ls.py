@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sisock.cli.common import CLIENT, ask, with_settings
+from sisock.cli.asking import ask
+from sisock.cli.options import CLIENT, with_settings
 from sisock.settings import Settings
 from sisock.times import to_seconds
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sisock.cli.common import with_settings
+from sisock.cli.options import with_settings
 from sisock.exits import Exit
 from sisock.settings import Settings
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sisock.cli.asking import ask, by_node
 from sisock.cli.canvas import BRAILLE, STARS, Canvas, Kind
-from sisock.cli.common import CLIENT, Failure, ask, by_node, with_settings
+from sisock.cli.failures import Failure
 from sisock.cli.moments import span
+from sisock.cli.options import CLIENT, with_settings
 from sisock.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from sisock.cli.common import Failure, Sentences, with_settings
+from sisock.cli.failures import Failure, Sentences
+from sisock.cli.options import with_settings
 from sisock.exits import Exit
 from sisock.settings import Settings
 

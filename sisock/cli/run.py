@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from sisock.cli.common import with_settings
+from sisock.cli.options import with_settings
 from sisock.settings import Settings
 from sisock.supervisor.parts import child_environment
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.cli.common import Failure
+from sisock.cli.failures import Failure
 from sisock.errors import ConsumerError
 from sisock.exits import Exit
 from sisock.frames import Answer, Column, Field, Times

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sisock.cli.common import described
+from sisock.cli.options import described
 from sisock.settings import read
 
 

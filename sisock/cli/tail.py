@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sisock.cli.common import CLIENT, Failure, ask, by_node, with_settings
+from sisock.cli.asking import ask, by_node
+from sisock.cli.failures import Failure
+from sisock.cli.options import CLIENT, with_settings
 from sisock.exits import Exit
 from sisock.settings import Settings
 from sisock.times import parse_duration

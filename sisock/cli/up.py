@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from sisock import notify
-from sisock.cli.common import Failure, with_settings
+from sisock.cli.failures import Failure
+from sisock.cli.options import with_settings
 from sisock.cli.screen import Screen
 from sisock.exits import Exit
 from sisock.settings import Settings

@@ -1,0 +1,59 @@
+"""Commands as consumers: what they ask, and a sentence at once where there is nobody to ask."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from sisock.cli.failures import Failure, debugging
+from sisock.exits import Exit
+from sisock.settings import Settings
+from sisock.uris import split_target
+
+if TYPE_CHECKING:
+    from sisock.consumer import Consumer
+
+T = TypeVar("T")
+
+
+def ask(settings: Settings, work: Callable[["Consumer"], Coroutine[Any, Any, T]]) -> T:
+    """What the work with a consumer at the hub gives; Failure at once where there is no router."""
+    from sisock.consumer import Consumer
+
+    async def run() -> T:
+        async with Consumer(settings, name="cli") as consumer:
+            return await work(consumer)
+
+    _quiet_logging()
+    _look_for_router(settings)
+    return asyncio.run(run())
+
+
+def by_node(targets: Sequence[str]) -> dict[str, list[str]]:
+    """The fields of each node among targets `node::field`, each once; ValueError with the cure for other text."""
+    nodes: dict[str, list[str]] = {}
+    for node, field in dict.fromkeys(map(split_target, targets)):
+        nodes.setdefault(node, []).append(field)
+    return nodes
+
+
+def _look_for_router(settings: Settings) -> None:
+    """Raise Failure if nobody listens at the router's address: a consumer would wait for it."""
+    where = urlsplit(settings.url)
+    try:
+        port = where.port or (443 if where.scheme == "wss" else 80)
+        socket.create_connection((where.hostname or "", port), settings.deadline).close()
+    except OSError as error:
+        sentence = (
+            f"no router at {settings.url} ({error.strerror or error}): start one with `sisock up`, or give --router"
+        )
+        raise Failure(sentence, Exit.NO_ANSWER) from error
+
+
+def _quiet_logging() -> None:
+    """Log nothing of what goes on below a command that answers with its result or a sentence."""
+    if not debugging():
+        logging.getLogger("sisock").addHandler(logging.NullHandler())
+        logging.getLogger("sisock").propagate = False

@@ -1,0 +1,164 @@
+"""What commands make of times and samples: ranges, tables, files and pictures."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from sisock.cli.asking import by_node
+from sisock.cli.canvas import BRAILLE, STARS, Canvas
+from sisock.cli.formats import as_csv, as_json, as_parquet, as_table, stamps
+from sisock.cli.moments import moment, span
+from sisock.cli.plot import drawn
+from sisock.cli.series import Series, label, side_by_side
+from sisock.frames import Answer, Column, Field, Frame, Part, column
+
+NS = 10**9
+
+
+def series(target: str, t: list[int], values: list[object], *, units: str | None = None, gaps=()) -> Series:
+    times = np.array(t, np.int64) * NS
+    answer = Answer((Part(Frame("samples", times, {}), "samples", None, len(t), gaps),))
+    return Series(target, Field("something", units=units), times, column(values), answer)
+
+
+# times
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("now", 0.0),
+        ("now-2d", -172800.0),
+        ("2017-07-14T02:40:00Z", 1.5e9),
+        ("2017-07-14T02:40", 1.5e9),
+        ("2017-07-14T04:40+02:00", 1.5e9),
+        ("1500000000.5", 1500000000.5),
+    ],
+)
+def test_times_are_read_as_people_write_them(text: str, time: float) -> None:
+    assert moment(text) == time
+
+
+@pytest.mark.parametrize("text", ["", "now-", "1969-12-31", "-5", "nan", "inf", "14.7.2017"])
+def test_other_times_are_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        moment(text)
+
+
+def test_range_is_the_last_hour_unless_said_otherwise() -> None:
+    assert span(None, None, None) == (-3600.0, 0.0)
+    assert span("all", None, None) == (1.0, 0.0)
+    assert span("15m", None, None) == (-900.0, 0.0)
+    assert span(None, "1500000000", None) == (1.5e9, 0.0)
+    assert span(None, None, "1500000000") == (1.0, 1.5e9)
+
+
+# what is written
+
+
+def test_targets_are_gathered_by_node_each_once() -> None:
+    assert by_node(("a::x", "b::x", "a::y", "a::x")) == {"a": ["x", "y"], "b": ["x"]}
+
+
+def test_times_are_as_fine_as_they_need_to_be() -> None:
+    assert stamps(np.array([0, NS], np.int64)) == ["1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z"]
+    assert stamps(np.array([0, 1_000_000], np.int64))[1] == "1970-01-01T00:00:00.001Z"
+    assert stamps(np.array([1], np.int64)) == ["1970-01-01T00:00:00.000000001Z"]
+    assert stamps(np.empty(0, np.int64)) == []
+
+
+def test_series_of_several_timelines_share_the_rows_of_equal_times() -> None:
+    t, (a, b) = side_by_side([series("n::a", [1, 2, 4], [1.0, 2.0, 4.0]), series("n::b", [2, 3], ["x", "y"])])
+    assert (t // NS).tolist() == [1, 2, 3, 4]
+    assert np.flatnonzero(a.missing).tolist() == [2]
+    assert [b.values[1], b.values[2]] == ["x", "y"]
+    assert np.flatnonzero(b.missing).tolist() == [0, 3]
+
+
+def test_samples_of_equal_time_in_one_series_are_all_kept() -> None:
+    t, (a, b) = side_by_side([series("n::a", [1, 1, 2], [1, 2, 3]), series("n::b", [1], [9])])
+    assert len(t) == 4
+    assert sorted(a.values[~a.missing].tolist()) == [1, 2, 3]
+    assert b.values[~b.missing].tolist() == [9]
+
+
+def test_csv_has_a_line_for_each_time_and_nothing_where_there_is_no_value() -> None:
+    made = as_csv([series("n::a", [1, 2], [1.5, None]), series("n::b", [1, 3], ['say "x", y', "z"])])
+    assert made == (
+        'time,n::a,n::b\n1970-01-01T00:00:01Z,1.5,"say ""x"", y"\n1970-01-01T00:00:02Z,,\n1970-01-01T00:00:03Z,,z\n'
+    )
+
+
+def test_table_stands_in_columns_under_targets_and_units() -> None:
+    lines = as_table([series("n::a", [1, 2], [1.5, 22.25], units="°C")]).splitlines()
+    assert lines == [
+        "          time (UTC)  n::a (°C)",
+        "1970-01-01T00:00:01Z        1.5",
+        "1970-01-01T00:00:02Z      22.25",
+    ]
+
+
+def test_json_is_strict_and_labelled() -> None:
+    (made,) = json.loads(as_json([series("n::a", [1, 2, 3], [1.5, float("nan"), float("inf")], units="V")]))
+    assert made["values"] == [1.5, None, None]
+    assert (made["target"], made["units"], made["method"], made["samples"]) == ("n::a", "V", "raw", 3)
+
+
+def test_parquet_keeps_types_nanoseconds_missing_values_and_units() -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    given = [
+        series("n::a", [1, 2], [1.5, None], units="V"),
+        series("n::s", [1, 2], ["x", None]),
+        series("n::b", [1, 2], [True, False]),
+    ]
+    table = parquet.read_table(pa.BufferReader(as_parquet(given)))
+    assert table.column("n::a").to_pylist() == [1.5, None]
+    assert table.column("n::s").to_pylist() == ["x", None]
+    assert table.column("n::b").to_pylist() == [True, False]
+    assert table.column("time").cast(pa.int64()).to_pylist() == [NS, 2 * NS]
+    assert table.schema.field("n::a").metadata[b"units"] == b"V"
+
+
+def test_label_tells_method_samples_and_notices() -> None:
+    part = Part(Frame("samples", np.zeros(2, np.int64), {}), "samples", None, 20167)
+    reduced = Answer((part,), "minmax", 10, ("older samples are gone",))
+    each = Series("n::a", Field(), np.zeros(2, np.int64), Column(np.zeros(2)), reduced)
+    assert label([each]) == "2 values, minmax of 20,167 samples; older samples are gone"
+
+
+# drawing
+
+
+def test_canvas_sets_the_dots_of_a_line() -> None:
+    canvas = Canvas(2, 1)
+    canvas.line(0, 0, 3, 3)
+    canvas.dot(99, 99)
+    assert canvas.rows() == ["⡠⠊"]
+
+
+def test_plot_shows_a_single_spike_at_its_full_height_and_says_so() -> None:
+    values = [0.0] * 1000
+    values[500] = 7.5
+    lines = drawn(series("n::a", list(range(1000)), values, units="V"), 60, 10, BRAILLE)
+    assert lines[0] == "n::a (V)"
+    assert lines[1].strip(" ⠀") == "7.5 ┤⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⢸"
+    assert lines[10].strip().startswith("0 ┤")
+    assert lines[11].split() == ["1970-01-01T00:00:00Z", "1970-01-01T00:16:39Z"]
+    assert lines[12].startswith("min 0, max 7.5; 1,000 values")
+    assert max(map(len, lines[:12])) <= 60
+
+
+def test_plot_does_not_draw_across_a_gap() -> None:
+    gap = ((2 * NS, 8 * NS),)
+    lines = drawn(series("n::a", [0, 1, 2, 8, 9, 10], [1] * 6, gaps=gap), 40, 3, STARS)
+    curve = lines[2].partition("|")[2]
+    assert re.fullmatch(r"\*+ +\*+", curve.strip())
+
+
+@pytest.mark.parametrize("values", [[], [None, None], [5.0, 5.0], [True, False]])
+def test_plot_of_little_is_still_a_picture(values: list[object]) -> None:
+    lines = drawn(series("n::a", list(range(len(values))), values), 40, 5, BRAILLE)
+    assert lines[0] == "n::a"
