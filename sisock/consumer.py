@@ -197,6 +197,8 @@ class Consumer:
                     node, fields, start, end, most, reduce = request
                     return await self.data(node, fields, start, end, max_points=most, reduce=reduce, deadline=deadline)
             except TimeoutError:
+                if not self.connected:
+                    return NoHub(self._link.trouble or "not joined to the router")
                 return NoAnswer(f"{request.node} did not answer within {deadline:g} s")
             except ConsumerError as error:
                 return error
