@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from grafana_json.patterns import Pieces, expand, matches
 from grafana_json.query import RequestError
 
-_MOST = 10_000  # changes remembered
+_MOST = 1000  # changes remembered of a node
+_MOST_NODES = 10_000
 _SAME = 10 * 10**9  # ns within which two reports are of the same change
 _MOST_NAMES = 200  # alternatives in an annotation's query
 
@@ -36,14 +37,17 @@ class Changes:
 
     def __init__(self) -> None:
         """Nothing is known at first."""
-        self._kept: deque[Change] = deque(maxlen=_MOST)
+        self._kept: dict[str, deque[Change]] = {}
         self._lock = threading.Lock()
 
     def add(self, change: Change) -> None:
         """Remember a change, once: a listing and an event tell of the same one at slightly different times."""
         with self._lock:
-            if not any(_is_same(change, kept) for kept in self._kept):
-                self._kept.append(change)
+            kept = self._kept.setdefault(change.node, deque(maxlen=_MOST))
+            if not _is_known(change, [each for each in kept if abs(each.at - change.at) < _SAME]):
+                kept.append(change)
+            if len(self._kept) > _MOST_NODES:
+                del self._kept[next(iter(self._kept))]
 
     def between(self, start: int, end: int, text: str) -> list[Change]:
         """The changes with `start <= at < end` of nodes whose name contains the text, in order.
@@ -52,12 +56,20 @@ class Changes:
         """
         names = _names(text)
         with self._lock:
-            kept = list(self._kept)
-        return sorted(c for c in kept if start <= c.at < end and any(matches(name, c.node.lower()) for name in names))
+            kept = [each for node in self._kept.values() for each in node if start <= each.at < end]
+        return sorted(c for c in kept if any(matches(name, c.node.lower()) for name in names))
 
 
-def _is_same(one: Change, other: Change) -> bool:
-    return (one.node, one.state) == (other.node, other.state) and abs(one.at - other.at) < _SAME
+def _is_known(change: Change, near: list[Change]) -> bool:
+    """Whether the same change is among those near in time, with none to the contrary between the two."""
+    return any(
+        each.state == change.state
+        and not any(
+            other.state != change.state and min(each.at, change.at) < other.at < max(each.at, change.at)
+            for other in near
+        )
+        for each in near
+    )
 
 
 def _names(text: str) -> list[Pieces]:

@@ -12,6 +12,7 @@ from grafana_json.exchange import body, reply
 from grafana_json.query import KEYS, RequestError, checked, parse_panel, parse_range
 from grafana_json.series import Panels, Series
 from grafana_json.targets import attribute, search
+from grafana_json.units import grafana_unit
 from sisock.frames import Column
 from sisock.times import NS
 
@@ -69,8 +70,8 @@ def render(series: Iterable[Series]) -> list[dict[str, Any]]:
 
 def _timeserie(series: Series) -> dict[str, Any]:
     points = list(zip(_numbers(series.column), _milliseconds(series), strict=True))
-    unit = {} if series.unit is None else {"unit": series.unit}
-    return {"target": series.name, "datapoints": points, **unit, **_about([series])}
+    unit = grafana_unit(series.unit)
+    return {"target": series.name, "datapoints": points, **({"unit": unit} if unit else {}), **_about([series])}
 
 
 def _table(together: list[Series]) -> dict[str, Any]:

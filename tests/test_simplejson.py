@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from grafana_json.app import LARGEST_REQUEST, create_app
+from grafana_json.changes import Change, Changes
 from sisock import reduction
 from sisock.consumer import Node
 from sisock.errors import NoAnswer, NodeUnknown, NoHub
@@ -206,8 +207,8 @@ def test_variables_and_filters_choose_series(client):
     filters = [{"key": "unit", "operator": "=", "value": "%"}]
     answer = query(client, "host::.*", "weather::wind", adhocFilters=filters)
     assert [(series["target"], series["unit"]) for series in answer] == [
-        ("host::cpu", "%"),
-        ("host::cpu (core 0)", "%"),
+        ("host::cpu", "percent"),
+        ("host::cpu (core 0)", "percent"),
     ]
 
 
@@ -308,3 +309,16 @@ def test_comings_and_goings_are_annotations(client, source):
     assert all(each["annotation"] == asked["annotation"] for each in answer)
     asked["annotation"]["enable"] = False
     assert strict(client.post("/annotations", json=asked)) == []
+
+
+def test_a_change_is_remembered_once_however_it_is_heard():
+    changes = Changes()
+    told = [(1000, "up"), (1001, "up"), (1004, "away"), (1005, "up"), (1000, "up"), (1004.5, "away"), (1100, "up")]
+    for at, state in told:
+        changes.add(Change(int(at * NS), "host", state, ""))
+    assert [(each.at / NS, each.state) for each in changes.between(0, 2000 * NS, "")] == [
+        (1000, "up"),
+        (1004, "away"),
+        (1005, "up"),
+        (1100, "up"),
+    ]

@@ -1,0 +1,203 @@
+"""The bridge as a process beside a real router, hub and nodes, which are stopped, killed and started again."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from sisock import settings as configuration
+from sisock.testing.router import free_port
+from tests.fleet import ARCHIVE, COUNTER, ROOT, Fleet, running_fleet
+
+PATIENCE = 30.0  # seconds until a test gives up
+HEALED_WITHIN = 5.0  # seconds once the port is open again
+DEADLINE = 1.0  # seconds that the bridge waits for a node
+SPAN = {"from": "2017-07-14T02:40:00.000Z", "to": "2017-07-25T16:26:40.000Z"}  # the archive's million seconds
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    port = free_port()
+    with running_fleet(tmp_path_factory.mktemp("bridge"), bridge_port=port, bridge_deadline=DEADLINE) as fleet:
+        fleet.run("bridge", "-m", "grafana_json")
+        fleet.node("counter", COUNTER)
+        fleet.node("archive", ARCHIVE)
+        yield fleet
+
+
+@pytest.fixture
+def bridge(fleet: Fleet) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{fleet.settings.bridge_port}", timeout=PATIENCE) as client:
+        until(lambda: found(client) >= {"archive::sine", "counter::count"})
+        yield client
+
+
+def until(reached: Callable[[], bool], within: float = PATIENCE) -> float:
+    """Wait until it is reached; the seconds that took."""
+    began, never = time.monotonic(), threading.Event()
+    while time.monotonic() - began < within:
+        try:
+            if reached():
+                return time.monotonic() - began
+        except httpx.TransportError:
+            pass  # nobody listens yet
+        never.wait(0.05)
+    raise AssertionError(f"not within {within} s")
+
+
+def found(client: httpx.Client, text: str = "") -> set[str]:
+    answer = client.post("/search", json={"target": text})
+    return set(answer.json()) if answer.status_code == 200 else set()
+
+
+def query(client: httpx.Client, *targets: str, span: dict[str, str] | None = None, points: int = 500) -> list[Any]:
+    asked = [{"target": target, "refId": chr(65 + i), "type": "timeserie"} for i, target in enumerate(targets)]
+    answer = client.post("/query", json={"range": span or SPAN, "maxDataPoints": points, "targets": asked})
+    assert answer.status_code == 200, answer.text
+    return list(answer.json())
+
+
+def notices(series: dict[str, Any]) -> str:
+    return " ".join(notice["text"] for notice in series.get("meta", {}).get("notices", []))
+
+
+def last_minute() -> dict[str, str]:
+    now = time.time()
+    return {key: datetime.fromtimestamp(t, UTC).isoformat() for key, t in (("from", now - 60), ("to", now + 1))}
+
+
+def test_a_million_samples_come_as_a_panel_can_show_them(bridge):
+    sine, label = query(bridge, "archive::sine", "archive::label")
+    assert 400 < len(sine["datapoints"]) <= 500
+    assert (sine["unit"], sine["meta"]["custom"]["samples"]) == ("volt", 1_000_000)
+    assert max(value for value, _ in sine["datapoints"]) == pytest.approx(1, abs=1e-9)
+    assert all(isinstance(value, str) for value, _ in label["datapoints"])
+
+
+def test_archived_and_live_nodes_share_a_panel(bridge):
+    until(lambda: bool(query(bridge, "counter::count", span=last_minute())[0]["datapoints"]))
+    count, parity, big, state, sine = query(
+        bridge, r"counter::(count|parity|big|health\.state)", "archive::sine", span=last_minute()
+    )
+    assert {series["target"] for series in (count, parity, big)} == {
+        "counter::count",
+        "counter::parity",
+        "counter::big",
+    }
+    assert {value for value, _ in parity["datapoints"]} <= {"odd", "even"}
+    assert {value for value, _ in big["datapoints"]} <= {0, 1}
+    assert state["datapoints"][0][0] == "ok"
+    assert (sine["datapoints"], notices(sine)) == ([], "archive::sine has no samples in this range")
+
+
+def test_a_stopped_node_costs_its_own_series(fleet, bridge):
+    fleet.stop("counter")
+    try:
+        began = time.monotonic()
+        count, sine, nobody = query(bridge, "counter::count", "archive::sine", "nobody::x")
+        assert time.monotonic() - began < DEADLINE + 1
+        assert (count["datapoints"], len(sine["datapoints"]) > 400) == ([], True)
+        assert "counter did not answer" in notices(count) or "away" in notices(count)
+        assert "there is no data node 'nobody'" in notices(nobody)
+    finally:
+        fleet.resume("counter")
+    until(lambda: bool(query(bridge, "counter::count", span=last_minute())[0]["datapoints"]), HEALED_WITHIN + 2)
+
+
+def test_a_killed_node_is_away_and_annotated(fleet, bridge):
+    fleet.kill("counter")
+    until(lambda: "away" in notices(query(bridge, "counter::count")[0]))
+    about = {"name": "nodes", "enable": True, "query": "counter"}
+
+    def titles() -> list[str]:
+        asked = {"range": last_minute(), "annotation": about}
+        return [each["title"] for each in bridge.post("/annotations", json=asked).json()]
+
+    until(lambda: "counter went away" in titles())
+    fleet.node("counter")
+    until(lambda: bool(titles()) and titles()[-1] == "counter came")
+    until(lambda: bool(query(bridge, "counter::count", span=last_minute())[0]["datapoints"]))
+
+
+def test_without_the_hub_panels_go_on_and_the_health_says_so(fleet, bridge):
+    assert bridge.get("/").status_code == 200
+    assert query(bridge, "archive::sine")[0]["datapoints"]
+    fleet.kill("hub")
+    until(lambda: bridge.get("/").status_code == 503)
+    assert "hub" in bridge.get("/").json()["error"]
+    assert query(bridge, "archive::sine")[0]["datapoints"]
+    assert "archive::sine" in found(bridge)
+    fleet.hub()
+    until(lambda: bridge.get("/").status_code == 200)
+
+
+def test_a_router_that_comes_back_finds_the_bridge(fleet, bridge):
+    fleet.router.kill()
+    until(lambda: bridge.get("/").status_code == 503)
+    (sine,) = query(bridge, "archive::sine")
+    assert sine["datapoints"] == []
+    assert "router" in notices(sine)
+    fleet.router.start()
+    until(lambda: bool(query(bridge, "archive::sine")[0]["datapoints"]), HEALED_WITHIN)
+    until(lambda: bridge.get("/").status_code == 200, HEALED_WITHIN)
+
+
+def test_a_bridge_that_is_killed_answers_as_soon_as_it_is_back(fleet, bridge):
+    fleet.kill("bridge")
+    fleet.run("bridge", "-m", "grafana_json")
+    until(lambda: bool(query(bridge, "archive::sine")[0]["datapoints"]), HEALED_WITHIN)
+
+
+def test_requests_in_pieces_and_too_large_ones_are_answered(bridge):
+    pieces = bridge.post("/search", content=iter([b'{"tar', b'get": "si', b'ne"}']))
+    assert pieces.json() == ["archive::sine"]
+    large = bridge.post("/query", content=b" " * 2**20)
+    assert (large.status_code, large.json()) == (413, {"error": "a request may be 262144 bytes long at the most"})
+
+
+def test_the_health_check_of_a_container_asks_the_running_bridge(fleet, bridge):
+    assert run(fleet, "--check").returncode == 0
+    failed = run(fleet, "--check", bridge_port=free_port())
+    assert failed.returncode == 4
+    assert b"no bridge answers on 127.0.0.1" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "sentence"),
+    [
+        ({}, 1, b"stop what is there, or set SISOCK_BRIDGE_PORT"),
+        ({"interface": "0.0.0.0"}, 2, b"without a token"),
+        ({"bridge_token": "/nowhere/token"}, 2, b"cannot be read"),
+    ],
+)
+def test_a_bridge_that_cannot_start_says_why_in_a_sentence(fleet, bridge, change, code, sentence):
+    ended = run(fleet, **change)
+    assert ended.returncode == code
+    assert sentence in ended.stderr
+    assert ended.stderr.count(b"\n") == 1
+
+
+def test_a_bridge_ends_cleanly_when_it_is_told_to(fleet):
+    fleet.run("second", "-c", f"import os; os.environ['SISOCK_BRIDGE_PORT'] = '{free_port()}'; {SERVE}")
+    until(lambda: b"joined" in fleet.log("second").read_bytes())
+    fleet.kill("second", how=15)
+    assert fleet.processes["second"].returncode == 0
+    assert b"Traceback" not in fleet.log("second").read_bytes()
+    assert b"destroyed" not in fleet.log("second").read_bytes()
+
+
+SERVE = "import sys; from grafana_json.server import main; sys.exit(main([]))"
+
+
+def run(fleet: Fleet, *arguments: str, **change: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run another bridge with the fleet's settings, changed, until it ends."""
+    given = {**vars(fleet.settings), **change}
+    environment = {**configuration.environment(configuration.read(**given)), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "grafana_json", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
