@@ -13,6 +13,7 @@ PEERS = {  # program: its Debian package
     "chromium": "chromium",
     "lsof": "lsof",
     "sensors": "lm-sensors",
+    "systemd-analyze": "systemd",
 }
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
 
