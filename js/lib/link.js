@@ -1,6 +1,7 @@
 /** A connection that is kept for ever: signs in, notices silence, comes back, and says in which state it is. */
 
 import { SIGN_IN_AGAIN, SIGN_IN_FIRST, SisockError, sentence } from "./errors.js";
+import { Topics } from "./topics.js";
 import { call, signIn } from "./wamp.js";
 
 const FIRST_DELAY = 300;
@@ -17,7 +18,7 @@ export class Link {
     this.reason = "";
     this.current = null;
     this.listeners = new Set();
-    this.subscriptions = new Set();
+    this.topics = new Topics();
     this.pending = new Set();
     this.wake = () => {};
     globalThis.addEventListener?.("online", () => this.wake());
@@ -50,15 +51,13 @@ export class Link {
 
   /** Subscribe, now and after each reconnect; resolves with a function that ends it. `who` is for the error's sentence. */
   async subscribe(uri, handler, who) {
-    const wanted = { uri, handler, handle: null };
-    this.subscriptions.add(wanted);
+    const own = (...args) => handler(...args); // the same handler may listen twice
     try {
-      if (this.current) await this.attach(wanted, this.current.session);
+      await this.topics.add(uri, own);
     } catch (problem) {
-      this.subscriptions.delete(wanted);
       throw sentence(problem, who);
     }
-    return () => this.detach(wanted);
+    return () => this.topics.remove(uri, own);
   }
 
   /** Sign in with a new one-time token. */
@@ -101,13 +100,14 @@ export class Link {
     if (ticket === null) throw { refused: true, sentence: SIGN_IN_FIRST };
     const joined = await signIn({ ...this.options, ticket, patience: PATIENCE });
     this.tickets.welcome(joined.extra);
-    await Promise.all([...this.subscriptions].map((wanted) => this.attach(wanted, joined.session).catch(() => {})));
+    await Promise.race([this.topics.move(joined.session), joined.closed]);
     this.current = joined;
     this.set("connected", "Connected.");
     const heart = setInterval(() => this.beat(joined), BEAT);
     await joined.closed;
     clearInterval(heart);
     this.current = null;
+    this.topics.move(null);
     const lost = new SisockError("lost", "The connection to the router was lost: it is asked again after reconnecting.");
     for (const waiting of this.pending) waiting.reject(lost);
   }
@@ -139,16 +139,6 @@ export class Link {
         queueMicrotask(() => stop());
       });
     });
-  }
-
-  async attach(wanted, session) {
-    wanted.handle = await session.subscribe(wanted.uri, (args) => wanted.handler(...args));
-  }
-
-  detach(wanted) {
-    this.subscriptions.delete(wanted);
-    if (this.current && wanted.handle?.active) this.current.session.unsubscribe(wanted.handle).catch?.(() => {});
-    wanted.handle = null;
   }
 
   set(state, reason) {

@@ -13,7 +13,7 @@ export class Board {
   /** @param place element  @param client  @param view View  @param act {remove(line), changed(), drawn(feeds)} */
   constructor(place, client, view, act) {
     Object.assign(this, { place, client, view, act, panels: [], feeds: new Map(), waiting: null, frame: null });
-    this.shared = { range: () => view.range(Date.now()), sync: "sisock", onCursor: () => this.legends() };
+    this.shared = { range: () => view.range(Date.now()).map(Math.round), sync: "sisock", onCursor: () => this.legends() };
     listen(place, () => this.area(), {
       zoom: (factor, at) => this.turn(view.zoom(factor, at, Date.now())),
       pan: (part) => this.turn(view.pan(part, Date.now())),

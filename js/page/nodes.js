@@ -4,6 +4,7 @@ import { h, setText } from "./dom.js";
 import { ago, duration, moment, withUnits } from "./format.js";
 
 const RECENT = 120e3; // ms of history that are asked for the last values
+const REREAD = 30e3; // ms after which an open entry looks for fields that have come since
 
 export class NodeList {
   /** @param place element  @param client  @param act {toggle(node, field, on), opened(), isChosen(node, field), colourOf(node, field)} */
@@ -53,8 +54,9 @@ class Entry {
     this.name = h("span", { class: "name" });
     this.note = h("span", { class: "note" });
     this.description = h("p", { class: "description" });
+    this.health = h("p", { class: "health notice" });
     this.fields = h("div", { class: "fields" });
-    this.details = h("details", { ontoggle: () => this.toggle() }, h("summary", {}, this.state, this.name, this.note), this.description, this.fields);
+    this.details = h("details", { ontoggle: () => this.toggle() }, h("summary", {}, this.state, this.name, this.note), this.description, this.health, this.fields);
     this.element = h("li", { class: "entry" }, this.details);
   }
 
@@ -79,6 +81,7 @@ class Entry {
     const { state, since } = this.node;
     setText(this.note, state === "away" ? `away ${since ? `for ${duration(Date.now() - since).split(" ")[0]}` : ""}`.trim() : "up");
     this.note.title = since ? `${state} since ${moment(since)}` : state;
+    if (this.details.open && this.stopLive && Date.now() - this.read > REREAD) this.reread();
     for (const row of this.rows.values()) if (row.t) row.value.title = `${moment(row.t)}, ${ago(row.t, Date.now())}`;
   }
 
@@ -110,7 +113,18 @@ class Entry {
     }
   }
 
+  /** Fields may come later: a sensor that was plugged in, a user who logged in. */
+  async reread() {
+    this.read = Date.now();
+    this.asked = null;
+    const about = await this.ask().catch(() => null);
+    if (!about || Object.keys(about.fields).every((name) => this.rows.has(name))) return;
+    this.list(about);
+    this.follow();
+  }
+
   list({ fields, timelines }) {
+    this.read = Date.now();
     this.rows.clear();
     const groups = Object.entries(timelines).sort(([a], [b]) => (a === "health") - (b === "health"));
     this.fields.replaceChildren(...groups.map(([timeline, about]) => this.group(timeline, about, fields)));
@@ -169,6 +183,16 @@ class Entry {
       row.t = t[i];
       setText(row.value, withUnits(values[i], row.units));
     }
+    if (!older) this.diagnose(answer);
+  }
+
+  /** Say what is wrong with a node that is up, as it says itself. */
+  diagnose(answer) {
+    const state = answer.series("health.state").values;
+    if (!state.length) return;
+    const error = answer.series("health.error").values;
+    const said = state.at(-1) === "ok" ? "" : [state.at(-1), error.at(-1)].filter(Boolean).join(": ");
+    setText(this.health, said);
   }
 
   close() {

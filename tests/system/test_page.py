@@ -154,6 +154,17 @@ def test_a_chosen_field_is_drawn_and_goes_on_live(look: Opener) -> None:
     sight.clean()
 
 
+def test_fields_of_a_node_that_are_chosen_one_after_the_other_all_go_on_live(look: Opener) -> None:
+    sight = look()
+    sight.open("counter::count", "counter::parity", "counter::big")
+    sight.see("[data-target='counter::big'] .value", "true")
+    sight.beyond("counter::count", sight.last("counter::count") + 20)
+    sight.page.click("[data-target='counter::big'] .remove")
+    sight.page.locator("[data-target='counter::big']").wait_for(state="detached")
+    sight.beyond("counter::count", sight.last("counter::count") + 20)
+    sight.clean()
+
+
 def test_texts_and_booleans_are_bands_of_states_and_rows_that_can_be_filtered(look: Opener) -> None:
     sight = look()
     sight.open("counter::parity", "counter::big")
@@ -219,11 +230,11 @@ def test_a_killed_node_is_shown_away_and_goes_on_when_it_is_back(look: Opener, f
     fleet.kill("counter")
     try:
         sight.see("li[data-node=counter][data-state=away]", "away")
-        sight.see(".notice", "counter is away since")
+        sight.see(".panel .notice", "counter is away since")
     finally:
         fleet.node("counter")
     sight.see("li[data-node=counter][data-state=up]")
-    sight.page.locator(".notice").wait_for(state="detached")
+    sight.page.locator(".panel .notice").wait_for(state="detached")
     sight.beyond("counter::count", 5)
     sight.clean()
 
