@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
+BENCHMARKS := $(filter-out common soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 export PATH := $(BIN):$(PATH)
 
 .PHONY: help run test lint bench images soak peers page lock wheel clean installed-run installed-dev
@@ -22,10 +23,10 @@ lint: installed-dev page  ## style, types, floors, Dockerfiles; bundling the pag
 	@$(BIN)/hadolint Dockerfile*
 
 bench: installed-dev page  ## print every figure as a ratio against its peer, measured in the same run
-	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m "benchmarks.$$each" || exit 1; done
 
 soak: installed-dev page  ## keep everything running for MINUTES=60 and watch memory, files and answers
-	@$(BIN)/python benchmarks/soak.py --minutes $${MINUTES:-60}
+	@$(BIN)/python -m benchmarks.soak --minutes $${MINUTES:-60}
 
 images: installed-dev page  ## build every image, start it and see it join a hub
 	@$(BIN)/python -m tools.images $(ARGS)
