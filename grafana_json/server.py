@@ -4,8 +4,8 @@ import dataclasses
 import http.client
 import logging
 import signal
+import socket
 import sys
-from typing import Any
 
 import waitress  # type: ignore[import-untyped]  # it has no types
 
@@ -23,6 +23,7 @@ Serve data nodes to Grafana on SISOCK_INTERFACE, SISOCK_BRIDGE_PORT; `sisock set
 With --check: ask the bridge that runs with these settings how it is; exit code 0 if it is well.
 """
 _FLOOD = 16 * 2**20  # bytes of a request that is not even read; smaller ones are refused in JSON
+_BACKLOG = 128  # connections that wait to be accepted
 _PATIENCE = 5  # seconds for a check
 
 
@@ -46,33 +47,34 @@ def serve(settings: Settings) -> int:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait a moment is no news
     make_gate(settings)
     signal.signal(signal.SIGTERM, _stop)
+    try:
+        listening = listen(settings)
+    except OSError as error:
+        return _end(
+            f"the bridge cannot listen on {settings.interface} port {settings.bridge_port}: "
+            f"{str(error.strerror).partition(' (')[0]}: stop what is there, or set SISOCK_BRIDGE_PORT",
+            Exit.ERROR,
+        )
     asking = dataclasses.replace(settings, deadline=min(settings.deadline, settings.bridge_deadline))
-    with BlockingConsumer(asking, name="bridge") as consumer:
-        try:
-            server = listen(create_app(consumer, settings), settings)
-        except OSError as error:
-            return _end(
-                f"the bridge cannot listen on {settings.interface} port {settings.bridge_port}: {error.strerror}: "
-                "stop what is there, or set SISOCK_BRIDGE_PORT",
-                Exit.ERROR,
-            )
+    with listening, BlockingConsumer(asking, name="bridge") as consumer:
+        server = waitress.create_server(
+            create_app(consumer, settings),
+            sockets=[listening],
+            threads=settings.bridge_workers,
+            max_request_body_size=_FLOOD,
+            channel_timeout=60,
+            ident="sisock",
+        )
         notify.ready(f"http://{settings.interface}:{settings.bridge_port}")
         server.run()
         server.close()
     return Exit.OK
 
 
-def listen(app: Any, settings: Settings) -> Any:
-    """A server for the application that listens already; `run` answers. Raises OSError where the port is taken."""
-    return waitress.create_server(
-        app,
-        host=settings.interface,
-        port=settings.bridge_port,
-        threads=settings.bridge_workers,
-        max_request_body_size=_FLOOD,
-        channel_timeout=60,
-        ident="sisock",
-    )
+def listen(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say. Raises OSError where the port is taken."""
+    family = socket.AF_INET6 if ":" in settings.interface else socket.AF_INET
+    return socket.create_server((settings.interface, settings.bridge_port), family=family, backlog=_BACKLOG)
 
 
 def check(settings: Settings) -> int:
