@@ -40,6 +40,7 @@ def _guard(app: Flask, gate: Gate) -> None:
     """Refuse who may not ask; let browsers know whose pages may."""
 
     def check() -> Response | None:
+        """The refusal, the answer to a preflight, or None to go on."""
         headers, preflight = request.headers, request.method == "OPTIONS"
         refusal = gate.refusal(
             headers.get("Host", ""), headers.get("Origin"), headers.get("Authorization"), preflight=preflight
@@ -49,6 +50,7 @@ def _guard(app: Flask, gate: Gate) -> None:
         return Response(status=204) if preflight else None
 
     def allow(response: Response) -> Response:
+        """The response with the headers by which a browser hands it to a page."""
         origin = request.headers.get("Origin")
         if origin is not None and gate.allows(origin):
             response.headers["Access-Control-Allow-Origin"] = origin

@@ -36,6 +36,7 @@ def door(panels: Panels, directory: Directory) -> Blueprint:
 
     @at.post("/annotations")
     def annotations() -> Response:
+        """Nodes that came and went."""
         asked = checked(body(), dict, "the request", "an object")
         start, end = parse_range(asked.get("range"))
         about = checked(asked.get("annotation"), dict, "annotation", 'an object as {"name": "nodes", "query": ""}')
@@ -49,6 +50,7 @@ def door(panels: Panels, directory: Directory) -> Blueprint:
 
     @at.post("/tag-values")
     def tag_values() -> Response:
+        """What an ad-hoc filter can be set to."""
         key = checked(body(), dict, "the request", "an object").get("key")
         if key not in KEYS:
             raise RequestError(f"the key {key!r:.80} is unknown: use one of {', '.join(KEYS)}")
