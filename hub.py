@@ -76,7 +76,10 @@ class Hub:
         except ValueError as error:
             raise WampError("bad_request", str(error)) from error
         if not self._may_offer(call.authid, name) or call.session is None:
-            raise WampError("not_authorized", f"{call.authid!r} may not be the data node {name!r}: admit it with `sisock principal add`")
+            raise WampError(
+                "not_authorized",
+                f"{call.authid!r} may not be the data node {name!r}: admit it with `sisock principal add`",
+            )
         holder = self._presence.holder(name)
         if holder not in (None, call.session):
             if not await self._has_procedures(name, call.session):

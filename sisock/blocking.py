@@ -58,7 +58,9 @@ class BlockingConsumer:
         """As `Consumer.fields`."""
         return self._do(self._consumer.fields(node, start, end))
 
-    def data(self, node: str, fields: Sequence[str], start: float = -3600.0, end: float = 0.0, **options: Any) -> Answer:
+    def data(
+        self, node: str, fields: Sequence[str], start: float = -3600.0, end: float = 0.0, **options: Any
+    ) -> Answer:
         """As `Consumer.data`."""
         return self._do(self._consumer.data(node, fields, start, end, **options))
 

@@ -71,7 +71,9 @@ class Consumer:
         self._running = asyncio.ensure_future(self._link.run())
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         await self._link.leave()
         if self._running is not None:
             self._running.cancel()
@@ -105,7 +107,7 @@ class Consumer:
         """The fields of a node and its timelines, their intervals taken between two times."""
         return wire.decode_fields(await self._ask(node, "get_fields", start, end))
 
-    async def data(  # noqa: PLR0913  # a query has so many sides
+    async def data(
         self,
         node: str,
         fields: Sequence[str],
@@ -132,10 +134,12 @@ class Consumer:
             deadline=deadline, on_progress=parts.append, columns="typed", **given,
         )  # fmt: skip
         if last is False:
-            raise ConsumerError(f"the answer of {node} would be too large: ask for fewer fields, less time or max_points")
+            raise ConsumerError(
+                f"the answer of {node} would be too large: ask for fewer fields, less time or max_points"
+            )
         return following.assemble([wire.decode_answer(part) for part in (*parts, last)])
 
-    async def _data_in_lists(  # noqa: PLR0913  # as the old procedure has them
+    async def _data_in_lists(
         self, node: str, fields: list[str], start: float, end: float, min_stride: float | None, deadline: float | None
     ) -> Answer:
         known, _ = await self.fields(node)
@@ -251,7 +255,7 @@ class Consumer:
         """True if the node speaks our extension; those in the old way know only lists."""
         if node not in self._ours:
             known, _ = await self.fields(node, 0, 0)
-            self._ours[node] = health.TIMELINE == known.get("health.state", Field()).timeline
+            self._ours[node] = known.get("health.state", Field()).timeline == health.TIMELINE
         return self._ours[node]
 
     def on_lost(self, call: Callable[[], None]) -> Callable[[], None]:

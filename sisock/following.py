@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import numpy as np
 
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer, Frame, concat
@@ -71,7 +70,7 @@ class Follower:
         return fresh if len(fresh) and fresh.columns else None
 
     def _by_sequence(self, frame: Frame) -> Frame:
-        assert frame.epoch is not None and frame.seq is not None  # noqa: S101, PT018  # checked by the caller
+        assert frame.epoch is not None and frame.seq is not None  # noqa: PT018  # checked by the caller
         epoch, seen = self.since.get(frame.timeline, (frame.epoch, 0))
         known = seen if epoch == frame.epoch else 0
         self.since[frame.timeline] = (frame.epoch, max(known, frame.seq))
@@ -86,7 +85,9 @@ class Follower:
         return fresh
 
 
-async def follow(consumer: "Consumer", node: str, fields: Sequence[str] | None, last: float) -> AsyncGenerator[Frame, None]:
+async def follow(
+    consumer: "Consumer", node: str, fields: Sequence[str] | None, last: float
+) -> AsyncGenerator[Frame, None]:
     """Frames of the node: those of the `last` seconds, then live ones, through every interruption."""
     follower = Follower(fields)
     beginning = -last

@@ -32,7 +32,9 @@ async def serve(service: Service, settings: Settings, key: Key, ready: "asyncio.
 class Serving:
     """One node at work and its link."""
 
-    def __init__(self, service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None) -> None:
+    def __init__(
+        self, service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None
+    ) -> None:
         """Serve under the service's own name with its key."""
         self._service, self._settings, self._uris = service, settings, settings.uris
         self._ready = ready
@@ -147,7 +149,7 @@ class Serving:
         if ahead and call.progress is None:
             return False
         for part in ahead:
-            assert call.progress is not None  # noqa: S101  # checked above
+            assert call.progress is not None  # checked above
             call.progress(wire.encode_answer(part))
         return wire.encode_answer(last)
 

@@ -18,7 +18,9 @@ def to_pandas(answer: Answer) -> "dict[str, pandas.DataFrame]":
     tables = {}
     for part in answer.parts:
         index = pd.DatetimeIndex(part.points.t.view("datetime64[ns]"), name="time").tz_localize("UTC")
-        columns = {name: pd.array(_values(column), dtype=_PANDAS[column.type]) for name, column in part.points.columns.items()}
+        columns = {
+            name: pd.array(_values(column), dtype=_PANDAS[column.type]) for name, column in part.points.columns.items()
+        }
         tables[part.points.timeline] = pd.DataFrame(columns, index=index)
     return tables
 

@@ -59,7 +59,9 @@ Handler = Callable[[Call], Awaitable[Any]]
 class Link:
     """The connection of one principal to the router, made again for ever when it is lost."""
 
-    def __init__(self, settings: Settings, name: str, key: Key, on_join: Callable[["Link"], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, name: str, key: Key, on_join: Callable[["Link"], Awaitable[None]] | None = None
+    ) -> None:
         """Join as `name`; call `on_join` after each joining, to offer and subscribe. What it raises ends `run`."""
         self.settings, self.name = settings, name
         self.joined = asyncio.Event()
@@ -81,7 +83,7 @@ class Link:
                 session = await self._open()
             except (OSError, WampError) as error:
                 self._tell(f"cannot join the router at {self.settings.url}: {error}")
-                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311  # spreads many nodes, no secret
+                await asyncio.sleep(delay * random.uniform(0.5, 1))  # spreads many nodes
                 delay = min(_LAST_DELAY, delay * 2)
                 continue
             delay = _FIRST_DELAY
@@ -120,9 +122,13 @@ class Link:
         settings, loop = self.settings, asyncio.get_running_loop()
         where = urlsplit(settings.url)
         if where.scheme not in ("ws", "wss") or where.hostname is None:
-            raise WampError("bad_request", f"{settings.url!r} is not a router's address: write ws://HOST:PORT/ws or wss://…")
+            raise WampError(
+                "bad_request", f"{settings.url!r} is not a router's address: write ws://HOST:PORT/ws or wss://…"
+            )
         session = _Session(settings.realm, self.name, self._key)
-        factory = WampWebSocketClientFactory(lambda: session, url=settings.url, serializers=[CBORSerializer()], loop=loop)
+        factory = WampWebSocketClientFactory(
+            lambda: session, url=settings.url, serializers=[CBORSerializer()], loop=loop
+        )
         factory.setProtocolOptions(
             openHandshakeTimeout=_HANDSHAKE,
             closeHandshakeTimeout=1,
@@ -173,7 +179,12 @@ class Link:
         return self._session
 
     async def call(
-        self, uri: str, *args: Any, deadline: float | None = None, on_progress: Callable[[Any], None] | None = None, **kwargs: Any
+        self,
+        uri: str,
+        *args: Any,
+        deadline: float | None = None,
+        on_progress: Callable[[Any], None] | None = None,
+        **kwargs: Any,
     ) -> Any:
         """What the procedure returns; raises WampError, after `deadline` seconds (default: the setting) at the latest."""
         options = CallOptions(on_progress=on_progress) if on_progress else None

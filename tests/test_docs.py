@@ -35,13 +35,15 @@ def test_the_readme_shows_the_example_as_it_is():
 async def test_every_node_of_the_guide_works(code: str):
     names: dict[str, object] = {}
     exec(code, names)
-    (kind,) = [each for each in names.values() if inspect.isclass(each) and issubclass(each, DataNode) and each.__module__ == "builtins"]
-    frames: list[object] = []
+    (kind,) = [
+        each
+        for each in names.values()
+        if inspect.isclass(each) and issubclass(each, DataNode) and each.__module__ == "builtins"
+    ]
+    measured = asyncio.Event()
     service = kind().service()
-    task = asyncio.ensure_future(service.run(frames.append))
-    async with asyncio.timeout(10):
-        while not frames:
-            await asyncio.sleep(0.01)
+    task = asyncio.ensure_future(service.run(lambda frame: measured.set()))
+    await asyncio.wait_for(measured.wait(), 10)
     fields, timelines = await service.get_fields(-(2**63), 2**63 - 1)
     task.cancel()
     assert service.description
@@ -49,7 +51,9 @@ async def test_every_node_of_the_guide_works(code: str):
     assert any(axis.interval for axis in timelines.values()) or service.kind != "archive"
 
 
-def test_the_guides_test_of_a_node_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_the_guides_test_of_a_node_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     first, *_, last = blocks(ROOT / "docs" / "write-a-node.md", "python")
     (tmp_path / "freezer.py").write_text(first)
     monkeypatch.syspath_prepend(tmp_path)

@@ -32,7 +32,9 @@ def run(session: type[WampCra]) -> None:
     """Join the router over TLS, in JSON, until the session ends."""
     authority = Certificate.loadPEM(Path(os.environ["EXISTING_CA"]).read_bytes())
     options = CertificateOptions(trustRoot=trustRootFromCertificates([authority]))
-    ApplicationRunner(os.environ["EXISTING_URL"], "test_realm", ssl=options, serializers=[JsonSerializer()]).run(session)
+    ApplicationRunner(os.environ["EXISTING_URL"], "test_realm", ssl=options, serializers=[JsonSerializer()]).run(
+        session
+    )
 
 
 def say(line: str) -> None:

@@ -53,7 +53,9 @@ class Odd(ArchivedNode):
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("consumer"), {"secret": {"role": "data_node", "sensitive": True}}) as fleet:
+    with running_fleet(
+        tmp_path_factory.mktemp("consumer"), {"secret": {"role": "data_node", "sensitive": True}}
+    ) as fleet:
         for name, code in (("counter", COUNTER), ("archive", ARCHIVE), ("secret", SECRET), ("odd", ODD)):
             fleet.node(name, code)
         with BlockingConsumer(fleet.settings) as consumer:
@@ -126,7 +128,9 @@ async def test_min_stride_is_literal(consumer: Consumer) -> None:
         ((["x"] * 20_000, 1, 0), {}, "20000 fields are too many"),
     ],
 )
-def test_what_makes_no_query_is_refused_with_a_sentence(fleet: Fleet, arguments: Any, options: Any, sentence: str) -> None:
+def test_what_makes_no_query_is_refused_with_a_sentence(
+    fleet: Fleet, arguments: Any, options: Any, sentence: str
+) -> None:
     with fleet.router.client("cli") as client:
         with pytest.raises(WampError) as refused:
             client.call(fleet.settings.uris.node("archive", "get_data"), *arguments, **options)
@@ -208,9 +212,10 @@ def test_without_async_in_a_notebook(fleet: Fleet) -> None:
 
 
 async def test_a_node_gone_for_good_says_so(fleet: Fleet, consumer: Consumer) -> None:
-    fleet.kill("secret")
-    while {node.name: node.state for node in await consumer.nodes()}["secret"] == "up":
-        await asyncio.sleep(0.01)
+    with consumer.watching() as events:
+        fleet.kill("secret")
+        what, node = await asyncio.wait_for(events.get(), 10)
+    assert (what, node.name) == ("subtracted", "secret")
     with pytest.raises(NodeAway, match="secret is away"):
         await consumer.data("secret", ["value"])
 
@@ -218,11 +223,13 @@ async def test_a_node_gone_for_good_says_so(fleet: Fleet, consumer: Consumer) ->
 async def test_without_a_router_a_consumer_is_told_after_its_deadline(state: Any) -> None:
     nowhere: Settings = read(state=state, router=f"ws://127.0.0.1:{free_port()}/ws", deadline=0.5)
     async with Consumer(nowhere) as consumer:
-        with pytest.raises(NoHub, match="cannot join the router at ws://127.0.0.1"):
+        with pytest.raises(NoHub, match="cannot join the router at ws"):
             await consumer.nodes()
 
 
 async def test_a_key_that_is_not_admitted_is_told(fleet: Fleet) -> None:
-    async with Consumer(read(state=fleet.settings.state, router=fleet.settings.url, deadline=2), "stranger") as consumer:
+    async with Consumer(
+        read(state=fleet.settings.state, router=fleet.settings.url, deadline=2), "stranger"
+    ) as consumer:
         with pytest.raises(ConsumerError, match="cannot join"):
             await consumer.nodes()
