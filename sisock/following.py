@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer, Frame, concat
 
