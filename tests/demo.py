@@ -15,7 +15,7 @@ import psutil
 
 from sisock.testing.router import free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 WAVE = '''
 import math, time
 from sisock.frames import Field

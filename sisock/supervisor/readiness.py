@@ -41,10 +41,10 @@ class NotifySocket:
 async def accepting(host: str, port: int) -> None:
     """Return once something accepts connections at this port."""
     while True:
+        await asyncio.sleep(_PAUSE)  # first of all, for who listened before may be dying still
         try:
             _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 1)
         except (OSError, TimeoutError):
-            await asyncio.sleep(_PAUSE)
-        else:
-            writer.close()
-            return
+            continue
+        writer.close()
+        return
