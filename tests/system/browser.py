@@ -1,7 +1,7 @@
 """A real Chromium on the real page: what it shows, what it asked, what it complained of."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -101,6 +101,9 @@ class Sight:
         """Fail if anything came from elsewhere, or the console has an error."""
         assert self.hosts == {urlsplit(self.origin).netloc}
         assert self.complaints == []
+
+
+Opener = Callable[..., Sight]  # opens a page; takes what playwright's contexts take
 
 
 @contextmanager
