@@ -32,8 +32,19 @@ class Buildah:
         self._policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
         self._npmrc = place / "npmrc"
         self._npmrc.write_text(f"cafile={AUTHORITIES}\n")
-        storage = ["--root", str(place / "root"), "--runroot", str(place / "run"), "--storage-driver", "vfs"]
-        self._command = ["buildah", *storage]
+        self._command = _command(place / "overlay", "overlay")
+        if not self._works():
+            self._command = _command(place / "vfs", "vfs")  # copies every layer: slow, but works anywhere
+
+    def _works(self) -> bool:
+        """Whether containers can be made with this storage driver."""
+        try:
+            container = self._run("from", "scratch")
+            self._run("mount", container)
+            self._run("rm", container)
+        except BuildError:
+            return False
+        return True
 
     def make_base(self) -> None:
         """Make the base image from Debian's packages, unless it is there."""
@@ -54,7 +65,16 @@ class Buildah:
         """Build the image from its Dockerfile."""
         started = time.monotonic()
         mounts = [f"--volume={AUTHORITIES}:{AUTHORITIES}:ro", f"--volume={self._npmrc}:/root/.npmrc:ro"]
-        how = ["--isolation", "chroot", "--format", "docker", "--pull-never", "--signature-policy", str(self._policy)]
+        how = [
+            "--isolation",
+            "chroot",
+            "--layers",
+            "--format",
+            "docker",
+            "--pull-never",
+            "--signature-policy",
+            str(self._policy),
+        ]
         self._run("bud", *how, *mounts, "-f", str(dockerfile), "-t", f"localhost/{image}", str(dockerfile.parent))
         size = self._run("images", "--format", "{{.Size}}", f"localhost/{image}")
         print(f"{image:<24} built in {time.monotonic() - started:.0f} s, {size} with the base", flush=True)
@@ -134,6 +154,10 @@ class Container:
 def _is_inside(process: psutil.Process) -> bool:
     """Whether it is the container's own, and not one of buildah's between us and it."""
     return "buildah" not in process.name()
+
+
+def _command(place: Path, driver: str) -> list[str]:
+    return ["buildah", "--root", str(place / "root"), "--runroot", str(place / "run"), "--storage-driver", driver]
 
 
 def _call(command: list[str]) -> str:

@@ -63,7 +63,9 @@ def _stopped_at_the_end(buildah: Buildah, running: dict[str, Container]) -> Iter
         codes = {image: container.stop() for image, container in reversed(running.items())}
         for container in running.values():
             buildah.remove(container)
-        print(f"stopped with exit codes {codes}", flush=True)
+    if any(codes.values()):
+        raise BuildError(f"stopping ended with exit codes {codes}: each should be 0")
+    print("all stopped with exit code 0", flush=True)
 
 
 def _up(hub: Container) -> set[str]:
