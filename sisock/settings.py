@@ -38,7 +38,7 @@ class Settings:
     ping_interval: float = 2.0  # seconds between pings of a connection
     ping_timeout: float = 3.0  # seconds without a pong after which it is given up
     deadline: float = 10.0  # seconds a call may take
-    ring: int = 8 * 2**20  # bytes of recent samples a node keeps in memory
+    ring: int = 6 * 2**20  # bytes of recent samples a node keeps in memory
     log_level: str = "info"  # debug, info, warning, error
     config: Path = Path("sisock.toml")  # configuration of the data nodes, a table each
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,19 @@ from hypothesis import strategies as st
 from data_nodes.lsof import parser
 from data_nodes.lsof.node import Lsof
 from data_nodes.lsof.tally import Tally
-from sisock.frames import Frame
+from sisock.frames import Frame, concat
 from sisock.nodes import CommandNode, NoData
 
 
+def by_timeline(frames: Iterable[Frame]) -> dict[str, Frame]:
+    of: dict[str, list[Frame]] = {}
+    for frame in frames:
+        of.setdefault(frame.timeline, []).append(frame)
+    return {timeline: concat(pieces) for timeline, pieces in of.items()}
+
+
 async def scan(node: Lsof) -> dict[str, Frame]:
-    return {frame.timeline: frame for frame in await node.sample()}
+    return by_timeline(await node.sample())
 
 
 def values(frame: Frame, name: str) -> list:
@@ -33,7 +40,7 @@ async def test_every_record_of_the_real_command_is_there_with_its_type(peer: Cal
     output = subprocess.run([lsof, *Lsof.argv[1:]], capture_output=True, timeout=30, check=False).stdout
     for file in odd:
         file.close()
-    records = [frame for frame in Lsof().parse(output.decode("utf-8", "replace")) if frame.timeline == "records"][0]
+    records = by_timeline(Lsof().parse(output.decode("utf-8", "replace")))["records"]
     lines = [line for line in output.split(b"\0\n") if line.startswith(b"f")]
     assert len(records) == len(lines) > 100
     said = [next((part[1:].decode() for part in line.split(b"\0") if part.startswith(b"t")), None) for line in lines]
@@ -98,27 +105,27 @@ def line(parts: dict[str, str]) -> str:
     return "".join(f"{letter}{rest}\0" for letter, rest in ordered) + "\n"
 
 
-@given(processes, junk, st.randoms(use_true_random=False))
-def test_junk_never_costs_a_record(machine, odd, random):
+@given(processes, junk, st.randoms(use_true_random=False), st.sampled_from([1, 2, 3, 2000]))
+def test_junk_never_costs_a_record(machine, odd, random, most):
     lines = [line(each) for process, of in machine for each in (process, *of)]
     for each in odd:
         lines.insert(random.randint(0, len(lines)), f"{each}\0\n")
-    found = parser.scan("".join(lines))
+    pieces = list(parser.scan("".join(lines), most=most))
     expected = [(process, file) for process, of in machine for file in of]
-    assert found.unreadable == len(odd)
-    columns = parser.records(found)
-    frame = Frame("records", found.owner, columns)
+    assert sum(found.unreadable for found in pieces) == len(odd)
+    assert all(len(found.files) <= most for found in pieces)
+    frame = concat(Frame("records", found.owner, parser.records(found)) for found in pieces)
     assert values(frame, "type") == [file.get("t") for _, file in expected]
     assert values(frame, "name") == [file.get("n") for _, file in expected]
     assert values(frame, "command") == [process.get("c") for process, _ in expected]
-    for group in parser.counts(found).values():
-        assert group.total() == len(expected)
+    for group in ("type", "user", "process"):
+        assert sum(parser.counts(found)[group].total() for found in pieces) == len(expected)
 
 
 @given(st.text(max_size=300))
 def test_no_text_at_all_raises(output):
-    found = parser.scan(output)
-    assert all(len(column.values) == len(found.files) for column in parser.records(found).values())
+    for found in parser.scan(output):
+        assert all(len(column.values) == len(found.files) for column in parser.records(found).values())
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=8), st.integers(1, 1000), max_size=12), max_size=20))

@@ -1,13 +1,14 @@
 """Open files of every process, by lsof."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
 from data_nodes.lsof import parser
 from data_nodes.lsof.tally import Tally
-from sisock.frames import Field, Frame, column
+from sisock.frames import Field, Frame, Times, column
 from sisock.nodes import CommandNode, NoData
 
 _FIELDS = {
@@ -54,18 +55,27 @@ class Lsof(CommandNode):
 
     def parse(self, output: str) -> list[Frame]:
         """The counts as one row, and every open file as a row of its own at the same time."""
-        found = parser.scan(output)
-        if not found.files:
-            raise NoData("lsof listed no open file: it may not look into any process")
         t = np.array([self._clock()], np.int64)
-        numbers = {
-            "total": len(found.files),
-            "processes": len({process["p"] for process in found.processes}),
-            "unreadable": found.unreadable,
-        }
-        for group, counts in parser.counts(found).items():
+        records: list[Frame] = []
+        counted = {group: Counter[str]() for group in self._tallies}
+        processes: set[str] = set()
+        unreadable = 0
+        for found in parser.scan(output):
+            records.append(Frame("records", t.repeat(len(found.files)), parser.records(found)))
+            for group, counts in parser.counts(found).items():
+                counted[group] += counts
+            processes |= {process["p"] for process in found.processes}
+            unreadable += found.unreadable
+        total = sum(map(len, records))
+        if not total:
+            raise NoData("lsof listed no open file: it may not look into any process")
+        numbers = {"total": total, "processes": len(processes), "unreadable": unreadable}
+        return [self._counts(t, numbers, counted), *records]
+
+    def _counts(self, t: Times, numbers: dict[str, int], counted: dict[str, Counter[str]]) -> Frame:
+        """All counts as one row; the fields of each group are those of its tally."""
+        for group, counts in counted.items():
             by_field = self._tallies[group].fields(counts)
             self._counted |= dict.fromkeys(by_field, Field(f"open files of this {group}", "counts", "number", "files"))
             numbers |= by_field
-        counted = Frame("counts", t, {field: column([number]) for field, number in numbers.items()})
-        return [counted, Frame("records", t.repeat(len(found.files)), parser.records(found))]
+        return Frame("counts", t, {field: column([number]) for field, number in numbers.items()})

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ _WHOLE = re.compile(r"[0-9]{1,18}")  # what an int64 holds
 
 
 class Scan(NamedTuple):
-    """One run of lsof: processes (and their tasks), their open files, and what was neither.
+    """A piece of what lsof printed: processes (and their tasks), their open files, and what was neither.
 
     `owner` has the index of each file's process, shape (files,); -1 for a file that came before any process.
     """
@@ -27,16 +27,19 @@ class Scan(NamedTuple):
     unreadable: int
 
 
-def scan(output: str) -> Scan:
-    """Split the output into processes and files; lines that are neither are counted.
+def scan(output: str, most: int = 2000) -> Iterator[Scan]:
+    """Split the output into processes and files, piece by piece of at most so many files: memory stays small.
 
-    A line ends with NUL and newline: the name of a task may have a bare newline in it.
+    Lines that are neither are counted. The first process of a piece may be the last one of the piece before.
     """
     processes: list[Parts] = []
     files: list[Parts] = []
     owner: list[int] = []
     unreadable = 0
-    for line in output.split("\0\n"):
+    for line in _lines(output):
+        if len(files) == most:
+            yield Scan(processes, files, np.array(owner, np.intp), unreadable)
+            processes, files, owner, unreadable = processes[-1:], [], [], 0
         parts = {part[:1]: part[1:] for part in line.split("\0")}
         if line[:1] == "f":
             if "T" in parts:  # it stands there several times: the state of a connection, its queues
@@ -49,7 +52,16 @@ def scan(output: str) -> Scan:
             processes.append(parts)
         elif line:
             unreadable += 1
-    return Scan(processes, files, np.array(owner, np.intp), unreadable)
+    yield Scan(processes, files, np.array(owner, np.intp), unreadable)
+
+
+def _lines(output: str) -> Iterator[str]:
+    """Lines end with NUL and newline: the name of a task may have a bare newline in it."""
+    begin = 0
+    while (end := output.find("\0\n", begin)) >= 0:
+        yield output[begin:end]
+        begin = end + 2
+    yield output[begin:]
 
 
 def records(found: Scan) -> dict[str, Column]:
