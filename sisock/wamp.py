@@ -24,7 +24,7 @@ from autobahn.wamp.types import CallOptions, ComponentConfig, PublishOptions, Re
 
 log = logging.getLogger(__name__)
 txaio.set_global_log_level("error")  # what autobahn would tell of a lost link is told here, once
-_FIRST_DELAY, _LAST_DELAY = 0.1, 3.0  # seconds between attempts to join
+_FIRST_DELAY, _LAST_DELAY = 0.1, 2.0  # seconds between attempts to join
 _HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
 _MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
 _MARGIN = 4096  # bytes of a message around what we put in
