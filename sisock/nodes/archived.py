@@ -5,14 +5,25 @@ import inspect
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sisock import reduction
-from sisock.frames import Answer, Column, Field, Frame, Query, Timeline, Times, column
+from sisock.frames import Answer, Field, Frame, Query, Timeline, Times, column
 from sisock.nodes import health
-from sisock.nodes.base import RING, DataNode, NoData, Publish, Service, call, declared, description_of, name_of
+from sisock.nodes.base import (
+    RING,
+    DataNode,
+    NoData,
+    Publish,
+    Service,
+    call,
+    declared,
+    description_of,
+    name_of,
+    sentence,
+)
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
 from sisock.times import NS
@@ -20,6 +31,7 @@ from sisock.times import NS
 log = logging.getLogger(__name__)
 _READERS = 4  # reads at the same time
 _PATIENCE = 8.0  # seconds that a read may take; callers wait for 10
+_MOST_NOTICES = 20
 _HEALTH_RING = 2**18
 _EMPTY: Times = np.empty(0, np.int64)
 
@@ -45,10 +57,12 @@ class ArchivedService:
 
     kind = "archive"
 
-    def __init__(self, node: ArchivedNode, *, clock: Callable[[], int] = time.time_ns) -> None:
-        """Ask the clock for the time in ns since 1970."""
+    def __init__(
+        self, node: ArchivedNode, *, clock: Callable[[], int] = time.time_ns, patience: float = _PATIENCE
+    ) -> None:
+        """Ask the clock for the time in ns since 1970; give a read so many seconds."""
         self.name, self.description = name_of(node), description_of(node)
-        self._node = node
+        self._node, self._patience = node, patience
         self._health = health.Health(clock)
         self._ring = Ring(_HEALTH_RING)
         self._threads = Threads(self.name, most=_READERS)
@@ -58,8 +72,9 @@ class ArchivedService:
     async def run(self, publish: Publish) -> None:
         """Only the node's health is live: publish it as it comes."""
         self._publish = publish
-        fields = await self._threads.run(declared, self._node)
-        self._report("ok" if fields else "no data", 0.0, None if fields else "there is nothing in the archive")
+        fields, wrong = await self._fields()
+        if not wrong:
+            self._report("ok" if fields else "no data", 0.0, None if fields else "there is nothing in the archive")
         await asyncio.Event().wait()
 
     def _report(self, state: health.State, took: float, error: str | None = None) -> None:
@@ -76,7 +91,7 @@ class ArchivedService:
 
     async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """All fields; the intervals are those of the samples between the two times."""
-        fields = await self._fields()
+        fields, _ = await self._fields()
         firsts = {field.timeline: name for name, field in reversed(fields.items())}
         read = await asyncio.gather(*(self._read(name, fields[name], start, end) for name in firsts.values()))
         axes = {axis: each.t for axis, each in zip(firsts, read, strict=True) if isinstance(each, Frame)}
@@ -90,46 +105,81 @@ class ArchivedService:
     async def get_data(self, query: Query) -> Answer:
         """What the archive has, reduced as the query asks; a field that cannot be read costs only itself."""
         began = time.monotonic()
-        fields = await self._fields()
+        fields, wrong = await self._fields()
         asked = [name for name in query.fields if name in fields]
         own = [name for name in query.fields if name in health.FIELDS]
         read = await asyncio.gather(*(self._read(name, fields[name], query.start, query.end) for name in asked))
-        notices = tuple(each for each in read if isinstance(each, str))
+        nothing = [each for each in read if isinstance(each, _Nothing)]
         if asked:
-            self._report("failed" if notices else "ok", time.monotonic() - began, notices[0] if notices else None)
+            self._report(*_outcome(nothing, time.monotonic() - began))
+        notices = (*wrong, *_few([each.why for each in nothing]))
         frames = [each for each in read if isinstance(each, Frame)]
         if own:
             frames.append(self._ring.window(health.TIMELINE, own, query.start, query.end))
         answer: Answer = await self._threads.run(reduction.answer, frames, query, _finalized(frames, query.end))
         return Answer(answer.parts, answer.method, answer.bin, (*answer.notices, *notices))
 
-    async def _fields(self) -> dict[str, Field]:
-        """The author's fields; where they are found by looking, a thread looks."""
-        if isinstance(inspect.getattr_static(type(self._node), "fields"), property):
-            return dict(await self._threads.run(declared, self._node))
-        return declared(self._node)
+    async def _fields(self) -> tuple[dict[str, Field], tuple[str, ...]]:
+        """The author's fields, and what is wrong with them; where they are found by looking, a thread looks."""
+        try:
+            async with asyncio.timeout(self._patience):
+                if isinstance(inspect.getattr_static(self._node, "fields"), property):
+                    return dict(await self._threads.run(declared, self._node)), ()
+                return declared(self._node), ()
+        except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
+            wrong = f"the fields of {self.name} could not be found: {sentence(error)}"
+            self._report("failed", 0.0, wrong)
+            return {}, (wrong,)
 
-    async def _read(self, name: str, field: Field, start: int, end: int) -> Frame | str:
-        """The samples of one field, or a sentence why there are none."""
+    async def _read(self, name: str, field: Field, start: int, end: int) -> "Frame | _Nothing":
+        """The samples of one field, or why there are none."""
         if start >= end:
             return _frame(field.timeline, name, _EMPTY, _EMPTY)
+        patience = asyncio.timeout(self._patience)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                t, values = await call(self._node.read, name, start, end, run_in_thread=self._threads.run)
-            return _frame(field.timeline, name, t, values).between(start, end)
+            async with patience:
+                returned = await call(self._node.read, name, start, end, run_in_thread=self._threads.run)
+            return _frame(field.timeline, name, *_two(returned)).between(start, end)
         except NoData as none:
-            return f"{name}: {none}"
-        except TimeoutError:
-            return f"{name}: read() has not come back within {_PATIENCE:g} s"
+            return _Nothing("no data", f"{name}: {none}")
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
-            return f"{name} could not be read: {type(error).__name__}: {error}"
+            if patience.expired():
+                return _Nothing("failed", f"{name}: read() has not come back within {self._patience:g} s")
+            return _Nothing("failed", f"{name} could not be read: {sentence(error)}")
+
+
+class _Nothing(NamedTuple):
+    """Why a field has no samples."""
+
+    state: health.State
+    why: str
+
+
+def _outcome(nothing: list[_Nothing], took: float) -> tuple[health.State, float, str | None]:
+    """The health that follows from what could not be read: a failure before an absence."""
+    worst = min(nothing, key=lambda each: each.state != "failed", default=_Nothing("ok", ""))
+    return worst.state, took, worst.why or None
+
+
+def _few(notices: list[str]) -> list[str]:
+    """The notices, or the first of very many."""
+    more = len(notices) - _MOST_NOTICES
+    return notices if more <= 0 else [*notices[:_MOST_NOTICES], f"{more} more fields could not be read"]
+
+
+def _two(returned: Any) -> tuple[Any, Any]:
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
+        raise TypeError(f"read() returned {type(returned).__name__}: return two things, times and values")
+    return returned[0], returned[1]
 
 
 def _frame(timeline: str, name: str, t: Any, values: Any) -> Frame:
     """What `read` returned as a frame in the order of time; of equal times all samples stay."""
-    axis = np.ascontiguousarray(t, np.int64)
-    one = values if isinstance(values, Column) else column(values)
-    if axis.ndim != 1 or one.values.shape != axis.shape:
+    given, one = np.asarray(t), column(values)
+    if given.dtype.kind not in "iu" and given.size:
+        raise TypeError(f"read() returned times of type {given.dtype}: return int64, nanoseconds since 1970")
+    axis = np.ascontiguousarray(given, np.int64)
+    if given.ndim != 1 or one.values.shape != axis.shape:
         raise ValueError(f"read() returned {axis.shape} times, but {one.values.shape} values")
     frame = Frame(timeline, axis, {name: one})
     return frame.rows(np.argsort(axis, kind="stable")) if (axis[1:] < axis[:-1]).any() else frame
@@ -140,8 +190,8 @@ def _finalized(frames: list[Frame], end: int) -> dict[str, int | None]:
     until: dict[str, int | None] = {}
     for frame in frames:
         if len(frame):
-            last = int(frame.t[-1])
-            until[frame.timeline] = min(until.get(frame.timeline) or last, last, end)
+            last = min(int(frame.t[-1]), end)
+            until[frame.timeline] = min(until.get(frame.timeline, last) or 0, last)
     return until
 
 

@@ -1,14 +1,17 @@
 """What every data node has in common: what its author declares, and what it offers to whoever hosts it."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
-from sisock.frames import Answer, Field, Frame, Query, Timeline
+from sisock.frames import Answer, Field, Frame, Query, Timeline, Type
+from sisock.nodes import health
 from sisock.uris import check_field, check_node
 
 Publish = Callable[[Frame], None]
-RING = 8 * 2**20  # bytes of recent samples that a node remembers, unless told otherwise
+_LONGEST = 500  # characters of an author's error that are shown
+RING = 6 * 2**20  # bytes of recent samples that a node remembers, unless told otherwise
 
 
 class NoData(Exception):
@@ -45,7 +48,9 @@ class DataNode:
 
     def service(self, *, ring: int = RING) -> Service:
         """This node at work, with `ring` bytes of memory for recent samples."""
-        raise TypeError(f"{type(self).__name__} is neither a LiveNode, a CommandNode nor an ArchivedNode: derive from one")
+        raise TypeError(
+            f"{type(self).__name__} is neither a LiveNode, a CommandNode nor an ArchivedNode: derive from one"
+        )
 
 
 def name_of(node: DataNode) -> str:
@@ -59,12 +64,44 @@ def description_of(node: DataNode) -> str:
 
 
 def declared(node: DataNode) -> dict[str, Field]:
-    """The fields the author declared, their names checked."""
-    return {check_field(name): field for name, field in node.fields.items()}
+    """The fields the author declared, checked; raises ValueError or TypeError with the cure."""
+    return {check_field(name): _checked(name, field) for name, field in node.fields.items()}
+
+
+def _checked(name: str, field: Any) -> Field:
+    if not isinstance(field, Field):
+        raise TypeError(f"the field {name!r} is declared with {type(field).__name__}: use Field(...)")
+    if field.type not in get_args(Type):
+        raise ValueError(
+            f"the field {name!r} is declared as a {field.type!r:.80}: use one of {', '.join(get_args(Type))}"
+        )
+    check_field(field.timeline, "timeline")
+    check_not_health(name, field.timeline)
+    return field
+
+
+def check_not_health(name: str, timeline: str) -> None:
+    """Raise ValueError for the fields and the timeline on which every node tells how it is."""
+    if name in health.FIELDS or timeline == health.TIMELINE:
+        raise ValueError(f"{name!r} on {timeline!r} is taken by the health that every node has: use other names")
+
+
+def sentence(error: BaseException) -> str:
+    """What an author's error says, in a length that can be shown."""
+    try:
+        return f"{type(error).__name__}: {error}"[:_LONGEST]
+    except Exception:  # noqa: BLE001  # it is an author's class, too
+        return type(error).__name__
 
 
 async def call(function: Callable[..., Any], *args: Any, run_in_thread: Callable[..., Awaitable[Any]]) -> Any:
     """Call an author's function: a coroutine here, anything else in a thread."""
-    if inspect.iscoroutinefunction(function):
+    if not inspect.iscoroutinefunction(function):
+        return await run_in_thread(function, *args)
+    try:
         return await function(*args)
-    return await run_in_thread(function, *args)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("it was cancelled from within") from error

@@ -1,16 +1,20 @@
 """A node around a command: fixed arguments, no shell, limits on time and output."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
+from functools import cached_property
 from typing import Any
 
 from sisock.nodes.base import RING, NoData
 from sisock.nodes.live import LiveNode, LiveService
 from sisock.nodes.threads import Threads
 
-_PARSER = Threads("parse", most=1)
 _STDERR_SHOWN = 200
+_REAPED = 0.2  # seconds within which a killed process is gone, unless a disk or network keeps it
+_CHUNK = 2**18  # bytes read at once
 
 
 class CommandError(Exception):
@@ -33,10 +37,23 @@ class CommandNode(LiveNode):
     async def sample(self) -> Any:
         """Run the command once."""
         output = await run_command(self.argv, self.timeout, self.max_output, self.exits, self.cure)
-        return await _PARSER.run(self.parse, output)
+        return await self._parser.run(self.parse, output)
+
+    @cached_property
+    def _parser(self) -> Threads:
+        """A thread of this node's own: one that hangs keeps no other node waiting."""
+        return Threads(f"{type(self).__name__}-parse", most=1)
 
     def service(self, *, ring: int = RING) -> LiveService:
         """This node at work, with `ring` bytes of memory for recent samples."""
+        if (
+            not isinstance(self.argv, (tuple, list))
+            or not self.argv
+            or not all(isinstance(each, str) for each in self.argv)
+        ):
+            raise TypeError(
+                f"{type(self).__name__}.argv is {self.argv!r:.80}: give program and arguments, as in ('sensors', '-j')"
+            )
         service = LiveService(self, ring=ring)
         service.kind = "command"
         return service
@@ -50,51 +67,82 @@ async def run_command(
     cure: str = "install it",
 ) -> str:
     """What the command printed. Raises CommandError; nothing of the command is left running then."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**20,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise CommandError(f"the command {argv[0]!r} is not installed (or not in PATH): {cure}") from error
-    except OSError as error:
-        raise CommandError(f"the command {argv[0]!r} cannot be run: {error.strerror}") from error
+    process = _start(argv, cure)
+    code = None
     try:
         async with asyncio.timeout(timeout):
-            output, complaint = await asyncio.gather(_read(process.stdout, max_output), _read(process.stderr, max_output))
-            code = await process.wait()
+            output, complaint = await _outputs(process, max_output)
+            code = await _exit_code(process)
     except TimeoutError as error:
         raise CommandError(f"{argv[0]!r} did not end within {timeout:g} s and was stopped") from error
     except OverflowError as error:
         raise CommandError(f"{argv[0]!r} printed more than {max_output} bytes and was stopped") from error
     finally:
-        await _end(process)
+        if code is None:
+            _kill(process)
+        for pipe in filter(None, (process.stdout, process.stderr)):
+            pipe.close()
     if code not in exits:
         said = " ".join(complaint.decode(errors="replace").split())[:_STDERR_SHOWN]
         raise CommandError(f"{argv[0]!r} ended with exit code {code}{': ' if said else ''}{said}")
     return output.decode("utf-8", "replace")
 
 
-async def _read(pipe: asyncio.StreamReader | None, most: int) -> bytes:
-    assert pipe is not None  # noqa: S101  # both are pipes, see above
-    pieces, total = [], 0
-    while piece := await pipe.read(2**20):
-        total += len(piece)
-        if total > most:
-            raise OverflowError
-        pieces.append(piece)
-    return b"".join(pieces)
+def _start(argv: tuple[str, ...], cure: str) -> subprocess.Popen[bytes]:
+    """The command, started in a process group of its own.
+
+    Not by asyncio: there (Python 3.11) a task that is cancelled while it starts a process never ends.
+    """
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    try:
+        return subprocess.Popen(argv, stdin=nothing, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True)
+    except FileNotFoundError as error:
+        raise CommandError(f"the command {argv[0]!r} is not installed (or not in PATH): {cure}") from error
+    except OSError as error:
+        raise CommandError(f"the command {argv[0]!r} cannot be run: {error.strerror}") from error
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of the command and its children, and reap it."""
-    if process.returncode is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        await process.wait()
+async def _outputs(process: subprocess.Popen[bytes], most: int) -> list[bytes]:
+    """All that comes out of stdout and stderr; raises OverflowError where one is beyond so many bytes."""
+    loop, some = asyncio.get_running_loop(), asyncio.Event()
+    came = {pipe: bytearray() for pipe in (process.stdout, process.stderr) if pipe is not None}
+    waiting = set(came)
+    for pipe in came:
+        os.set_blocking(pipe.fileno(), False)
+        loop.add_reader(pipe, some.set)
+    try:
+        while waiting:
+            await some.wait()
+            some.clear()
+            for pipe in list(waiting):
+                piece = pipe.read(_CHUNK)  # None: nothing yet, empty: the end
+                came[pipe] += piece or b""
+                if len(came[pipe]) > most:
+                    raise OverflowError
+                if piece == b"":
+                    waiting.remove(pipe)
+                    loop.remove_reader(pipe)
+    finally:
+        for pipe in waiting:
+            loop.remove_reader(pipe)
+    return [bytes(each) for each in came.values()]
+
+
+async def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = os.pidfd_open(process.pid)
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+        return process.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the command and its children, and reap it. It may have ended before them: the group still has its number."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_REAPED)

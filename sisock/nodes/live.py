@@ -9,7 +9,18 @@ from typing import Any
 from sisock import reduction
 from sisock.frames import Answer, Field, Frame, Query, Timeline
 from sisock.nodes import health
-from sisock.nodes.base import RING, DataNode, NoData, Publish, Service, call, declared, description_of, name_of
+from sisock.nodes.base import (
+    RING,
+    DataNode,
+    NoData,
+    Publish,
+    Service,
+    call,
+    declared,
+    description_of,
+    name_of,
+    sentence,
+)
 from sisock.nodes.rows import Schema
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
@@ -42,14 +53,27 @@ class LiveService:
 
     kind = "live"
 
-    def __init__(self, node: LiveNode, *, ring: int = RING, clock: Callable[[], int] = time.time_ns) -> None:
-        """Remember `ring` bytes of samples; ask the clock for the time in ns since 1970."""
+    def __init__(
+        self,
+        node: LiveNode,
+        *,
+        ring: int = RING,
+        clock: Callable[[], int] = time.time_ns,
+        patience: float = _PATIENCE,
+    ) -> None:
+        """Remember `ring` bytes of samples; ask the clock for the time in ns since 1970.
+
+        A `sample` that has not come back after `patience` seconds (or an interval) is told to be hanging.
+        """
         self.name, self.description = name_of(node), description_of(node)
-        if not node.interval > 0:
-            raise ValueError(f"{self.name}: an interval of {node.interval} s cannot be kept: give one above 0")
+        if not isinstance(node.interval, (int, float)) or not node.interval > 0:
+            raise ValueError(
+                f"{self.name}: an interval of {node.interval!r:.80} s cannot be kept: give a number above 0"
+            )
         self._node, self._clock = node, clock
+        self._patience = max(patience, node.interval)
         self._ring = Ring(ring)
-        self._schema = Schema(declared(node), lambda: node.fields)
+        self._schema = Schema(declared(node), lambda: declared(node))
         self._health = health.Health(clock)
         self._threads = Threads(self.name, most=1)
 
@@ -68,7 +92,7 @@ class LiveService:
         began = time.monotonic()
         attempt = asyncio.ensure_future(call(self._node.sample, run_in_thread=self._threads.run))
         try:
-            while not (await asyncio.wait({attempt}, timeout=max(_PATIENCE, self._node.interval)))[0]:
+            while not (await asyncio.wait({attempt}, timeout=self._patience))[0]:
                 took = time.monotonic() - began
                 self._report(publish, "failed", took, f"sample() has not come back for {took:.0f} s")
         finally:
@@ -76,26 +100,36 @@ class LiveService:
         self._take(attempt, began, publish)
 
     def _take(self, attempt: "asyncio.Future[Any]", began: float, publish: Publish) -> None:
+        frames, state, error = self._outcome(attempt)
+        for frame in frames:
+            publish(self._ring.append(frame))
+        self._report(publish, state, time.monotonic() - began, error)
+
+    def _outcome(self, attempt: "asyncio.Future[Any]") -> tuple[list[Frame], health.State, str | None]:
+        """The samples that the attempt brought, and the health that follows from it."""
         try:
             returned = attempt.result()
-        except NoData as none:
-            self._report(publish, "no data", time.monotonic() - began, str(none))
-        except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
-            self._report(publish, "failed", time.monotonic() - began, f"{type(error).__name__}: {error}")
-        else:
             if returned is None:
-                self._report(publish, "no data", time.monotonic() - began, "sample() returned nothing")
-                return
+                return [], "no data", "sample() returned nothing"
             frames, refused = self._schema.frames(returned, self._clock())
-            for frame in frames:
-                publish(self._ring.append(frame))
-            took = time.monotonic() - began
-            self._report(publish, "failed" if refused else "ok" if frames else "no data", took, refused)
+        except NoData as none:
+            return [], "no data", str(none)
+        except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
+            return [], "failed", sentence(error)
+        if refused:
+            return frames, "failed", refused
+        return (frames, "ok", None) if frames else ([], "no data", "sample() returned no values")
 
     def _report(self, publish: Publish, state: health.State, took: float, error: str | None = None) -> None:
         frame, changed = self._health.report(state, took, error)
         if changed:
-            log.log(logging.INFO if state == "ok" else logging.WARNING, "%s: %s%s", self.name, state, f": {error}" if error else "")
+            log.log(
+                logging.INFO if state == "ok" else logging.WARNING,
+                "%s: %s%s",
+                self.name,
+                state,
+                f": {error}" if error else "",
+            )
         publish(self._ring.append(frame))
 
     # answering
@@ -123,15 +157,20 @@ class LiveService:
                 frames.append(frame)
                 until[timeline] = min(query.end, int(frame.t[-1])) if len(frame) else None
         answer = reduction.answer(frames, query, until)
-        return Answer(answer.parts, answer.method, answer.bin, self._notices(frames, query.start))
+        return Answer(answer.parts, answer.method, answer.bin, self._notices(query))
 
     def _window(self, timeline: str, fields: list[str], query: Query) -> Frame:
         epoch, seq = query.since.get(timeline, ("", 0))
         return self._ring.window(timeline, fields, query.start, query.end, seq if epoch == self._ring.epoch else 0)
 
-    def _notices(self, frames: list[Frame], start: int) -> tuple[str, ...]:
-        gone = {frame.timeline: self._ring.first(frame.timeline) for frame in frames if frame.timeline in self._ring.dropped}
-        cut = [first for first in gone.values() if first is not None and start < first]
+    def _notices(self, query: Query) -> tuple[str, ...]:
+        """A sentence if the query reaches back to samples that had to go."""
+        fields = {**self._schema.fields, **health.FIELDS}
+        gone = {fields[name].timeline for name in query.fields if name in fields}.intersection(self._ring.dropped)
+        firsts = [first for timeline in gone if (first := self._ring.first(timeline)) is not None]
+        cut = [first for first in firsts if query.start < first]
+        if len(firsts) < len(gone):
+            return (f"{self.name} has no room for its samples: give it a larger ring",)
         if not cut:
             return ()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(min(cut) // NS))

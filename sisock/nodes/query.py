@@ -26,7 +26,7 @@ def parse_query(
         raise ValueError("get_data takes a list of field names first")
     if len(fields) > MOST_FIELDS:
         raise ValueError(f"{len(fields)} fields are too many for one call: ask for {MOST_FIELDS} at the most")
-    if reduce is not None and reduce not in METHODS:
+    if reduce is not None and (not isinstance(reduce, str) or reduce not in METHODS):
         raise ValueError(f"reduce={reduce!r:.80} is unknown: use one of {', '.join(METHODS)}")
     first, last = times.window(start, end, now)
     return Query(
@@ -57,5 +57,5 @@ def _since(value: Any) -> dict[str, tuple[str, int]]:
         if not isinstance(value, Mapping):
             raise TypeError
         return {str(name): (str(epoch), int(seq)) for name, (epoch, seq) in value.items()}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"since={value!r:.80} is not of the form {{timeline: [epoch, seq]}}") from error

@@ -4,62 +4,100 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-_Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
-
-
 _MOST_LOST = 64  # threads that may hang before no new ones take their places
+
+
+@dataclass(eq=False)
+class _Job:
+    """One call: what to do, and who waits for it."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Any]"
+    running: bool = False
+    lost: bool = False  # its caller has given up while it ran
 
 
 class Threads:
     """A few threads that run functions for coroutines; started when first needed.
 
-    A thread whose caller has given up counts as lost: another may take its place.
+    A thread whose caller has given up counts as lost: another takes its place, and it ends if it ever comes back.
     """
 
     def __init__(self, name: str, most: int) -> None:
         """Run at most `most` functions at a time; more wait in line."""
         self._name, self._most = name, most
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._threads = self._lost = 0
-        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._idle = self._working = self._lost = 0
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Return what the function returns, or raise what it raises."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._jobs.put((function, args, loop, future))
-        if not self._idle.acquire(blocking=False) and self._threads < self._most:
-            self._threads += 1
-            threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
+        job = _Job(function, args, loop, loop.create_future())
+        self._jobs.put(job)
+        self._see_to_threads()
         try:
-            return await future
+            return await job.future
         except asyncio.CancelledError:
-            if self._lost < _MOST_LOST:
-                self._lost += 1
-                self._most += 1
+            self._lose(job)
             raise
+
+    def _see_to_threads(self) -> None:
+        """Start a thread if more jobs wait than threads, and another one may be."""
+        with self._lock:
+            if self._jobs.qsize() <= self._idle or self._idle + self._working >= self._most:
+                return
+            self._idle += 1
+        threading.Thread(target=self._work, name=self._name, daemon=True).start()
+
+    def _lose(self, job: _Job) -> None:
+        with self._lock:
+            job.lost = job.running and self._lost < _MOST_LOST
+            self._lost += job.lost
+            self._working -= job.lost
+        self._see_to_threads()
 
     def _work(self) -> None:
         while True:
-            function, args, loop, future = self._jobs.get()
+            job = self._jobs.get()
+            with self._lock:
+                job.running = True
+                self._idle, self._working = self._idle - 1, self._working + 1
+            result, error = _done(job)
+            with self._lock:
+                job.running = False
+                if job.lost:
+                    self._lost -= 1
+                    return
+                self._idle, self._working = self._idle + 1, self._working - 1
             try:
-                result, error = function(*args), None
-            except BaseException as raised:  # noqa: BLE001  # whatever it is, it belongs to the caller
-                result, error = None, raised
-            self._idle.release()
-            try:
-                loop.call_soon_threadsafe(_settle, future, result, error)
+                job.loop.call_soon_threadsafe(_settle, job.future, result, error)
             except RuntimeError:
-                return  # the loop has ended meanwhile: nobody waits
+                continue  # the loop has ended meanwhile: nobody waits
 
 
-def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+def _done(job: _Job) -> tuple[Any, Exception | None]:
+    """What the function returned, and what it raised; nothing is done for a caller that has given up."""
+    if job.future.cancelled():
+        return None, None
+    try:
+        return job.function(*job.args), None
+    except StopIteration as error:  # no future can hold it
+        return None, RuntimeError(f"StopIteration raised: {error}")
+    except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to the caller
+        return None, error
+    except BaseException as error:  # noqa: BLE001  # sys.exit() and the like end no process from here
+        return None, RuntimeError(f"{type(error).__name__} raised: {error}")
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
     if future.done():
         return
-    if isinstance(error, (StopIteration, SystemExit, KeyboardInterrupt)):
-        error = RuntimeError(f"{type(error).__name__} raised: {error}")
     if error is not None:
         future.set_exception(error)
     else:
