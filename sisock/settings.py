@@ -70,7 +70,7 @@ def read(**given: Any) -> Settings:
         if value is not None:
             values[each.name] = _convert(each.name, value, type(each.default))
     if given:
-        raise ValueError(f"unknown setting {sorted(given)[0]!r}: see `sisock settings`")
+        raise ValueError(f"unknown setting {min(given)!r}: see `sisock settings`")
     return Settings(**values)
 
 

@@ -147,9 +147,9 @@ class Link:
         except TimeoutError as error:
             raise WampError("lost", f"it did not answer within {_HANDSHAKE:g} s") from error
         finally:
-            if not session.joining.done() or session.joining.exception():
-                if self._transport is not None:
-                    self._transport.abort()
+            joined = session.joining.done() and not session.joining.exception()
+            if not joined and self._transport is not None:
+                self._transport.abort()
         self._session = session
         return session
 
