@@ -72,7 +72,7 @@ def test_settings_shows_all_of_them_with_value_default_and_meaning() -> None:
         assert f"SISOCK_{each.name.upper()} " in shown
         assert each.comment, each.name
         assert each.comment in shown
-    assert re.search(r"SISOCK_RING +1000  \(default 8388608\)", shown)
+    assert re.search(r"SISOCK_RING +1000  \(default 6291456\)", shown)
 
 
 @pytest.mark.parametrize(

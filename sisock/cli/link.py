@@ -1,6 +1,6 @@
 """`sisock link`: another address of the page, to be opened once."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import click
 
@@ -21,12 +21,21 @@ def link(settings: Settings, valid: str) -> None:
       sisock link
       sisock link --valid 10m
     """
-    from sisock.keys import new_page_token
-
     if not (settings.state / "router").is_dir():
         raise Failure(
             f"{settings.state} is no router's state directory: run this on the router's machine, with its --state"
         )
     router = urlsplit(settings.url)
     scheme = "https" if router.scheme == "wss" else "http"
-    click.echo(f"{scheme}://{router.netloc}/#token={new_page_token(settings.state, parse_duration(valid))}")
+    click.echo(address(settings, f"{scheme}://{router.netloc}/", parse_duration(valid)))
+
+
+def address(settings: Settings, page: str, seconds: float) -> str:
+    """An address of the page that signs in once, within so many seconds."""
+    from sisock.keys import new_page_token
+
+    said = {"token": new_page_token(settings.state, seconds)}
+    for name in ("realm", "prefix"):  # the page knows the defaults
+        if getattr(settings, name) != getattr(Settings, name):
+            said[name] = getattr(settings, name)
+    return f"{page}#{urlencode(said)}"

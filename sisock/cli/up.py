@@ -13,6 +13,7 @@ import click
 
 from sisock import notify
 from sisock.cli.failures import Failure
+from sisock.cli.link import address
 from sisock.cli.options import with_settings
 from sisock.cli.screen import Screen
 from sisock.exits import Exit
@@ -94,11 +95,9 @@ def _check(supervisor: Supervisor, parts: list[Part], state: Path) -> None:
 
 def _tell_ready(settings: Settings, parts: list[Part], missing: list[str], screen: Screen, seconds: float) -> None:
     """Say that all is ready and where to look."""
-    from sisock.keys import new_page_token
-
     screen.line(f"ready in {seconds:.1f} s" + (f", without {', '.join(missing)}" if missing else ""))
     page = f"http://{host_and_port(settings.interface, settings.router_port)}/"
-    screen.line(f"  page      {page}#token={new_page_token(settings.state, TOKEN)}")
+    screen.line(f"  page      {address(settings, page, TOKEN)}")
     if any(part.name == "bridge" for part in parts):
         screen.line(f"  Grafana   http://{host_and_port(settings.interface, settings.bridge_port)}")
     screen.line(f"  logs      {_short(settings.state / 'logs')}")

@@ -11,8 +11,8 @@ from sisock.router.policy import rights
 HEADERS = {
     "Cache-Control": "no-cache",  # asks again after an update; unchanged files are not sent again
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-        "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",  # the address carries the token
     "X-Content-Type-Options": "nosniff",
