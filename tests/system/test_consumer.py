@@ -212,6 +212,7 @@ def test_without_async_in_a_notebook(fleet: Fleet) -> None:
 
 
 async def test_a_node_gone_for_good_says_so(fleet: Fleet, consumer: Consumer) -> None:
+    await consumer.nodes()  # joined from now on: it hears who goes
     with consumer.watching() as events:
         fleet.kill("secret")
         what, node = await asyncio.wait_for(events.get(), 10)
