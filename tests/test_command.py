@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -75,8 +77,7 @@ child = subprocess.Popen([sys.executable, "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"],
     stdout=subprocess.PIPE)
 child.stdout.readline()
-open(sys.argv[1] + ".part", "w").write(f"{os.getpid()} {child.pid}")
-os.rename(sys.argv[1] + ".part", sys.argv[1])
+open(sys.argv[1], "w").write(f"{os.getpid()} {child.pid}")
 if sys.argv[2] == "flood":
     while True:
         print("x" * 65536)
@@ -85,11 +86,11 @@ elif sys.argv[2] == "hang":
 """
 
 
-async def appears(path: Path) -> str:
-    async with asyncio.timeout(30):
-        while not path.exists():
-            await asyncio.sleep(0.01)
-    return path.read_text()
+@pytest.fixture
+def pids(tmp_path: Path) -> Path:
+    """A pipe into which a command writes who it is and who its children are."""
+    os.mkfifo(tmp_path / "pids")
+    return tmp_path / "pids"
 
 
 def gone(pids: str) -> bool:
@@ -99,10 +100,9 @@ def gone(pids: str) -> bool:
     return not alive
 
 
-async def test_a_command_that_hangs_is_killed_with_children_that_ignore_sigterm(tmp_path: Path):
-    pids = tmp_path / "pids"
+async def test_a_command_that_hangs_is_killed_with_children_that_ignore_sigterm(pids: Path):
     attempt = asyncio.ensure_future(run_command((sys.executable, "-c", CHILDREN, str(pids), "hang"), timeout=600))
-    noted = await appears(pids)
+    noted = await asyncio.to_thread(pids.read_text)
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attempt
@@ -114,8 +114,8 @@ async def test_a_command_that_takes_too_long_is_killed_and_told():
         await run_command(("sleep", "600"), timeout=0.1)
 
 
-async def test_a_flood_is_stopped_at_its_limit_with_the_children(tmp_path: Path):
-    pids = tmp_path / "pids"
+async def test_a_flood_is_stopped_at_its_limit_with_the_children(pids: Path):
+    noted = asyncio.ensure_future(asyncio.to_thread(pids.read_text))
     tracemalloc.start()
     try:
         with pytest.raises(CommandError, match=r"printed more than 1000000 bytes and was stopped"):
@@ -124,7 +124,7 @@ async def test_a_flood_is_stopped_at_its_limit_with_the_children(tmp_path: Path)
     finally:
         tracemalloc.stop()
     assert peak < 20_000_000
-    assert gone(pids.read_text())
+    assert gone(await noted)
 
 
 async def test_a_flood_of_complaints_is_stopped_too():
@@ -132,21 +132,20 @@ async def test_a_flood_of_complaints_is_stopped_too():
         await run_command(shell("yes >&2"), timeout=60, max_output=100_000)
 
 
-async def test_a_child_that_outlives_its_command_and_keeps_the_output_open_is_killed(tmp_path: Path):
-    pids = tmp_path / "pids"
-    script = f"sleep 600 & echo $! > {pids}; exit 0"
+async def test_a_child_that_outlives_its_command_and_keeps_the_output_open_is_killed(pids: Path):
+    noted = asyncio.ensure_future(asyncio.to_thread(pids.read_text))
     with pytest.raises(CommandError, match="did not end within"):
-        await run_command(shell(script), timeout=0.5)
-    assert gone(pids.read_text())
+        await run_command(shell(f"sleep 600 & echo $! > {pids}; exit 0"), timeout=0.5)
+    assert gone(await noted)
 
 
-async def test_a_child_that_left_for_a_session_of_its_own_keeps_nobody_waiting(tmp_path: Path):
-    pids = tmp_path / "pids"
-    script = f"setsid sh -c 'echo $$ > {pids}; exec sleep 600' & while [ ! -s {pids} ]; do :; done; exit 0"
+async def test_a_child_that_left_for_a_session_of_its_own_keeps_nobody_waiting(pids: Path):
+    noted = asyncio.ensure_future(asyncio.to_thread(pids.read_text))
+    script = f"setsid sh -c 'echo $$ > {pids}; exec sleep 600' & exit 0"
     with pytest.raises(CommandError, match="did not end within"):
         await asyncio.wait_for(run_command(shell(script), timeout=0.5), 30)
-    os.kill(int(pids.read_text()), 9)
-    assert gone(pids.read_text())
+    os.kill(int(await noted), signal.SIGKILL)
+    assert gone(await noted)
 
 
 async def test_no_file_is_left_open():
@@ -235,8 +234,6 @@ def test_an_argv_that_is_none_is_refused_with_an_example(argv):
 
 
 async def test_a_parser_that_hangs_keeps_no_other_node_waiting():
-    import threading
-
     hanging, release = threading.Event(), threading.Event()
 
     class Hanging(Words):
@@ -246,9 +243,7 @@ async def test_a_parser_that_hangs_keeps_no_other_node_waiting():
 
     stuck = asyncio.ensure_future(Hanging().service().run(lambda frame: None))
     try:
-        async with asyncio.timeout(30):
-            while not hanging.is_set():
-                await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(hanging.wait, 30)
         _, health = await first_state(Words())
         assert health["health.state"] == "ok"
     finally:
