@@ -77,13 +77,14 @@ class Schema:
                 continue
             known = self._known(name, refuse)
             timeline = known.timeline if known else "samples"
-            room -= len(value) if isinstance(value, str) else 0
-            if room < 0:
+            length = len(value) if isinstance(value, str) else 0
+            if length > room:
                 refuse(
                     f"{name!r:.80} has no room beside the other texts: {_LONGEST_ROW} characters a sample at the most"
                 )
             elif self._admit(name, one, timeline, refuse):
                 by_timeline.setdefault(timeline, {})[name] = one
+                room -= length
         t = np.array([now], np.int64)
         return [Frame(timeline, t, columns) for timeline, columns in by_timeline.items()]
 
