@@ -3,7 +3,7 @@
 LTTB: Steinarsson, "Downsampling Time Series for Visual Representation", 2013. M4: Jugel et al., VLDB 2014.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ _PROBES = 1001  # intervals looked at to know the usual one
 # what a node calls ------------------------------------------------------------------------------
 
 
-def answer(frames: Iterable[Frame], query: Query, finalized_until: dict[str, int | None]) -> Answer:
+def answer(frames: Iterable[Frame], query: Query, finalized_until: Mapping[str, int | None]) -> Answer:
     """Reduce frames (the query's window and fields only) as the query asks, and label the result.
 
     Frames may share a timeline; finalized_until is by timeline. Raises ValueError for an unknown reduction.

@@ -134,12 +134,12 @@ class ArchivedService:
     async def _read(self, name: str, field: Field, start: int, end: int) -> "Frame | _Nothing":
         """The samples of one field, or why there are none."""
         if start >= end:
-            return _frame(field.timeline, name, _EMPTY, _EMPTY)
+            return _frame(field, name, _EMPTY, _EMPTY)
         patience = asyncio.timeout(self._patience)
         try:
             async with patience:
                 returned = await call(self._node.read, name, start, end, run_in_thread=self._threads.run)
-            return _frame(field.timeline, name, *_two(returned)).between(start, end)
+            return _frame(field, name, *_two(returned)).between(start, end)
         except NoData as none:
             return _Nothing("no data", f"{name}: {none}")
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
@@ -173,7 +173,7 @@ def _two(returned: Any) -> tuple[Any, Any]:
     return returned[0], returned[1]
 
 
-def _frame(timeline: str, name: str, t: Any, values: Any) -> Frame:
+def _frame(field: Field, name: str, t: Any, values: Any) -> Frame:
     """What `read` returned as a frame in the order of time; of equal times all samples stay."""
     given, one = np.asarray(t), column(values)
     if given.dtype.kind not in "iu" and given.size:
@@ -181,17 +181,19 @@ def _frame(timeline: str, name: str, t: Any, values: Any) -> Frame:
     axis = np.ascontiguousarray(given, np.int64)
     if given.ndim != 1 or one.values.shape != axis.shape:
         raise ValueError(f"read() returned {axis.shape} times, but {one.values.shape} values")
-    frame = Frame(timeline, axis, {name: one})
+    if one.type != field.type and one.present().any():
+        raise TypeError(f"it is declared as a {field.type}, but a {one.type} came")
+    frame = Frame(field.timeline, axis, {name: one})
     return frame.rows(np.argsort(axis, kind="stable")) if (axis[1:] < axis[:-1]).any() else frame
 
 
-def _finalized(frames: list[Frame], end: int) -> dict[str, int | None]:
+def _finalized(frames: list[Frame], end: int) -> dict[str, int]:
     """For each timeline the time before which all of its frames are complete."""
-    until: dict[str, int | None] = {}
+    until: dict[str, int] = {}
     for frame in frames:
         if len(frame):
             last = min(int(frame.t[-1]), end)
-            until[frame.timeline] = min(until.get(frame.timeline, last) or 0, last)
+            until[frame.timeline] = min(until.get(frame.timeline, last), last)
     return until
 
 

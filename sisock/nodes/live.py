@@ -94,7 +94,7 @@ class LiveService:
         try:
             while not (await asyncio.wait({attempt}, timeout=self._patience))[0]:
                 took = time.monotonic() - began
-                self._report(publish, "failed", took, f"sample() has not come back for {took:.0f} s")
+                self._report(publish, "failed", took, f"sample() has not come back within {self._patience:g} s")
         finally:
             attempt.cancel()
         self._take(attempt, began, publish)
