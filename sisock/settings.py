@@ -1,11 +1,21 @@
 """Every setting with its default: the only reader of the environment."""
 
 import os
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sisock.uris import Uris
+
+_BOUNDS = {
+    "router_port": (1, 65535),
+    "bridge_port": (1, 65535),
+    "legacy_port": (0, 65535),
+    "bridge_workers": (1, 1000),
+    "message_limit": (2**16, 2**30),
+}
+_LEVELS = ("debug", "info", "warning", "error")
 
 
 def _state() -> Path:
@@ -75,10 +85,19 @@ def read(**given: Any) -> Settings:
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:
+    converted: Any
     try:
-        return kind(value)
-    except ValueError as error:
-        raise ValueError(f"SISOCK_{name.upper()}={value!r}: not a valid {kind.__name__}") from error
+        converted = Path(value).expanduser() if issubclass(kind, Path) else kind(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"SISOCK_{name.upper()}={value!r}: not a valid {kind.__name__.removeprefix('Posix').lower()}"
+        ) from error
+    least, most = _BOUNDS.get(name, (0, sys.maxsize))
+    if kind in (int, float) and not least <= converted <= most:
+        raise ValueError(f"SISOCK_{name.upper()}={value!r}: not a number from {least} to {most}")
+    if name == "log_level" and converted not in _LEVELS:
+        raise ValueError(f"SISOCK_{name.upper()}={value!r}: not one of {', '.join(_LEVELS)}")
+    return converted
 
 
 def environment(settings: Settings) -> dict[str, str]:

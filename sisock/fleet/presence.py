@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from sisock.uris import check_node
+
 MOST_AWAY = 10_000  # nodes remembered that are not there
 
 
@@ -105,7 +107,16 @@ class Presence:
             kept = json.loads(text)
             if kept["v"] != 1:
                 raise ValueError(f"version {kept['v']!r} of the hub's table is unknown here")
-            entries = [Entry(**each) for each in kept["nodes"]]
-        except (KeyError, TypeError) as error:
+            entries = [_sound(Entry(**each)) for each in kept["nodes"]]
+        except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"this is not the hub's table: {error!r}") from error
         self._entries = {entry.name: entry for entry in entries}
+
+
+def _sound(entry: Entry) -> Entry:
+    """The entry, if all in it is of its type; raises ValueError or TypeError."""
+    check_node(entry.name)
+    kinds = (str, str, int, int | None, str, dict)
+    if not all(isinstance(value, kind) for value, kind in zip(entry, kinds, strict=True)):
+        raise TypeError(f"{entry.name!r} is not as it was written")
+    return entry
