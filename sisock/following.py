@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 _MOST_FRAMES = 1000  # live frames that wait for a slow reader; what is dropped is asked for again
+_MOST_PAST = 10_000  # timelines and epochs that are over, remembered
 _OPEN_END = 9.2e9  # a time that is not reached: what comes while we ask belongs to the answer
 _POLL = 1.0  # seconds between questions to a node in the old way
 _RETRY = 1.0  # seconds before a node is asked again that did not answer
@@ -52,14 +53,19 @@ class Follower:
         """Follow these fields, or all."""
         self.fields = None if fields is None else frozenset(fields)
         self.since: dict[str, tuple[str, int]] = {}  # timeline -> epoch, sequence of the next sample
+        self._past: dict[tuple[str, str], int] = {}  # the same for epochs that are over
         self._until: dict[str, int] = {}  # timeline -> time of the last sample, for nodes without sequences
 
     def misses(self, frame: Frame) -> bool:
-        """True if samples lie between those seen and this frame."""
-        if frame.epoch is None or frame.seq is None:
+        """True if samples lie between those seen and this frame, and can still be asked for."""
+        if frame.epoch is None or frame.seq is None or (frame.timeline, frame.epoch) in self._past:
             return False
-        epoch, seen = self.since.get(frame.timeline, (frame.epoch, 0))
-        return frame.seq - len(frame) > (seen if epoch == frame.epoch else 0)
+        return frame.seq - len(frame) > self._seen(frame.timeline, frame.epoch)
+
+    def _seen(self, timeline: str, epoch: str) -> int:
+        """Sequence of the next sample of this epoch."""
+        current, seen = self.since.get(timeline, (epoch, 0))
+        return seen if current == epoch else self._past.get((timeline, epoch), 0)
 
     def take(self, frame: Frame) -> Frame | None:
         """What of the frame is new, with the fields followed only; None if there is nothing."""
@@ -70,11 +76,22 @@ class Follower:
 
     def _by_sequence(self, frame: Frame) -> Frame:
         assert frame.epoch is not None and frame.seq is not None  # noqa: PT018  # checked by the caller
-        epoch, seen = self.since.get(frame.timeline, (frame.epoch, 0))
-        known = seen if epoch == frame.epoch else 0
-        self.since[frame.timeline] = (frame.epoch, max(known, frame.seq))
+        key, known = (frame.timeline, frame.epoch), self._seen(frame.timeline, frame.epoch)
+        if key in self._past:  # a late frame from before the node was started again
+            self._past[key] = max(known, frame.seq)
+        else:
+            self._turn(frame.timeline, frame.epoch)
+            self.since[frame.timeline] = (frame.epoch, max(known, frame.seq))
         first = frame.seq - len(frame)
         return frame.rows(slice(min(max(0, known - first), len(frame)), None))
+
+    def _turn(self, timeline: str, epoch: str) -> None:
+        """Put the epoch before this one aside: what comes of it now is not to be taken for news."""
+        before, seen = self.since.get(timeline, (epoch, 0))
+        if before != epoch:
+            self._past[timeline, before] = seen
+            while len(self._past) > _MOST_PAST:
+                del self._past[next(iter(self._past))]
 
     def _by_time(self, frame: Frame) -> Frame:
         until = self._until.get(frame.timeline)

@@ -84,10 +84,9 @@ def read(**given: Any) -> Settings:
     return Settings(**values)
 
 
-def _convert(name: str, value: Any, kind: type) -> Any:
-    converted: Any
+def _convert(name: str, value: Any, kind: type[Any]) -> Any:
     try:
-        converted = Path(value).expanduser() if issubclass(kind, Path) else kind(value)
+        converted: Any = kind(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"SISOCK_{name.upper()}={value!r}: not a valid {kind.__name__.removeprefix('Posix').lower()}"
@@ -95,6 +94,8 @@ def _convert(name: str, value: Any, kind: type) -> Any:
     least, most = _BOUNDS.get(name, (0, sys.maxsize))
     if kind in (int, float) and not least <= converted <= most:
         raise ValueError(f"SISOCK_{name.upper()}={value!r}: not a number from {least} to {most}")
+    if issubclass(kind, Path):
+        return converted.expanduser()
     if name == "log_level" and converted not in _LEVELS:
         raise ValueError(f"SISOCK_{name.upper()}={value!r}: not one of {', '.join(_LEVELS)}")
     return converted
