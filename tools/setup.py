@@ -66,7 +66,7 @@ def _version(python: Path) -> str:
 def _install(lock: str) -> None:
     path = ROOT / "requirements" / f"{lock}.txt"
     packages = len(re.findall(r"^\S+==", path.read_text(), re.MULTILINE))
-    what = f"installing {packages} packages of {path.relative_to(ROOT)}"
+    what = f"installing {packages} {'package' if packages == 1 else 'packages'} of {path.relative_to(ROOT)}"
     _pip(what, "--no-deps", "--no-compile", "--require-hashes", "-r", str(path), of=packages)
 
 
