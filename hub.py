@@ -10,8 +10,8 @@ from typing import Any
 
 from sisock import keys, notify, program, settings
 from sisock.fleet.presence import Entry, Presence
+from sisock.fleet.rules import Policy, read_policy, visible
 from sisock.keys import files
-from sisock.router.rules import Policy, read_policy, visible
 from sisock.uris import check_node
 from sisock.wamp import Call, Link, WampError
 

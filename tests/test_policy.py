@@ -2,10 +2,10 @@ import json
 
 import pytest
 
+from sisock.fleet.rules import read_policy
 from sisock.keys.principals import policy_file
 from sisock.router.doors import host_allowed, hosts, origin_allowed, origins
 from sisock.router.policy import Rights, revoked
-from sisock.router.rules import read_policy
 from sisock.settings import Settings
 
 KEY, OTHER = "0" * 64, "1" * 64

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sisock.router.rules import Action, allows, read_policy, visible
+from sisock.fleet.rules import Action, allows, read_policy, visible
 from sisock.uris import Uris
 
 URIS = Uris("org.example")

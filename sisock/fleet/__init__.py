@@ -1,1 +1,1 @@
-"""The hub's logic, without a router."""
+"""The hub's logic, without a router: who is there, and who may do what."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from sisock.fleet.rules import Action, allows
 from sisock.router.policy import rights
-from sisock.router.rules import Action, allows
 
 
 def authorize(role: object, session: Any, uri: str, action: str, options: dict[str, Any]) -> dict[str, bool]:

@@ -4,9 +4,9 @@ import functools
 import json
 
 from sisock import settings
+from sisock.fleet.rules import Policy, read_policy
 from sisock.keys import Principal
 from sisock.keys.principals import policy_file, save_policy
-from sisock.router.rules import Policy, read_policy
 from sisock.settings import Settings
 
 
