@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sisock.testing import Client, Router, WampError, running_router
+from sisock.testing import Client, Refused, Router, running_router
 from sisock.testing.router import free_port
 
 REALM = "test_realm"
@@ -42,9 +42,9 @@ def legacy(router: Router) -> Client:
     return Client(url, serializer="json", ca=router.settings.state / "tls" / "router.pem")
 
 
-def refused(act, *args, **more) -> WampError:
+def refused(act, *args, **more) -> Refused:
     """The error with which the router refuses this."""
-    with pytest.raises(WampError) as caught:
+    with pytest.raises(Refused) as caught:
         act(*args, **more)
     return caught.value
 

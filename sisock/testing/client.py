@@ -32,7 +32,7 @@ class HandshakeRefused(Exception):
         self.status = status
 
 
-class WampError(Exception):
+class Refused(Exception):
     """An error or abort that came back: `uri`, and its arguments."""
 
     def __init__(self, uri: str, arguments: list[Any]) -> None:
@@ -78,7 +78,7 @@ class Client:
         self.socket.close()
 
     def join(self, realm: str, authid: str, key: Key) -> dict[str, Any]:
-        """Sign in with a key; return the welcome's details, or raise WampError."""
+        """Sign in with a key; return the welcome's details, or raise Refused."""
 
         def sign(extra: dict[str, Any]) -> str:
             signed = SigningKey(bytes.fromhex(key.private)).sign(bytes.fromhex(extra["challenge"]))
@@ -87,11 +87,11 @@ class Client:
         return self._join(realm, authid, "cryptosign", sign, {"pubkey": key.public})
 
     def join_with_token(self, realm: str, authid: str, token: str) -> dict[str, Any]:
-        """Sign in with a ticket; return the welcome's details, or raise WampError."""
+        """Sign in with a ticket; return the welcome's details, or raise Refused."""
         return self._join(realm, authid, "ticket", lambda _: token)
 
     def join_with_secret(self, realm: str, authid: str, secret: str) -> dict[str, Any]:
-        """Sign in by WAMP-CRA; return the welcome's details, or raise WampError."""
+        """Sign in by WAMP-CRA; return the welcome's details, or raise Refused."""
 
         def sign(extra: dict[str, Any]) -> str:
             digest = hmac.new(secret.encode(), extra["challenge"].encode(), hashlib.sha256).digest()
@@ -179,7 +179,7 @@ class Client:
             self.send([5, sign(answer[2]), {}])
             answer = self.receive()
         if answer[0] != 2:
-            raise WampError(answer[2], [answer[1].get("message")])
+            raise Refused(answer[2], [answer[1].get("message")])
         return {"session": answer[1], **answer[2]}
 
     def _ask(self, message: list[Any]) -> list[Any]:
@@ -189,7 +189,7 @@ class Client:
             if answer[0] == 36:
                 self.events.append(answer)
             elif answer[0] == 8:
-                raise WampError(answer[4], answer[5] if len(answer) > 5 else [])
+                raise Refused(answer[4], answer[5] if len(answer) > 5 else [])
             else:
                 return answer
 

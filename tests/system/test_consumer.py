@@ -14,7 +14,7 @@ from sisock.consumer import Consumer, Request
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer
 from sisock.settings import Settings, read
-from sisock.testing import WampError
+from sisock.testing import Refused
 from sisock.testing.router import free_port
 from tests.fleet import ARCHIVE, COUNTER, Fleet, running_fleet
 
@@ -132,7 +132,7 @@ def test_what_makes_no_query_is_refused_with_a_sentence(
     fleet: Fleet, arguments: Any, options: Any, sentence: str
 ) -> None:
     with fleet.router.client("cli") as client:
-        with pytest.raises(WampError) as refused:
+        with pytest.raises(Refused) as refused:
             client.call(fleet.settings.uris.node("archive", "get_data"), *arguments, **options)
         assert sentence in str(refused.value)
         assert "bad_request" in str(refused.value) or refused.value.uri.endswith("bad_request")
@@ -187,9 +187,9 @@ def test_the_hub_believes_the_router_and_not_the_argument(fleet: Fleet) -> None:
     uris = fleet.settings.uris
     with BlockingConsumer(fleet.settings) as consumer, fleet.router.client("counter") as forger:
         before = consumer.nodes()
-        with pytest.raises(WampError, match="may not be the data node 'ghost'"):
+        with pytest.raises(Refused, match="may not be the data node 'ghost'"):
             forger.call(uris.add, "ghost", "a ghost", 1)
-        with pytest.raises(WampError, match="cannot name a data node"):
+        with pytest.raises(Refused, match="cannot name a data node"):
             forger.call(uris.add, "a ghost", "a ghost", 1)
         assert forger.call(uris.add, "counter", "an impostor", 1) is False
         forger.call(uris.subtract, "archive", 1)

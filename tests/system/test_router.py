@@ -1,6 +1,5 @@
 """A real Crossbar with our parts in it: who gets in, and by which door."""
 
-import contextlib
 import time
 import urllib.error
 import urllib.request
@@ -10,27 +9,8 @@ import pytest
 
 from sisock.keys import ensure_key, new_page_token
 from sisock.router.notes import SENTENCE
-from sisock.testing import Client, HandshakeRefused, WampError
-from tests.laboratory import REALM, SECRET, laboratory, legacy, refused
-
-
-@pytest.fixture(scope="module")
-def router(tmp_path_factory):
-    with laboratory(tmp_path_factory.mktemp("router")) as running:
-        yield running
-
-
-@pytest.fixture
-def join(router):
-    """Join as a principal; every connection of the test ends with it."""
-    with contextlib.ExitStack() as stack:
-        yield lambda name: stack.enter_context(router.client(name))
-
-
-@pytest.fixture
-def uris(router):
-    return router.settings.uris
-
+from sisock.testing import Client, HandshakeRefused, Refused
+from tests.laboratory import REALM, SECRET, legacy, refused
 
 # who gets in
 
@@ -66,11 +46,11 @@ def test_every_refusal_is_the_same_for_whoever_is_outside(router):
     with Client(router.settings.url) as client:
         client.send([1, REALM, {"roles": {"caller": {}}}])  # anonymous
         answer = client.receive()
-        answers.append(WampError(answer[2], [answer[1]["message"]]))
+        answers.append(Refused(answer[2], [answer[1]["message"]]))
     with Client(router.settings.url) as client:
         client.send([1, REALM, {"roles": {"caller": {}}, "authmethods": ["cryptosign"], "authid": "x" * 100_000}])
         answer = client.receive()
-        answers.append(WampError(answer[2], [answer[1]["message"]]))
+        answers.append(Refused(answer[2], [answer[1]["message"]]))
     assert {(each.uri, *each.arguments) for each in answers} == {
         (router.settings.uris.error("not_authorized"), SENTENCE)
     }

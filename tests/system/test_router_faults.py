@@ -15,25 +15,7 @@ import pytest
 from sisock.keys import ensure_key, new_page_token
 from sisock.testing import Client, running_router
 from sisock.testing.client import CLOSE
-from tests.laboratory import PRINCIPALS, REALM, SECRET, laboratory, legacy, refused, round_trip, worker
-
-
-@pytest.fixture(scope="module")
-def router(tmp_path_factory):
-    with laboratory(tmp_path_factory.mktemp("router")) as running:
-        yield running
-
-
-@pytest.fixture
-def join(router):
-    """Join as a principal; every connection of the test ends with it."""
-    with contextlib.ExitStack() as stack:
-        yield lambda name: stack.enter_context(router.client(name))
-
-
-@pytest.fixture
-def uris(router):
-    return router.settings.uris
+from tests.laboratory import PRINCIPALS, REALM, SECRET, legacy, refused, round_trip, worker
 
 
 @pytest.fixture(scope="module", autouse=True)
