@@ -1,10 +1,12 @@
 """The real programs that tests speak to: which there are, how they are installed, and what a test does without."""
 
+import ctypes
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -15,15 +17,17 @@ PEERS = {  # program: its Debian package
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
+LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
 
 
 def need(program: str) -> str:
     """Path of the program; without it the test is skipped (fails under CI) with the line that installs it."""
     found = shutil.which(program)
-    if found:
+    missing = _missing([program])
+    if found and not missing:
         return found
-    sentence = f"{program} is not here: {_line([PEERS[program]])}"
+    sentence = f"{program} is not all here: {_line(missing)}"
     if CI:
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
@@ -31,7 +35,7 @@ def need(program: str) -> str:
 
 def main() -> int:
     """Install what is missing, as root or with sudo; otherwise print the line that would."""
-    packages = sorted(package for program, package in PEERS.items() if not shutil.which(program))
+    packages = _missing(PEERS)
     if not packages:
         return 0
     if not shutil.which("apt-get") or not _may_install():
@@ -43,6 +47,22 @@ def main() -> int:
     if done.returncode:
         print(f"{done.stdout[-2000:]}\napt could not install them: the tests that need them will be skipped")
     return done.returncode if CI else 0
+
+
+def _missing(programs: Iterable[str]) -> list[str]:
+    """Packages of the programs, and of what they need to be steered, that are not here."""
+    packages = [PEERS[program] for program in programs if not shutil.which(program)]
+    if "chromium" in programs and not _loads(LIBATOMIC[0]):
+        packages.append(LIBATOMIC[1])
+    return sorted(packages)
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _may_install() -> bool:

@@ -24,7 +24,7 @@ async def test_the_real_command_is_understood(peer: Callable[[str], str]):
     try:
         values = Sensors().parse(output)
     except NoData as none:
-        assert output.split() == ["{", "}"], none
+        assert output.split() in ([], ["{", "}"]), none
     else:
         assert any(value is not None for value in values.values())
 

@@ -103,7 +103,7 @@ def _admit(settings: Settings, node: "DataNode", public: str) -> None:
 def _announce(ready: "asyncio.Future[list[str]]") -> None:
     from sisock import notify
 
-    if not ready.cancelled():
+    if not ready.cancelled() and ready.exception() is None:  # until 3.11.4 a cancelled gather ended in an exception
         notify.ready(_status(ready.result()))
 
 
