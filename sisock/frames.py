@@ -46,6 +46,13 @@ class Column(NamedTuple):
         """The same column with only these rows (a slice, mask or indices)."""
         return Column(self.values[rows], None if self.missing is None else self.missing[rows])
 
+    def spread(self, rows: NDArray[np.intp], size: int) -> "Column":
+        """These values as those rows of a longer column, missing elsewhere. Shape (size,)."""
+        values, missing = np.zeros(size, self.values.dtype), np.ones(size, bool)
+        values[rows] = self.values
+        missing[rows] = False if self.missing is None else self.missing
+        return Column(values, missing if missing.any() else None)
+
     def present(self) -> NDArray[np.bool_]:
         """True where there is a value that can be drawn: not missing, not NaN. Shape (n,)."""
         there = ~np.isnan(self.values) if self.values.dtype.kind == "f" else np.ones(len(self.values), bool)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisock.bins import Grid, Rows, extremes, grid, statistics
-from sisock.frames import TEXT, Answer, Column, Frame, Part, Query, Times
+from sisock.frames import Answer, Column, Frame, Part, Query, Times
 from sisock.times import LAST
 from sisock.uris import JOINT
 
@@ -245,12 +245,5 @@ def _union(a: Times, b: Times) -> Times:
 
 def _spread(frame: Frame, t: Times) -> dict[str, Column]:
     """The columns on a longer axis, missing where the frame has no sample."""
-    at = np.searchsorted(t, frame.t) + np.arange(len(frame)) - np.searchsorted(frame.t, frame.t)
-    columns = {}
-    for name, column in frame.columns.items():
-        dtype = TEXT if column.type == "string" else column.values.dtype
-        values, missing = np.zeros(len(t), dtype), np.ones(len(t), bool)
-        values[at] = column.values
-        missing[at] = False if column.missing is None else column.missing
-        columns[name] = Column(values, missing if missing.any() else None)
-    return columns
+    rows = np.searchsorted(t, frame.t) + np.arange(len(frame)) - np.searchsorted(frame.t, frame.t)
+    return {name: column.spread(rows, len(t)) for name, column in frame.columns.items()}

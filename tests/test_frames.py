@@ -161,3 +161,14 @@ def test_an_answer_gives_the_series_of_a_field_or_an_empty_one():
     t, values = answer.series("a")
     assert (t.tolist(), values.values.tolist(), answer.samples) == ([1, 2], [3, 4], 7)
     assert [len(each) for each in (answer.series("b")[0], answer.series("b")[1].values)] == [0, 0]
+
+
+@given(st.integers(0, 8).flatmap(columns), st.data())
+def test_a_column_spread_over_a_longer_one_is_itself_there_and_missing_elsewhere(made, data):
+    size = len(made.values) + data.draw(st.integers(0, 5))
+    rows = np.array(data.draw(st.permutations(range(size)))[: len(made.values)], np.intp)
+    spread = made.spread(rows, size)
+    gone = np.zeros(size, bool) if spread.missing is None else spread.missing
+    assert same_column(Column(spread.values[rows]), Column(made.values))
+    assert gone[rows].tolist() == (np.zeros(len(rows), bool) if made.missing is None else made.missing).tolist()
+    assert (len(spread.values), gone.sum()) == (size, size - len(rows) + gone[rows].sum())

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sisock.cli.failures import Failure
 from sisock.errors import ConsumerError
@@ -59,7 +58,7 @@ async def fetch(consumer: "Consumer", wanted: Wanted, deadline: float) -> tuple[
 
 
 async def _series(consumer: "Consumer", node: str, names: Sequence[str], answer: Answer) -> list[Series]:
-    fields, _ = await consumer.fields(node)
+    fields, _ = await consumer.fields(node, 0, 0)
     for name in names:
         if name not in fields:
             raise Failure(f"{node} has no field {name!r}: `sisock ls {node}` lists them", Exit.UNKNOWN)
@@ -91,21 +90,13 @@ def side_by_side(series: Sequence[Series]) -> tuple[Times, list[Column]]:
     every = np.concatenate([each.t for each in series])
     if unique:
         times = np.unique(every)
-        return times, [_spread(each.column, np.searchsorted(times, each.t), len(times)) for each in series]
+        return times, [each.column.spread(np.searchsorted(times, each.t), len(times)) for each in series]
     order = np.argsort(every, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     ends = np.cumsum([len(each.t) for each in series])
     rows = [place[end - len(each.t) : end] for each, end in zip(series, ends, strict=True)]
-    return every[order], [_spread(each.column, at, len(every)) for each, at in zip(series, rows, strict=True)]
-
-
-def _spread(column: Column, rows: NDArray[np.intp], size: int) -> Column:
-    values = np.zeros(size, column.values.dtype)
-    missing = np.ones(size, bool)
-    values[rows] = column.values
-    missing[rows] = False if column.missing is None else column.missing
-    return Column(values, missing)
+    return every[order], [each.column.spread(at, len(every)) for each, at in zip(series, rows, strict=True)]
 
 
 def label(series: Sequence[Series]) -> str:
