@@ -11,7 +11,7 @@ import waitress  # type: ignore[import-untyped]  # it has no types
 
 from grafana_json.app import create_app
 from grafana_json.gate import make_gate
-from sisock import notify
+from sisock import interfaces, notify
 from sisock import settings as configuration
 from sisock.blocking import BlockingConsumer
 from sisock.exits import Exit
@@ -73,15 +73,14 @@ def serve(settings: Settings) -> int:
 
 def listen(settings: Settings) -> socket.socket:
     """A socket that listens where the settings say. Raises OSError where the port is taken."""
-    family = socket.AF_INET6 if ":" in settings.interface else socket.AF_INET
+    family = interfaces.family(settings.interface)
     return socket.create_server((settings.interface, settings.bridge_port), family=family, backlog=_BACKLOG)
 
 
 def check(settings: Settings) -> int:
     """Ask the running bridge how it is: Exit.OK, or Exit.NO_ANSWER after a sentence on stderr."""
     gate = make_gate(settings)
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-    host = everywhere.get(settings.interface, settings.interface)
+    host = interfaces.reachable(settings.interface)
     connection = http.client.HTTPConnection(host, settings.bridge_port, timeout=_PATIENCE)
     headers = {"Host": "localhost"} | ({"Authorization": f"Bearer {gate.token}"} if gate.token else {})
     try:

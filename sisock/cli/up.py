@@ -17,9 +17,10 @@ from sisock.cli.link import address
 from sisock.cli.options import with_settings
 from sisock.cli.screen import Screen
 from sisock.exits import Exit
+from sisock.interfaces import PortTaken, host_and_port
 from sisock.settings import Settings
 from sisock.supervisor import Part, Supervisor, plan
-from sisock.supervisor.parts import child_environment, host_and_port, words
+from sisock.supervisor.parts import child_environment, words
 from sisock.supervisor.state import InUseError, check_ports, held
 
 SETTLE = 60.0  # seconds in which everything shall be up
@@ -49,7 +50,7 @@ def up(settings: Settings, no_bridge: bool) -> None:
             _prepare(settings)
             (settings.state / "router.url").write_text(where + "\n")
             asyncio.run(_run(settings, parts))
-    except InUseError as error:
+    except (InUseError, PortTaken) as error:
         raise Failure(str(error)) from error
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sisock import shipped
+from sisock.interfaces import everywhere
 from sisock.router.certificate import certificate
 from sisock.router.doors import hosts, origins
 from sisock.settings import Settings
@@ -55,9 +56,8 @@ def _patterns(settings: Settings) -> list[str]:
 
     Where any address may be ours they let foreign pages by: sisock.router.connection has the last word.
     """
-    everywhere = settings.interface in ("", "0.0.0.0", "::")
     spelled = [re.sub(r"[\[\]]", "", each) for each in origins(settings)]
-    return [f"http://*:{settings.router_port}"] * everywhere + spelled
+    return [f"http://*:{settings.router_port}"] * everywhere(settings.interface) + spelled
 
 
 def _legacy(settings: Settings, web: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import ipaddress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from sisock.interfaces import bracketed, everywhere
 from sisock.settings import Settings
 
 _PORTS = {"http": 80, "https": 443}
@@ -20,13 +21,13 @@ class Origin(NamedTuple):
 def hosts(settings: Settings) -> list[str]:
     """Host names under which router and page may be addressed, without brackets and ports."""
     given = [each.strip().strip("[]").lower() for each in settings.hosts.split(",")]
-    own = [] if _everywhere(settings) else [settings.interface.lower()]
+    own = [] if everywhere(settings.interface) else [settings.interface.lower()]
     return list(dict.fromkeys(each for each in ["127.0.0.1", "localhost", "::1", *own, *given] if each))
 
 
 def origins(settings: Settings) -> list[str]:
     """Web origins whose pages may connect: the router's own page, and those configured."""
-    own = [f"http://{_bracketed(host)}:{settings.router_port}" for host in hosts(settings)]
+    own = [f"http://{bracketed(host)}:{settings.router_port}" for host in hosts(settings)]
     return own + [each.strip() for each in settings.origins.split(",") if each.strip()]
 
 
@@ -35,7 +36,7 @@ def host_allowed(settings: Settings, header: str | None) -> bool:
     host = _split(f"//{header}")[0] if header else None
     if not host:
         return False
-    return host in hosts(settings) or (_everywhere(settings) and _is_address(host))
+    return host in hosts(settings) or (everywhere(settings.interface) and _is_address(host))
 
 
 def origin_allowed(settings: Settings, header: str | None, host: str | None) -> bool:
@@ -66,17 +67,9 @@ def _split(text: str) -> tuple[str | None, int | None]:
     return parts.hostname, port
 
 
-def _everywhere(settings: Settings) -> bool:
-    return settings.interface in ("", "0.0.0.0", "::")
-
-
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
         return False
     return True
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sisock.interfaces import reachable
 from sisock.settings import Settings, environment
 
 
@@ -27,7 +28,7 @@ def plan(settings: Settings, *, bridge: bool = True) -> list[Part]:
 
     Raises ValueError with the cure if two would have the same name.
     """
-    router = (loopback(settings.interface), settings.router_port)
+    router = (reachable(settings.interface), settings.router_port)
     parts = [
         Part("router", _module("sisock.router"), 0, router, needed=True),
         Part("hub", _module("hub"), 1, needed=True),
@@ -49,17 +50,6 @@ def words(nodes: str) -> list[str]:
 def part_name(word: str) -> str:
     """How the part of a node is called: by the node's name, or by the name of its file."""
     return Path(word).stem if word.endswith(".py") else word
-
-
-def loopback(interface: str) -> str:
-    """Where this machine reaches what listens on the interface."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(interface, interface)
-
-
-def host_and_port(interface: str, port: int) -> str:
-    """The interface and port as they stand in an address that this machine can open."""
-    host = loopback(interface)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def child_environment(settings: Settings) -> Mapping[str, str]:

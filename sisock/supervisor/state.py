@@ -1,20 +1,18 @@
 """The state directory of one machine's sisock: ours alone, one supervisor at a time, nothing left of the last one."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from sisock.interfaces import check_free
 from sisock.settings import Settings
-from sisock.supervisor.parts import host_and_port
 
 
 class InUseError(Exception):
-    """The state directory or a port is taken; says by what, and the cure."""
+    """The state directory is taken, or a port twice; says by what, and the cure."""
 
 
 @contextlib.contextmanager
@@ -75,7 +73,7 @@ def _carries(process: Path, mark: bytes) -> bool:
 
 
 def check_ports(settings: Settings, *, bridge: bool) -> None:
-    """Raise InUseError with the cure if a port that we need is taken."""
+    """Raise PortTaken with the cure if a port that we need is taken, InUseError if two of ours are the same."""
     ports = {"router_port": settings.router_port} | ({"bridge_port": settings.bridge_port} if bridge else {})
     if settings.legacy_port:
         ports["legacy_port"] = settings.legacy_port
@@ -83,20 +81,5 @@ def check_ports(settings: Settings, *, bridge: bool) -> None:
         same = [other for other in ports if ports[other] == port]
         if len(same) > 1:
             raise InUseError(f"{' and '.join(same)} are both {port}: give each a port of its own")
-        _check(settings.interface, port, name)
-
-
-def _check(interface: str, port: int, name: str) -> None:
-    option = f"--{name.replace('_', '-')}" if name != "legacy_port" else "SISOCK_LEGACY_PORT"
-    family = socket.AF_INET6 if ":" in interface else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((interface, port))
-            trial.listen(1)
-        except OSError as error:
-            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-            where = host_and_port(interface, port)
-            raise InUseError(
-                f"the port {where} {why}: stop what listens there, or choose another with {option}"
-            ) from error
+        option = "SISOCK_LEGACY_PORT" if name == "legacy_port" else f"--{name.replace('_', '-')}"
+        check_free(settings.interface, port, option)

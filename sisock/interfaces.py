@@ -1,0 +1,50 @@
+"""The interfaces on which this machine listens: all of them or one, how it reaches them, and whether a port is free."""
+
+import errno
+import socket
+
+_EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # interfaces that are all there are: one to reach
+
+
+class PortTaken(OSError):
+    """A port cannot be listened on; says which, why, and the cure."""
+
+
+def everywhere(interface: str) -> bool:
+    """True if whoever listens there does so on every address of this machine."""
+    return interface in _EVERY
+
+
+def reachable(interface: str) -> str:
+    """The host under which this machine reaches what listens there."""
+    return _EVERY.get(interface, interface)
+
+
+def host_and_port(interface: str, port: int) -> str:
+    """The interface and port as they stand in an address that this machine can open."""
+    return f"{bracketed(reachable(interface))}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """The host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
+
+
+def family(interface: str) -> socket.AddressFamily:
+    """The family of sockets that can listen there."""
+    return socket.AF_INET6 if ":" in interface else socket.AF_INET
+
+
+def check_free(interface: str, port: int, option: str) -> None:
+    """Raise PortTaken if nobody can listen there now; the cure is to give another port with the option."""
+    with socket.socket(family(interface)) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((interface, port))
+            trial.listen(1)
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
+            where = host_and_port(interface, port)
+            raise PortTaken(
+                f"the port {where} {why}: stop what listens there, or choose another with {option}"
+            ) from error
