@@ -1,4 +1,5 @@
 import json
+import shutil
 import socket
 import ssl
 import stat
@@ -123,15 +124,63 @@ def test_what_is_written_is_private(settings):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_policy_kept_from_the_hub_stays_and_principals_here_come_first(settings):
-    kept = {"v": 1, "principals": {"far": {"role": "consumer", "keys": []}, "hub": {"role": "hub", "keys": []}}}
-    policy = settings.state / "router" / "policy.json"
-    policy.parent.mkdir()
-    policy.write_text(json.dumps(kept))
+FAR = {
+    "far": {"role": "consumer", "keys": []},
+    "hub": {"role": "hub", "keys": []},
+    "page": {"role": "consumer", "keys": [], "nodes": ["weather"]},
+}
+
+
+@pytest.fixture
+def policy(settings):
+    """The policy's file; it says what a hub once handed over."""
+    path = settings.state / "router" / "policy.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"v": 1, "principals": FAR}))
+    return path
+
+
+def principals_of(path):
+    return json.loads(path.read_text())["principals"]
+
+
+def test_a_router_on_its_own_keeps_what_its_hub_handed_over_and_what_lies_here_comes_first(settings, policy):
+    key = settings.state / "keys" / "hub.key"
+    public = ensure_key(settings.state, "hub").public
+    key.unlink()  # the hub is elsewhere; its principal is mounted
     prepare(settings)
-    principals = json.loads(policy.read_text())["principals"]
-    assert set(principals) == {"far", "hub", "page"}
-    assert principals["hub"]["keys"] == [ensure_key(settings.state, "hub").public]
+    assert set(principals_of(policy)) == {"far", "hub", "page"}
+    assert principals_of(policy)["hub"]["keys"] == [public]
+    assert principals_of(policy)["page"] == FAR["page"]
+
+
+@pytest.mark.parametrize("what", ["the hub's key", "further principals"])
+def test_where_the_principals_are_at_home_who_was_dismissed_does_not_come_back(settings, policy, what):
+    if what == "further principals":
+        (settings.state / "keys" / "hub.key").unlink()
+        ensure_principal(settings.state, "near", "consumer", None)
+    prepare(settings)
+    assert "far" not in principals_of(policy)
+    assert "nodes" not in principals_of(policy)["page"]
+
+
+def test_without_principals_the_policy_handed_over_is_all_there_is(settings, policy):
+    shutil.rmtree(settings.state / "principals")
+    prepare(settings)
+    assert principals_of(policy) == FAR
+
+
+def test_a_broken_policy_is_in_nobodys_way_where_the_principals_are_at_home(settings, policy):
+    policy.write_text("{")
+    prepare(settings)
+    assert principals_of(policy).keys() == {"hub", "page"}
+
+
+def test_a_broken_policy_is_named_elsewhere(settings, policy):
+    policy.write_text("{")
+    (settings.state / "principals" / "hub.json").unlink()
+    with pytest.raises(ValueError, match=r"policy\.json: .*: remove it, the hub hands over another"):
+        prepare(settings)
 
 
 def test_a_taken_port_is_one_sentence(settings):
@@ -141,8 +190,8 @@ def test_a_taken_port_is_one_sentence(settings):
         answer = start(settings)
     assert answer.returncode == 1
     assert answer.stderr == (
-        f"router: port {settings.router_port} on 127.0.0.1 cannot be had (Address already in use): "
-        "stop what uses it, or set another (--router-port)\n"
+        f"router: the port 127.0.0.1:{settings.router_port} is taken: "
+        "stop what listens there, or choose another with --router-port\n"
     )
 
 

@@ -1,18 +1,17 @@
 """`python -m sisock.router`: start Crossbar with the settings, or say in a sentence why not."""
 
-import contextlib
 import fcntl
 import importlib
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sisock import settings as configuration
 from sisock.exits import Exit
+from sisock.interfaces import check_free
 from sisock.keys import compile_policy, parse_policy
 from sisock.keys.files import private_folder, write
 from sisock.keys.principals import policy_file, save_policy
@@ -49,13 +48,13 @@ def main() -> NoReturn:
 def prepare(settings: Settings) -> Path:
     """Make everything ready in the state directory; return Crossbar's own folder there.
 
-    Raises ValueError with the cure where something is in the way.
+    Raises ValueError or OSError with the cure where something is in the way.
     """
     folder = private_folder(settings.state / "router")
     _alone(folder)
-    _free(settings, settings.router_port, "--router-port")
+    check_free(settings.interface, settings.router_port, "--router-port")
     if settings.legacy_port:
-        _free(settings, settings.legacy_port, "SISOCK_LEGACY_PORT")
+        check_free(settings.interface, settings.legacy_port, "SISOCK_LEGACY_PORT")
     _policy(settings)
     write(folder / "config.json", json.dumps(render(settings), indent=1))
     return folder
@@ -72,33 +71,41 @@ def _alone(folder: Path) -> None:
     (folder / "node.pid").unlink(missing_ok=True)  # of a router that was killed; its number may be another's by now
 
 
-def _free(settings: Settings, port: int, option: str) -> None:
-    family = socket.AF_INET6 if ":" in settings.interface else socket.AF_INET
-    with socket.socket(family) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((settings.interface, port))
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise ValueError(
-                f"port {port} on {settings.interface} cannot be had ({why}): stop what uses it, or set another ({option})"
-            ) from None
-
-
 def _policy(settings: Settings) -> None:
-    """Bring the kept policy up to date with the principals that are here; without a hub nothing would work."""
-    kept: dict[str, object] = {}
-    with contextlib.suppress(FileNotFoundError):
-        snapshot = json.loads(policy_file(settings.state).read_text(encoding="utf-8"))
-        parse_policy(snapshot)
-        kept = snapshot["principals"]
-    snapshot = {"v": 1, "principals": {**kept, **compile_policy(settings.state)["principals"]}}
+    """Leave the policy that this router starts with; without a hub nothing would work."""
+    snapshot = {"v": 1, "principals": _principals(settings.state)}
     if not any(each.role == "hub" for each in parse_policy(snapshot).values()):
         raise ValueError(
             f"no hub may sign in: `sisock up` makes its key, or put the hub's public key into "
             f"{settings.state / 'principals' / 'hub.json'}"
         )
     save_policy(settings.state, snapshot)
+
+
+def _principals(state: Path) -> dict[str, Any]:
+    """All principals: where they are at home those that lie here, elsewhere also those that the hub handed over.
+
+    They are at home where beside the hub's own there is its private key, or another principal.
+    """
+    principals: dict[str, Any] = compile_policy(state)["principals"]
+    here = {path.stem for path in (state / "principals").glob("*.json")}
+    if "hub" in here and (len(here) > 1 or (state / "keys" / "hub.key").exists()):
+        return principals
+    return {**principals, **_kept(state), **{name: principals[name] for name in here}}
+
+
+def _kept(state: Path) -> dict[str, Any]:
+    """The principals as the hub last handed them to this router, none if it never did."""
+    path = policy_file(state)
+    try:
+        snapshot = json.loads(path.read_text(encoding="utf-8"))
+        parse_policy(snapshot)
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: remove it, the hub hands over another") from error
+    principals: dict[str, Any] = snapshot["principals"]
+    return principals
 
 
 def _give_up(sentence: str) -> NoReturn:
