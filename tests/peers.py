@@ -39,7 +39,7 @@ def main() -> int:
     if not packages:
         return 0
     if not shutil.which("apt-get") or not _may_install():
-        print(f"some tests will be skipped; to run them too: {_line(packages)}")
+        print(f"some tests {'need what is not here' if CI else 'will be skipped'}; to run them: {_line(packages)}")
         return int(CI)
     print(f"installing {', '.join(packages)} by apt", flush=True)
     command = ["sh", "-ec", _line(packages)]
