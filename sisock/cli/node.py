@@ -62,31 +62,43 @@ class _Hosting:
     async def run(self) -> None:
         """Serve all of them until cancelled, or until none is left."""
         ready = [asyncio.get_running_loop().create_future() for _ in self._nodes]
-        served = [asyncio.create_task(self._serve(each, at)) for each, at in zip(self._nodes, ready, strict=True)]
-        announcing = asyncio.gather(*ready)
-        announcing.add_done_callback(_announce)
+        announcing = asyncio.create_task(_announce(ready))
         try:
-            await asyncio.gather(*served)
+            await asyncio.gather(*map(self._serve, self._nodes, ready))
         finally:
             announcing.cancel()
 
     async def _serve(self, node: "DataNode", ready: "asyncio.Future[str]") -> None:
+        """Serve one until cancelled; whatever ends it is told in a sentence, and the others go on."""
         from sisock.keys import ensure_key
         from sisock.nodes.base import name_of
         from sisock.serving import NameTaken, serve
-        from sisock.wamp import WampError
 
-        name = name_of(node)
+        name = type(node).__name__
         try:
+            name = name_of(node)
             key = ensure_key(self._settings.state, name)
             log.info("%s: signs in with the public key %s", name, key.public)
             _admit(self._settings, node, key.public)
             await serve(node.service(ring=self._settings.ring), self._settings, key, ready)
-        except (NameTaken, WampError, ValueError, TypeError, OSError) as error:
+        except Exception as error:  # it may be an author's
             self.code = Exit.NAME_TAKEN if isinstance(error, NameTaken) else Exit.ERROR
-            log.error("%s: %s", name, error)
+            log.error("%s: %s", name, _why(error))
+            log.debug("%s: this is where", name, exc_info=error)
             if not ready.done():
                 ready.set_result("")
+
+
+def _why(error: Exception) -> str:
+    """What ended a node, as a sentence: ours are sentences already."""
+    from sisock.nodes.base import sentence
+    from sisock.serving import NameTaken
+    from sisock.wamp import WampError
+
+    if isinstance(error, ExceptionGroup):
+        return _why(error.exceptions[0])
+    ours = isinstance(error, (NameTaken, WampError, ValueError, TypeError, OSError))
+    return str(error) if ours and str(error) else sentence(error)
 
 
 def _admit(settings: Settings, node: "DataNode", public: str) -> None:
@@ -100,11 +112,13 @@ def _admit(settings: Settings, node: "DataNode", public: str) -> None:
         log.info("%s: not admitted here (%s): the router's keeper does it", name_of(node), error.strerror)
 
 
-def _announce(ready: "asyncio.Future[list[str]]") -> None:
+async def _announce(ready: "list[asyncio.Future[str]]") -> None:
+    """Say that this process is ready once each of its nodes is, or has failed; not where all have."""
     from sisock import notify
 
-    if not ready.cancelled() and ready.exception() is None:  # until 3.11.4 a cancelled gather ended in an exception
-        notify.ready(_status(ready.result()))
+    said = [await each for each in ready]
+    if any(said):
+        notify.ready(_status(said))
 
 
 def _status(said: list[str]) -> str:
