@@ -1,6 +1,8 @@
 """The hub: which data nodes are there, told to whoever asks. Run it as `python hub.py`, or `sisock hub`."""
 
 import asyncio
+import contextlib
+import json
 import logging
 import sys
 import time
@@ -33,6 +35,8 @@ class Hub:
         self._presence = Presence(time.time_ns, self._changed)
         self._left: deque[int] = deque(maxlen=_LEFT)
         self._dirty = asyncio.Event()
+        self._trouble = ""  # why the table cannot be kept
+        self._seen: frozenset[tuple[str, int, int]] = frozenset()  # the principals' files that the policy is made of
         self._policy: Policy = read_policy(keys.compile_policy(configured.state))
         self._link = Link(configured, "hub", keys.ensure_key(configured.state, "hub"), self._joined)
         if self._file.exists():
@@ -41,7 +45,7 @@ class Hub:
     def _recall(self) -> None:
         try:
             self._presence.load(self._file.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             log.warning("hub: starting with an empty table: %s: %s", self._file, error)
 
     async def run(self) -> None:
@@ -70,7 +74,7 @@ class Hub:
 
     async def _add(self, call: Call) -> bool:
         name, description, *_ = (*call.args, None, None)
-        info = call.kwargs.get("info")
+        info = _said(call.kwargs.get("info"))
         try:
             check_node(name)
         except ValueError as error:
@@ -84,11 +88,11 @@ class Hub:
         if holder not in (None, call.session):
             if not await self._has_procedures(name, call.session):
                 return False
-            self._gone(self._presence.leave(holder))
+            self._gone([self._presence[name]], "another session has its name now")
         if call.session in self._left:
             return False
         text = str(description or "")[:_LONGEST]
-        if self._presence.add(name, text, call.session, call.authid or "", info if isinstance(info, dict) else {}):
+        if self._presence.add(name, text, call.session, call.authid or "", info):
             self._tell(self._uris.added, self._presence[name])
         return True
 
@@ -108,7 +112,7 @@ class Hub:
     async def _subtract(self, call: Call) -> None:
         name = call.args[0] if call.args else None
         entry = self._presence.subtract(name, call.session) if isinstance(name, str) and call.session else None
-        self._gone([entry] if entry else [])
+        self._gone([entry] if entry else [], "it said goodbye")
 
     async def _get_data_node(self, call: Call) -> list[dict[str, str]]:
         return [entry.public for entry in self._presence.up() if self._may_see(call.authid, entry.name)]
@@ -124,15 +128,15 @@ class Hub:
 
     def _on_leave(self, session: Any, *_: Any) -> None:
         self._left.append(session)
-        self._gone(self._presence.leave(session))
+        self._gone(self._presence.leave(session), "its connection ended")
 
-    def _gone(self, entries: list[Entry]) -> None:
+    def _gone(self, entries: list[Entry], why: str) -> None:
         for entry in entries:
-            self._tell(self._uris.subtracted, entry)
+            self._tell(self._uris.subtracted, entry, why)
 
-    def _tell(self, topic: str, entry: Entry) -> None:
+    def _tell(self, topic: str, entry: Entry, why: str = "") -> None:
         """Publish that a node came or went, to those who may see it (and to the node's own principal)."""
-        log.info("hub: %s %s", entry.name, "added" if topic == self._uris.added else "subtracted")
+        log.info("hub: %s %s", entry.name, f"subtracted: {why}" if why else "added")
         allowed = None
         if entry.name in self._policy.sensitive:
             allowed = [name for name in self._policy.principals if self._may_see(name, entry.name)] + [entry.authid]
@@ -150,7 +154,7 @@ class Hub:
         found = await asyncio.gather(*(holder(each) for each in registrations))
         there = [each for each in found if each is not None and each[1] not in self._left]
         new, gone = self._presence.reconcile(there)
-        self._gone(gone)
+        self._gone(gone, "the router does not know it any more")
         for entry in new:
             self._tell(self._uris.added, entry)
 
@@ -180,32 +184,60 @@ class Hub:
             await self._dirty.wait()
             await asyncio.sleep(_SETTLE)
             self._dirty.clear()
-            files.write(self._file, self._presence.dump())
+            self._write_table()
             notify.status(f"{len(self._presence.up())} data nodes")
 
+    def _write_table(self) -> None:
+        """Keep the table for the next start; without a place for it the hub works on."""
+        trouble = ""
+        try:
+            files.write(self._file, self._presence.dump())
+        except OSError as error:
+            trouble = f"the table is not kept, a hub that starts again will not know who was there: {error}"
+        if trouble and trouble != self._trouble:
+            log.error("hub: %s", trouble)
+        self._trouble = trouble
+
     async def _watch_principals(self) -> None:
-        """Hand the router a new policy when somebody is admitted or dismissed; the folder's time tells."""
-        folder = self._settings.state / "principals"
-        seen = _changed_at(folder)
+        """Hand the router a new policy when somebody is admitted, changed or dismissed."""
         while True:
             await asyncio.sleep(_LOOK)
-            now = _changed_at(folder)
-            if now != seen and self._link.joined.is_set():
-                seen = now
-                await self._renew_policy()
+            if self._link.joined.is_set() and _stamps(self._settings.state / "principals") != self._seen:
+                try:
+                    await self._renew_policy()
+                except WampError as error:
+                    log.warning("hub: the router did not take the policy, once more in a moment: %s", error)
 
     async def _renew_policy(self) -> None:
+        """Compile the policy and hand it to the router; where a principal cannot be read it stays as it was."""
+        stamps = _stamps(self._settings.state / "principals")
         try:
             snapshot = keys.compile_policy(self._settings.state)
-            await self._link.call(self._uris.set_policy, snapshot)
-            self._policy = read_policy(snapshot)
-            log.info("hub: policy of %d principals handed to the router", len(self._policy.principals))
-        except (ValueError, WampError) as error:
+        except (OSError, ValueError) as error:
             log.error("hub: the policy stays as it was: %s", error)
+            self._seen = stamps
+            return
+        await self._link.call(self._uris.set_policy, snapshot)
+        self._policy, self._seen = read_policy(snapshot), stamps
+        log.info("hub: policy of %d principals handed to the router", len(self._policy.principals))
 
 
-def _changed_at(folder: Path) -> int:
-    return folder.stat().st_mtime_ns if folder.exists() else 0
+def _said(info: Any) -> dict[str, Any]:
+    """What a node says of itself, if it is a small table."""
+    try:
+        return info if isinstance(info, dict) and len(json.dumps(info)) <= _LONGEST else {}
+    except (TypeError, ValueError):
+        return {}
+
+
+def _stamps(folder: Path) -> frozenset[tuple[str, int, int]]:
+    """Name, time and size of each file: another set means that something has changed."""
+    found = set()
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):  # dismissed just now
+            about = path.stat()
+            found.add((path.name, about.st_mtime_ns, about.st_size))
+    return frozenset(found)
 
 
 def main() -> int:

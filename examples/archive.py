@@ -2,8 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sisock.frames import Field
-from sisock.nodes import ArchivedNode
+from sisock import ArchivedNode, Field
 
 
 class Rain(ArchivedNode):

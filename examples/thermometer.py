@@ -1,8 +1,7 @@
 import math
 import time
 
-from sisock.frames import Field
-from sisock.nodes import LiveNode
+from sisock import Field, LiveNode
 
 
 class Thermometer(LiveNode):

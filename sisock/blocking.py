@@ -14,6 +14,7 @@ from sisock.keys import Key
 from sisock.settings import Settings
 
 T = TypeVar("T")
+_PATIENCE = 2.0  # seconds for what was cancelled to end
 
 
 class BlockingConsumer:
@@ -24,7 +25,11 @@ class BlockingConsumer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"consumer-{name}", daemon=True)
         self._thread.start()
-        self._consumer: Consumer = self._do(self._start(settings, name, key))
+        try:
+            self._consumer = self._do(self._start(settings, name, key))
+        except BaseException:
+            self._stop()
+            raise
 
     async def _start(self, settings: Settings, name: str, key: Key | None) -> Consumer:
         return await Consumer(settings, name, key).__aenter__()
@@ -37,13 +42,45 @@ class BlockingConsumer:
 
     def close(self) -> None:
         """Leave the router and end the thread."""
-        self._do(self._consumer.__aexit__(None, None, None))
+        if not self._loop.is_closed():
+            self._do(self._end())
+            self._stop()
+
+    async def _end(self) -> None:
+        """Leave, and cancel whatever still goes on."""
+        await self._consumer.__aexit__(None, None, None)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=_PATIENCE)
+
+    def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        """Do it in the loop's thread; an interrupt (Ctrl-C) here ends it there."""
+        if self._loop.is_closed():
+            work.close()
+            raise ConsumerError("this consumer is closed: make another")
+        ended = threading.Event()
+
+        async def doing() -> T:
+            try:
+                return await work
+            finally:
+                ended.set()
+
+        future = asyncio.run_coroutine_threadsafe(doing(), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                ended.wait(_PATIENCE)
+            raise
 
     @property
     def connected(self) -> bool:
@@ -54,15 +91,27 @@ class BlockingConsumer:
         """As `Consumer.nodes`."""
         return self._do(self._consumer.nodes())
 
-    def fields(self, node: str, start: float = 1, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
+    def fields(self, node: str, start: float = 0, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """As `Consumer.fields`."""
         return self._do(self._consumer.fields(node, start, end))
 
     def data(
-        self, node: str, fields: Sequence[str], start: float = -3600.0, end: float = 0.0, **options: Any
+        self,
+        node: str,
+        fields: Sequence[str],
+        start: float = -3600.0,
+        end: float = 0.0,
+        *,
+        max_points: int | None = None,
+        reduce: str | None = None,
+        min_stride: float | None = None,
+        deadline: float | None = None,
     ) -> Answer:
         """As `Consumer.data`."""
-        return self._do(self._consumer.data(node, fields, start, end, **options))
+        asking = self._consumer.data(
+            node, fields, start, end, max_points=max_points, reduce=reduce, min_stride=min_stride, deadline=deadline
+        )
+        return self._do(asking)
 
     def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
         """As `Consumer.ask`."""
@@ -90,7 +139,8 @@ class BlockingConsumer:
             while True:
                 yield self._do(_next(source))
         finally:
-            self._do(source.aclose())
+            if not self._loop.is_closed():
+                self._do(source.aclose())
 
 
 async def _next(source: AsyncGenerator[T, None]) -> T:

@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
-from sisock import following, wire
+from sisock import following, reduction, wire
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.following import Inbox
 from sisock.frames import Answer, Field, Frame, Timeline
 from sisock.keys import Key, ensure_key
 from sisock.nodes import health
+from sisock.nodes.query import parse_query
 from sisock.settings import Settings
 from sisock.wamp import Link, WampError
 
@@ -27,6 +29,7 @@ __all__ = [
     "Request",
 ]
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 _MOST_EVENTS = 1000  # events kept for somebody who iterates slowly; the oldest go first
 
@@ -101,11 +104,14 @@ class Consumer:
     async def nodes(self) -> list[Node]:
         """The data nodes that are up or known to be away, by name. Raises NoHub."""
         listed = await self._ask_hub(self._uris.hub_nodes)
-        return [Node(**{key: node[key] for key in Node._fields}) for node in listed]
+        try:
+            return [Node(**{key: node[key] for key in Node._fields}) for node in listed]
+        except (TypeError, KeyError) as error:
+            raise ConsumerError(f"the hub's listing is not as docs/protocol.md says: {error!r:.200}") from error
 
-    async def fields(self, node: str, start: float = 1, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
-        """The fields of a node and its timelines, their intervals taken between two times."""
-        return wire.decode_fields(await self._ask(node, "get_fields", start, end))
+    async def fields(self, node: str, start: float = 0, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """The fields of a node and its timelines; their intervals are those between two times, null without samples."""
+        return _decoded(node, wire.decode_fields, await self._ask(node, "get_fields", start, end))
 
     async def data(
         self,
@@ -127,7 +133,10 @@ class Consumer:
         options = {"max_points": max_points, "reduce": reduce, "since": since}
         given = {name: value for name, value in options.items() if value is not None}
         if not await self.is_ours(node):
-            return await self._data_in_lists(node, list(fields), start, end, min_stride, deadline)
+            query = parse_query(
+                fields, start, end, min_stride, max_points=max_points, reduce=reduce, now=time.time_ns()
+            )
+            return reduction.reduce_answer(await self._data_in_lists(node, fields, start, end, deadline), query)
         parts: list[Any] = []
         last = await self._ask(
             node, "get_data", list(fields), start, end, min_stride,
@@ -137,16 +146,16 @@ class Consumer:
             raise ConsumerError(
                 f"the answer of {node} would be too large: ask for fewer fields, less time or max_points"
             )
-        return following.assemble([wire.decode_answer(part) for part in (*parts, last)])
+        return following.assemble([_decoded(node, wire.decode_answer, part) for part in (*parts, last)])
 
     async def _data_in_lists(
-        self, node: str, fields: list[str], start: float, end: float, min_stride: float | None, deadline: float | None
+        self, node: str, fields: Sequence[str], start: float, end: float, deadline: float | None
     ) -> Answer:
         known, _ = await self.fields(node)
-        lists = await self._ask(node, "get_data", fields, start, end, min_stride, deadline=deadline)
+        lists = await self._ask(node, "get_data", list(fields), start, end, deadline=deadline)
         if lists is False:
             raise ConsumerError(f"the answer of {node} would be too large: ask for fewer fields or less time")
-        return wire.from_lists(lists, known)
+        return _decoded(node, lambda coded: wire.from_lists(coded, known), lists)
 
     async def _ask(self, node: str, what: str, *args: Any, deadline: float | None = None, **options: Any) -> Any:
         await self._reach(deadline)
@@ -185,7 +194,7 @@ class Consumer:
         if self._link.joined.is_set():
             return
         if self._running is not None and self._running.done():
-            raise NoHub("this consumer is closed") from self._running.exception()
+            raise ConsumerError("this consumer is closed: make another") from self._running.exception()
         limit = self._settings.deadline if deadline is None else deadline
         try:
             await asyncio.wait_for(self._link.joined.wait(), limit)
@@ -206,8 +215,6 @@ class Consumer:
                 return NoAnswer(f"{request.node} did not answer within {deadline:g} s")
             except ConsumerError as error:
                 return error
-            except wire.WireError as error:
-                return ConsumerError(f"{request.node}: {error}")
 
         return list(await asyncio.gather(*(one(request) for request in requests)))
 
@@ -262,3 +269,11 @@ class Consumer:
         """Call when the connection is lost; what comes back ends that."""
         self._link.lost.append(call)
         return lambda: self._link.lost.remove(call)
+
+
+def _decoded(node: str, decode: Callable[[Any], T], coded: Any) -> T:
+    """What a node sent; nonsense is an error that names the node."""
+    try:
+        return decode(coded)
+    except wire.WireError as error:
+        raise ConsumerError(f"{node} answers nonsense: {error}") from error

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
+from sisock.errors import NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer, Frame, concat
 
 if TYPE_CHECKING:
@@ -124,23 +124,20 @@ async def follow(
 async def _pushed(consumer: "Consumer", node: str, follower: Follower, beginning: float) -> AsyncGenerator[Frame, None]:
     """History, then live frames; gaps are asked for again. Ends when the link or the node is lost."""
     inbox: Inbox[Frame | None] = Inbox(_MOST_FRAMES)
-    unwatch = consumer.on_lost(lambda: inbox.put(None))
-    end = await consumer.subscribe(node, inbox.put)
-    gone = asyncio.ensure_future(_gone(consumer, node, inbox))
-    try:
+    async with contextlib.AsyncExitStack() as ends:
+        ends.callback(consumer.on_lost(lambda: inbox.put(None)))
+        ends.push_async_callback(await consumer.subscribe(node, inbox.put))
+        ends.callback(asyncio.ensure_future(_gone(consumer, node, inbox)).cancel)
         for frame in await _missed(consumer, node, follower, beginning):
             yield frame
         while (heard := await inbox.get()) is not None:
             if follower.misses(heard):
+                log.debug("%s: live frames were missed (%d dropped here): asked for again", node, inbox.dropped)
                 for frame in await _missed(consumer, node, follower, 1.0):
                     yield frame
             fresh = follower.take(heard)
             if fresh is not None:
                 yield fresh
-    finally:
-        gone.cancel()
-        unwatch()
-        await end()
 
 
 async def _gone(consumer: "Consumer", node: str, inbox: "Inbox[Frame | None]") -> None:
@@ -177,7 +174,7 @@ async def _until_there(consumer: "Consumer", node: str) -> None:
             try:
                 if any(each.name == node and each.state == "up" for each in await consumer.nodes()):
                     return
-            except ConsumerError as trouble:
+            except NoHub as trouble:
                 log.debug("%s: %s", node, trouble)
             with contextlib.suppress(TimeoutError):  # it may be the hub that is away, and tells nothing
                 await asyncio.wait_for(events.get(), _RETRY)

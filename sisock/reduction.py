@@ -48,6 +48,13 @@ def answer(frames: Iterable[Frame], query: Query, finalized_until: Mapping[str, 
     return Answer(merge(parts), label, bins.width if method in applied else None)
 
 
+def reduce_answer(whole: Answer, query: Query) -> Answer:
+    """Reduce an answer of a node that does not do so itself, and label it; its parts are raw."""
+    until = {part.of: part.finalized_until for part in whole.parts}
+    reduced = answer([part.points.only(query.fields) for part in whole.parts], query, until)
+    return Answer(reduced.parts, reduced.method, reduced.bin, (*whole.notices, *reduced.notices))
+
+
 def _binned(method: str) -> bool:
     return method in ("mean", "band")
 

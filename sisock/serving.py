@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import sisock
 from sisock import sizes, times, wire
@@ -14,7 +15,9 @@ from sisock.nodes.query import parse_query
 from sisock.settings import Settings
 from sisock.wamp import Call, Link, WampError
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
+MOST_PARTS = 64  # messages in which one answer may travel: it lies in memory as long
 
 
 class NameTaken(Exception):
@@ -44,17 +47,21 @@ class Serving:
 
     async def run(self) -> None:
         """Measure and serve until cancelled."""
+        link = asyncio.ensure_future(self.link.run())
+        work = asyncio.ensure_future(self._service.run(self._publish))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._service.run(self._publish))
-                tasks.create_task(self.link.run())
-        except* (NameTaken, WampError) as group:
-            raise group.exceptions[0] from None
+            ended, _ = await asyncio.wait({link, work}, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
+            work.cancel()
+            await asyncio.wait({work}, timeout=1)  # an author's code may take its time
             await self._leave()
+            link.cancel()
+            await asyncio.wait({link}, timeout=1)
 
     async def _leave(self) -> None:
-        """Tell the hub, so that nobody has to find out."""
+        """Send what is still to be sent and tell the hub, so that nobody has to find out."""
         if self.link.joined.is_set():
             try:
                 await self.link.call(self._uris.subtract, self._service.name, self.link.session_id, deadline=1)
@@ -119,11 +126,13 @@ class Serving:
     # answering
 
     async def _get_fields(self, call: Call) -> Any:
+        if len(call.args) != 2 or call.kwargs:
+            raise WampError("bad_request", "get_fields takes two times, start and end, in seconds")
         try:
-            start, end = times.window(*_two(*call.args), time.time_ns())
-            return wire.encode_fields(*await self._service.get_fields(start, end))
-        except (TypeError, ValueError) as error:
+            start, end = times.window(*call.args, time.time_ns())
+        except ValueError as error:
             raise WampError("bad_request", str(error)) from error
+        return wire.encode_fields(*await self._asked(self._service.get_fields(start, end)))
 
     async def _get_data(self, call: Call) -> Any:
         options = dict(call.kwargs)
@@ -132,10 +141,20 @@ class Serving:
             if columns not in ("list", "typed"):
                 raise ValueError(f"columns={columns!r:.80} is unknown: use 'list' or 'typed'")
             query = parse_query(*call.args, **options, now=time.time_ns())
-            answer = await self._service.get_data(query)
         except (TypeError, ValueError) as error:
             raise WampError("bad_request", str(error).removeprefix("parse_query() ")) from error
+        answer = await self._asked(self._service.get_data(query))
         return self._in_lists(answer, query.fields) if columns == "list" else self._typed(answer, call)
+
+    async def _asked(self, asking: Coroutine[Any, Any, T]) -> T:
+        """What the service answers; an error of its own is ours, not the caller's."""
+        try:
+            return await asking
+        except Exception as error:
+            log.exception("%s: a program error", self._service.name)
+            raise WampError(
+                "failed", f"{self._service.name} has a program error: {error!r:.200}; see its log"
+            ) from error
 
     def _in_lists(self, answer: Answer, fields: tuple[str, ...]) -> Any:
         return wire.to_lists(answer, fields) if sizes.size(answer, lists=fields) <= self.link.limit else False
@@ -148,6 +167,9 @@ class Serving:
             raise WampError("failed", str(error)) from error
         if ahead and call.progress is None:
             return False
+        if len(ahead) >= MOST_PARTS:
+            size = sizes.size(answer) // 2**20
+            raise WampError("failed", f"the answer would be {size} MiB: ask for less time, fewer fields or max_points")
         for part in ahead:
             assert call.progress is not None  # checked above
             call.progress(wire.encode_answer(part))
@@ -162,7 +184,3 @@ class Serving:
             if frame.timeline not in self._unpublished:
                 self._unpublished.add(frame.timeline)
                 log.warning("%s: not published: %s", self._service.name, error)
-
-
-def _two(start: Any = 1, end: Any = 0) -> tuple[Any, Any]:
-    return start, end

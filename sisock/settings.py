@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sisock.uris import Uris
 
@@ -98,7 +99,21 @@ def _convert(name: str, value: Any, kind: type[Any]) -> Any:
         return converted.expanduser()
     if name == "log_level" and converted not in _LEVELS:
         raise ValueError(f"SISOCK_{name.upper()}={value!r}: not one of {', '.join(_LEVELS)}")
+    if name == "router" and converted and not _is_address(converted):
+        raise ValueError(
+            f"SISOCK_ROUTER={value!r}: not a router's address, write ws://HOST:PORT/ws or wss://HOST:PORT/ws"
+        )
     return converted
+
+
+def _is_address(text: str) -> bool:
+    """True for what a client can connect to."""
+    try:
+        where = urlsplit(text)
+        sound = where.scheme in ("ws", "wss") and bool(where.hostname) and where.port != 0
+    except ValueError:  # its port, or an IPv6 address
+        return False
+    return sound and text.isprintable() and not set(text) & set(" #@")
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -62,10 +62,13 @@ class Link:
     def __init__(
         self, settings: Settings, name: str, key: Key, on_join: Callable[["Link"], Awaitable[None]] | None = None
     ) -> None:
-        """Join as `name`; call `on_join` after each joining, to offer and subscribe. What it raises ends `run`."""
+        """Join as `name`; call `on_join` after each joining, to offer and subscribe.
+
+        A WampError that it raises is told, and tried again after a while; anything else ends `run`.
+        """
         self.settings, self.name = settings, name
         self.joined = asyncio.Event()
-        self.unsent = 0  # live events dropped because the router did not take them
+        self.unsent = 0  # live events dropped since the router has been too slow for them
         self.trouble = "not connected yet"
         self.lost: list[Callable[[], None]] = []  # called when the link is lost
         self._key, self._on_join = key, on_join
@@ -80,35 +83,34 @@ class Link:
         delay = _FIRST_DELAY
         while not self._leaving:
             try:
-                session = await self._open()
+                session = await self._begin()
+                delay = _FIRST_DELAY
+                reason = await session.over
+                self._tell("" if self._leaving else reason)
             except (OSError, WampError) as error:
                 self._tell(f"cannot join the router at {self.settings.url}: {error}")
                 await asyncio.sleep(delay * random.uniform(0.5, 1))  # spreads many nodes
                 delay = min(_LAST_DELAY, delay * 2)
-                continue
-            delay = _FIRST_DELAY
-            self._tell("")
-            await self._live(session)
+            finally:
+                self._end()
 
-    async def _live(self, session: "_Session") -> None:
-        """Work in a session until it is over."""
-        try:
-            if self._on_join is not None:
-                await self._on_join(self)
-            self.joined.set()
-            reason = await session.over
-            self._tell("" if self._leaving else reason)
-        except WampError as error:
-            if error.kind != "lost":
-                raise
-            self._tell(str(error))
-        finally:
-            self.joined.clear()
-            self._session = None
-            for tell in list(self.lost):
-                tell()
-            if self._transport is not None:
-                self._transport.abort() if not session.over.done() else self._transport.close()
+    async def _begin(self) -> "_Session":
+        """Join, offer and subscribe."""
+        session = await self._open()
+        self._tell("")
+        if self._on_join is not None:
+            await self._on_join(self)
+        self.joined.set()
+        return session
+
+    def _end(self) -> None:
+        """Be joined no more, and say so."""
+        self.joined.clear()
+        self._session = None
+        if self._transport is not None:
+            self._transport.abort()
+        for tell in list(self.lost):
+            tell()
 
     def _tell(self, trouble: str) -> None:
         """Log what changed, once."""
@@ -222,8 +224,15 @@ class Link:
         if session is None or transport is None or not session.is_attached():
             return False
         if transport.get_write_buffer_size() > _MOST_UNSENT:
+            if not self.unsent:
+                log.warning(
+                    "%s: the router takes live frames too slowly: they are dropped until it has caught up", self.name
+                )
             self.unsent += 1
             return False
+        if self.unsent:
+            log.warning("%s: %d live frames were dropped; who follows asks for them again", self.name, self.unsent)
+            self.unsent = 0
         session.publish(uri, *args, options=None if eligible is None else PublishOptions(eligible_authid=eligible))
         return True
 

@@ -142,6 +142,22 @@ def test_a_new_consumer_reads_an_existing_node(fleet: Fleet, node: Program) -> N
         frames.close()
 
 
+def test_what_an_existing_node_answers_is_reduced_here_with_every_spike(fleet: Fleet, node: Program) -> None:
+    with BlockingConsumer(fleet.settings, "cli") as consumer:
+        frames = consumer.live("old", ["ramp"], last=60)
+        seen = 0
+        while seen < 20:
+            seen += len(next(frames))
+        frames.close()
+        whole = consumer.data("old", ["ramp"], -60)
+        reduced = consumer.data("old", ["ramp"], -60, max_points=6)
+    assert (whole.method, reduced.method) == ("raw", "minmax")
+    values = reduced.series("ramp")[1].values
+    assert len(values) <= 6
+    assert values.max() >= whole.series("ramp")[1].values.max()
+    assert reduced.samples >= 20
+
+
 def test_a_restarted_hub_still_has_the_existing_node_and_its_description(fleet: Fleet, node: Program) -> None:
     with BlockingConsumer(fleet.settings, "cli") as consumer:
         fleet.kill("hub")

@@ -197,6 +197,7 @@ async def test_a_node_that_is_ended_says_goodbye(fleet: Fleet, consumer: Consume
         what, node = await asyncio.wait_for(events.get(), 10)
     assert (what, node.name) == ("subtracted", "counter")
     assert fleet.processes["counter"].returncode == 0
+    assert fleet.log("hub").read_text().rstrip().endswith("counter subtracted: it said goodbye")
     fleet.node("counter")
     await answering(consumer)
 

@@ -1,0 +1,108 @@
+"""The link to the router: what ends it, and what does not."""
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from sisock.blocking import BlockingConsumer
+from sisock.consumer import Consumer
+from sisock.errors import ConsumerError
+from sisock.keys import ensure_key
+from sisock.serving import NameTaken
+from sisock.wamp import Link, WampError
+from tests.fleet import COUNTER, Fleet, running_fleet
+
+WITHIN = 20.0
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with running_fleet(tmp_path_factory.mktemp("link")) as fleet:
+        fleet.node("counter", COUNTER)
+        with BlockingConsumer(fleet.settings) as consumer:
+            live = consumer.live("counter", ["count"])
+            while True:
+                try:
+                    next(live)
+                    break
+                except ConsumerError:  # not there yet
+                    live = consumer.live("counter", ["count"])
+        yield fleet
+
+
+@pytest.mark.parametrize("kind", ["late", "canceled", "lost", "no_such_procedure", "not_authorized"])
+async def test_what_fails_while_joining_is_tried_again(fleet: Fleet, kind: str) -> None:
+    attempts = []
+
+    async def offer(link: Link) -> None:
+        attempts.append(link.session_id)
+        if len(attempts) == 1:
+            raise WampError(kind, "the router was stopped just now")
+
+    link = Link(fleet.settings, "cli", ensure_key(fleet.settings.state, "cli"), offer)
+    running = asyncio.ensure_future(link.run())
+    await asyncio.wait_for(link.joined.wait(), WITHIN)
+    assert len(set(attempts)) == 2
+    await link.leave()
+    await asyncio.wait_for(running, WITHIN)
+
+
+async def test_what_is_no_error_of_the_link_ends_it(fleet: Fleet) -> None:
+    async def offer(link: Link) -> None:
+        raise NameTaken("somebody else has it")
+
+    with pytest.raises(NameTaken):
+        await asyncio.wait_for(
+            Link(fleet.settings, "cli", ensure_key(fleet.settings.state, "cli"), offer).run(), WITHIN
+        )
+
+
+async def test_a_closed_consumer_says_so_and_its_live_frames_end(fleet: Fleet) -> None:
+    async with Consumer(fleet.settings) as consumer:
+        await consumer.nodes()
+    with pytest.raises(ConsumerError, match="closed"):
+        await consumer.nodes()
+    with pytest.raises(ConsumerError, match="closed"):
+        await anext(consumer.live("counter"))
+
+
+def test_an_interrupt_in_a_notebook_leaves_the_consumer_usable(fleet: Fleet) -> None:
+    with BlockingConsumer(fleet.settings) as consumer:
+        live = consumer.live("counter", ["count"], last=1)
+        next(live)
+        fleet.stop("counter")
+        timer = threading.Timer(1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        timer.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                list(live)  # for ever
+        finally:
+            fleet.resume("counter")
+            timer.join()
+        assert "counter" in {node.name for node in consumer.nodes()}
+
+
+def test_a_changed_principal_and_a_full_disk_do_not_trouble_the_hub(fleet: Fleet) -> None:
+    state = fleet.settings.state
+    table = state / "hub" / "nodes.json"
+    table.unlink(missing_ok=True)
+    table.mkdir()  # nothing can be written in its place
+    principal = state / "principals" / "bridge.json"
+    entry = json.loads(principal.read_text())
+    principal.write_text(json.dumps({**entry, "nodes": ["nothing"]}))  # in place: the folder's time stays
+    try:
+        with BlockingConsumer(fleet.settings, "bridge") as bridge:
+            seen = ["counter"]
+            while seen:
+                try:
+                    seen = [node.name for node in bridge.nodes()]
+                except ConsumerError:
+                    continue
+        assert fleet.processes["hub"].poll() is None
+    finally:
+        table.rmdir()
+        principal.write_text(json.dumps(entry))
