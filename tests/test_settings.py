@@ -63,6 +63,7 @@ def test_a_tilde_is_the_home_of_the_user(monkeypatch):
         ("router_port", "-1", "not a number from 1 to 65535"), ("bridge_port", "70000", "not a number from 1 to 65535"),
         ("deadline", "soon", "not a valid float"), ("deadline", "nan", "not a number from 0"), ("deadline", "inf", "not a number from 0"),
         ("ping_interval", "-2", "not a number from 0"), ("message_limit", "100", "not a number from 65536"),
+        ("legacy_port", "65536", "not a number from 0 to 65535"), ("router_port", "0", "not a number from 1 to 65535"),
         ("log_level", "loud", "not one of debug, info, warning, error"),
     ],
 )  # fmt: skip
@@ -70,6 +71,26 @@ def test_an_error_names_the_setting_as_it_is_set(monkeypatch, name, text, said):
     monkeypatch.setenv(f"SISOCK_{name.upper()}", text)
     with pytest.raises(ValueError, match=f"^SISOCK_{name.upper()}={text!r}: {said}"):
         settings.read()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "lab.example", "lab.example:8080", "http://lab.example/ws", "ws://", "ws:///ws", "ws://:8080/ws", "ws://[::1/ws",
+        "ws://lab.example:99999/ws", "ws://lab.example:0/ws", "ws://lab.example:http/ws", "ws://lab.example/ws#x",
+        "ws://lab example/ws", "ws://me@lab.example/ws", "ws://lab.example/\nws", "-",
+    ],
+)  # fmt: skip
+def test_a_router_s_address_that_nobody_can_connect_to_is_refused_with_the_cure(address):
+    with pytest.raises(
+        ValueError, match=r"^SISOCK_ROUTER='.*': not a router's address, write ws://HOST:PORT/ws or wss:"
+    ):
+        settings.read(router=address)
+
+
+@pytest.mark.parametrize("address", ["", "ws://127.0.0.1:8080/ws", "wss://lab.example/ws", "ws://[::1]:1/ws", "ws://a"])
+def test_a_sound_address_of_a_router_is_taken(address):
+    assert settings.read(router=address).router == address
 
 
 @pytest.mark.parametrize("value", [[], {}, object()])
