@@ -17,6 +17,7 @@ from sisock.settings import read
 from sisock.supervisor import Change, Part, Supervisor
 from sisock.supervisor.log import Log
 from sisock.supervisor.parts import child_environment
+from sisock.supervisor.process import Process
 
 ENV = child_environment(read())
 READY = "from sisock.notify import ready; import signal, sys, os, time; ready('2 fields')\n"
@@ -107,6 +108,33 @@ async def test_nobody_is_waited_for_once_a_needed_part_has_failed(folder: Path) 
     async with Supervisor([needed, part("node", "import signal; signal.pause()")], ENV, folder, Story()) as supervisor:
         assert await supervisor.settled(30) == ["router", "node"]
         assert supervisor.hopeless() == ["router"]
+
+
+async def test_part_that_cannot_be_started_is_told_once_and_tried_again_until_it_can(folder: Path) -> None:
+    story, program = Story(), folder / "program"
+    absent = Part("absent", (str(program),))
+    async with Supervisor([part("toy", READY + "signal.pause()"), absent], ENV, folder, story) as supervisor:
+        assert await supervisor.settled(20) == ["absent"]
+        down = await story.until("down")
+        assert (down.part, down.seconds) == ("absent", 0.2)
+        assert re.fullmatch(f"cannot be started: .*No such file or directory: '{program}'", down.text)
+        assert story.told.count(down) == 1
+        written = folder / "new"
+        written.write_text(f"#!{sys.executable}\n{READY}signal.pause()")
+        written.chmod(0o700)
+        written.rename(program)
+        await story.until("up", 2)
+        assert supervisor.missing() == []
+
+
+async def test_a_start_that_fails_leaves_no_file_open(folder: Path) -> None:
+    log = Log(folder / "toy.log")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(10):
+        with pytest.raises(FileNotFoundError):
+            Process(("/nowhere",), ENV, log)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    log.close()
 
 
 @pytest.mark.parametrize("code", [Exit.USAGE, Exit.NAME_TAKEN])

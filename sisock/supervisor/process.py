@@ -20,6 +20,7 @@ class Process:
     """A process in a session of its own. `ended` is done with its exit code (negative: the signal) once it is gone."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], log: Log) -> None:
+        """Start it. Raises OSError where that cannot be done."""
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = self._loop.create_future()
         self.started = time.monotonic()
@@ -36,6 +37,9 @@ class Process:
                 start_new_session=True,
                 preexec_fn=_die_with_us(),  # noqa: PLW1509  # it only calls prctl; this process has one thread
             )
+        except BaseException:
+            os.close(self._output)
+            raise
         finally:
             os.close(writing)
         self._loop.add_reader(self._output, self._read)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -83,6 +84,14 @@ class Supervisor:
                 kept.process.poll()
 
 
+class _Ended(NamedTuple):
+    """How a life of a part ended, after so many seconds, and whether another try at once is no use."""
+
+    why: str
+    age: float
+    no_use: bool = False
+
+
 class _Kept:
     """One part, started again whenever it dies."""
 
@@ -97,8 +106,7 @@ class _Kept:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self.process = Process(self.part.argv, self._env, self.log)
-        self._task = asyncio.create_task(self._keep(self.process))
+        self._task = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
         if self._task:
@@ -109,21 +117,30 @@ class _Kept:
         self._notify.close()
         self.log.close()
 
-    async def _keep(self, process: Process) -> None:
+    async def _keep(self) -> None:
         delay, failures = FIRST, 0
         while True:
-            code = await self._life(process)
+            ended = await self._live()
             failures = 0 if self.up else failures + 1
             self.up = False
-            if process.age > HEALTHY:
+            if ended.age > HEALTHY:
                 delay = FIRST
-            pause = HELD if code in NO_USE else delay
-            self._tell(Change(self.part.name, "held" if code in NO_USE else "down", _why(code, self.log.last), pause))
-            if code in NO_USE or failures >= TRIES:
+            pause = HELD if ended.no_use else delay
+            self._tell(Change(self.part.name, "held" if ended.no_use else "down", ended.why, pause))
+            if ended.no_use or failures >= TRIES:
                 self.settled.set()
             await asyncio.sleep(pause)
             delay = min(2 * delay, LAST)
-            self.process = process = Process(self.part.argv, self._env, self.log)
+
+    async def _live(self) -> "_Ended":
+        """Start the part and wait for its end; that it cannot be started is an end, too."""
+        try:
+            self.process = Process(self.part.argv, self._env, self.log)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.process = None
+            return _Ended(f"cannot be started: {error}", 0.0)
+        code = await self._end(self.process)
+        return _Ended(_why(code, self.log.last), self.process.age, no_use=code in NO_USE)
 
     def _tell(self, change: Change) -> None:
         """Report the change, unless it is the same trouble once more."""
@@ -131,7 +148,7 @@ class _Kept:
             self._report(change)
         self._told = change
 
-    async def _life(self, process: Process) -> int:
+    async def _end(self, process: Process) -> int:
         """Wait for the end of the process, and meanwhile for its port where it has one; its exit code."""
         port = asyncio.create_task(self._watch_port()) if self.part.port else None
         try:
