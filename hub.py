@@ -22,7 +22,7 @@ _LEFT = 10_000  # sessions remembered that are over
 _AT_ONCE = 64  # questions to the router under way at a time
 _SETTLE = 0.2  # seconds in which changes are gathered before they are written
 _LOOK = 1.0  # seconds between looks at the principals' folder
-_LONGEST = 10_000  # characters of a description
+_LONGEST = 1_000  # characters of a description, and of what a node says of itself
 
 
 class Hub:

@@ -13,7 +13,7 @@ from sisock.keys import Key
 from sisock.nodes.base import Service
 from sisock.nodes.query import parse_query
 from sisock.settings import Settings
-from sisock.wamp import Call, Link, WampError
+from sisock.wamp import Call, Handler, Link, WampError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -75,18 +75,18 @@ class Serving:
         name, uris = self._service.name, self._uris
         await link.subscribe(uris.subtracted, self._subtracted)
         await link.subscribe(uris.hub_started, self._hub_started)
-        for what, handler in (("get_fields", self._get_fields), ("get_data", self._get_data)):
-            await self._claim(link, uris.node(name, what), handler)
+        await self._claim(link, uris.node(name, "get_fields"), self._get_fields)
+        await self._claim(link, uris.node(name, "get_data"), self._get_data, sized=True)
         await self._announce()
 
-    async def _claim(self, link: Link, uri: str, handler: Any) -> None:
+    async def _claim(self, link: Link, uri: str, handler: Handler, *, sized: bool = False) -> None:
         """Register; a name that is taken may be our own of a moment ago, so wait until the router would know."""
         patience = self._settings.ping_interval + self._settings.ping_timeout + 1
         until = time.monotonic() + patience
         while True:
             self._freed.clear()
             try:
-                return await link.register(uri, handler)
+                return await link.register(uri, handler, sized=sized)
             except WampError as error:
                 if error.kind != "procedure_already_exists":
                     raise

@@ -19,7 +19,7 @@ from autobahn.asyncio.wamp import ApplicationSession  # noqa: E402
 from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
 from autobahn.wamp.cryptosign import CryptosignKey  # noqa: E402
 from autobahn.wamp.exception import ApplicationError, SerializationError, TransportLost  # noqa: E402
-from autobahn.wamp.serializer import CBORSerializer  # noqa: E402
+from autobahn.wamp.serializer import CBORObjectSerializer, CBORSerializer  # noqa: E402
 from autobahn.wamp.types import CallOptions, ComponentConfig, PublishOptions, RegisterOptions  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ txaio.set_global_log_level("error")  # what autobahn would tell of a lost link i
 _FIRST_DELAY, _LAST_DELAY = 0.1, 2.0  # seconds between attempts to join
 _HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
 _MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
+_ENCODER = CBORObjectSerializer()
 _MARGIN = 4096  # bytes of a message around what we put in
 
 
@@ -193,12 +194,15 @@ class Link:
         limit = self.settings.deadline if deadline is None else deadline
         return await self._do(limit, uri, lambda s: s.call(uri, *args, options=options, **kwargs))
 
-    async def register(self, uri: str, handler: Handler) -> None:
-        """Offer a procedure for the length of this session."""
+    async def register(self, uri: str, handler: Handler, *, sized: bool = False) -> None:
+        """Offer a procedure for the length of this session; `sized`: it sees to the size of its results itself."""
 
         async def endpoint(*args: Any, details: Any, **kwargs: Any) -> Any:
             try:
-                return await handler(Call(args, kwargs, details.caller, details.caller_authid, details.progress))
+                result = await handler(Call(args, kwargs, details.caller, details.caller_authid, details.progress))
+                if not sized and len(_ENCODER.serialize(result)) > self.limit:
+                    raise WampError("failed", f"{uri}: the answer is larger than a message may be ({self.limit} bytes)")
+                return result
             except WampError as error:
                 raise ApplicationError(self.settings.uris.error(error.kind), str(error)) from error
 

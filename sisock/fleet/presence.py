@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sisock.uris import check_node
 
-MOST_AWAY = 10_000  # nodes remembered that are not there
+MOST_AWAY = 2_000  # nodes remembered that are not there
 
 
 class Entry(NamedTuple):

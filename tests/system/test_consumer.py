@@ -50,11 +50,21 @@ class Odd(ArchivedNode):
         return t, [float("nan") for _ in t]
 '''
 
+WIDE = '''
+from sisock.frames import Field
+from sisock.nodes import ArchivedNode
+
+class Wide(ArchivedNode):
+    """Has many fields with long names."""
+
+    fields = {f"{number:05}" + "ü" * 190: Field("ü" * 900, units="ü" * 20) for number in range(9_000)}
+'''
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with running_fleet(
-        tmp_path_factory.mktemp("consumer"), {"secret": {"role": "data_node", "sensitive": True}}
+        tmp_path_factory.mktemp("consumer"), {"secret": {"role": "data_node", "sensitive": True}, "odd2": "data_node"}
     ) as fleet:
         for name, code in (("counter", COUNTER), ("archive", ARCHIVE), ("secret", SECRET), ("odd", ODD)):
             fleet.node(name, code)
@@ -234,3 +244,25 @@ async def test_a_key_that_is_not_admitted_is_told(fleet: Fleet) -> None:
     ) as consumer:
         with pytest.raises(ConsumerError, match="cannot join"):
             await consumer.nodes()
+
+
+def test_what_a_node_says_of_itself_cannot_harm_the_hub(fleet: Fleet) -> None:
+    uris = fleet.settings.uris
+    with fleet.router.client("counter") as odd:
+        for info in ({"x": b"bytes"}, {"x": "x" * 9_000_000}, {"x": float("nan")}, [1], "text"):
+            assert odd.call(uris.add, "counter", "x" * 100_000, 1, info=info) is False  # the true one has the name
+    with fleet.router.client("odd2") as odd:
+        assert odd.call(uris.add, "odd2", "x" * 100_000, 1, info={"x": b"bytes"}) is True
+        with BlockingConsumer(fleet.settings) as consumer:
+            listed = {node.name: node for node in consumer.nodes()}
+        assert listed["odd2"].info == {}
+        assert len(listed["odd2"].description) == 1000
+    assert fleet.processes["hub"].poll() is None
+
+
+def test_an_answer_that_no_message_holds_is_an_error_and_not_silence(fleet: Fleet) -> None:
+    fleet.node("wide", WIDE)
+    with BlockingConsumer(fleet.settings) as consumer:
+        wait_for(consumer, {"wide"})
+        with pytest.raises(ConsumerError, match="larger than a message may be"):
+            consumer.fields("wide")
