@@ -35,6 +35,7 @@ class Directory:
         self._due: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._listed_at: float | None = None
         self._trouble: ConsumerError | None = None
+        self._told: dict[str, str] = {}  # why a node's fields, or "" the listing, are not known, as it was last logged
         self._wanted = True  # a round of reading
         self._heard, self._read_up_to = 1, 0  # news of the hub, counted
         source.on_event(self._hear)
@@ -98,19 +99,26 @@ class Directory:
         with self._news:
             self._news.wait_for(lambda: self._wanted)
             self._wanted, latest = False, self._heard
-        due = self._list()
+        due = self._try_to_list()
         with self._news:
             self._news.wait_for(lambda: self._asking.isdisjoint(due), self._deadline)
             self._read_up_to = latest
             self._news.notify_all()
 
+    def _try_to_list(self) -> set[str]:
+        """As `_list`; none where the listing cannot be had: what is known stays."""
+        try:
+            due = self._list()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next listing may be sound
+            self._trouble = error if isinstance(error, ConsumerError) else ConsumerError(f"no listing: {error!r:.500}")
+            self._tell("", str(self._trouble))
+            return set()
+        self._tell("", "")
+        return due
+
     def _list(self) -> set[str]:
         """Read the listing; the nodes that are now asked for their fields: new, changed or long not asked."""
-        try:
-            nodes = {node.name: node for node in self._source.nodes()}
-        except ConsumerError as error:
-            self._trouble = error
-            return set()
+        nodes = {node.name: node for node in self._source.nodes()}
         for node in nodes.values():
             self.changes.add(Change(node.since, node.name, node.state, node.description))
         now = time.monotonic()
@@ -118,6 +126,7 @@ class Directory:
             self._nodes, self._listed_at = nodes, now
             self._fields = {name: fields for name, fields in self._fields.items() if name in nodes}
             self._asked_at = {name: at for name, at in self._asked_at.items() if name in nodes}
+            self._told = {name: why for name, why in self._told.items() if name in nodes or not name}
             up = {name for name, node in nodes.items() if node.state == "up"} - self._asking
             due = {name for name in up if now - self._asked_at.get(name, -_OLD) >= _OLD}
             self._asked_at.update(dict.fromkeys(due, now))
@@ -139,8 +148,18 @@ class Directory:
     def _read(self, node: str) -> Mapping[str, Field] | None:
         """The fields of a node; None if it does not tell: it keeps those it had, and panels say what is wrong."""
         try:
-            fields, _ = self._source.fields(node)
-        except (ConsumerError, ValueError) as error:
-            log.info("fields unknown node=%s why=%s", node, error)
+            fields, _ = self._source.fields(node, 0, 0)
+            read = dict(itertools.islice(fields.items(), _MOST_FIELDS))
+        except Exception as error:  # noqa: BLE001  # whatever it is, other nodes have fields, too
+            self._tell(node, str(error) if isinstance(error, ConsumerError) else f"{error!r:.500}")
             return None
-        return dict(itertools.islice(fields.items(), _MOST_FIELDS))
+        self._tell(node, "")
+        return read
+
+    def _tell(self, node: str, why: str) -> None:
+        """Log why the node's fields, or "" the listing, are not known, or that they are again; once per change."""
+        if self._told.get(node, "") != why:
+            self._told[node] = why
+            level = logging.WARNING if why else logging.INFO
+            what = f"fields of {node}" if node else "listing of nodes"
+            log.log(level, "%s %s", what, f"unknown: {why}" if why else "known again")

@@ -3,6 +3,7 @@
 import dataclasses
 import http.client
 import logging
+import os
 import signal
 import socket
 import sys
@@ -11,6 +12,7 @@ import waitress  # type: ignore[import-untyped]  # it has no types
 
 from grafana_json.app import create_app
 from grafana_json.gate import make_gate
+from grafana_json.watch import Watch
 from sisock import interfaces, notify
 from sisock import settings as configuration
 from sisock.blocking import BlockingConsumer
@@ -65,10 +67,12 @@ def serve(settings: Settings) -> int:
             channel_timeout=60,
             ident="sisock",
         )
+        watch = Watch(consumer, lambda: os.kill(os.getpid(), signal.SIGTERM))
         notify.ready(f"http://{settings.interface}:{settings.bridge_port}")
         server.run()
+        watch.stop()
         server.close()
-    return Exit.OK
+    return Exit.ERROR if watch.lost else Exit.OK
 
 
 def listen(settings: Settings) -> socket.socket:

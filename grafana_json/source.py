@@ -16,10 +16,10 @@ class Source(Protocol):
         """Whether there is a router."""
 
     def nodes(self) -> list[Node]:
-        """The nodes that are up or away. Raises NoHub."""
+        """The nodes that are up or away. Raises NoHub; another ConsumerError where there will never be one again."""
 
-    def fields(self, node: str) -> tuple[dict[str, Field], dict[str, Timeline]]:
-        """What a node has. Raises ConsumerError."""
+    def fields(self, node: str, start: float, end: float) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """What a node has, intervals taken between two times. Raises ConsumerError."""
 
     def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
         """Answers to several requests, asked at the same time, each within the deadline in seconds."""

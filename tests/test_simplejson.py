@@ -38,7 +38,7 @@ class Memory:
             raise NoHub("there is no router")
         return [Node(name, f"the {name}", "up", MONDAY * NS) for name in self.frames]
 
-    def fields(self, node):
+    def fields(self, node, start, end):
         if node in self.stopped:
             self.let_go.wait(5)
             raise NoAnswer(f"{node} did not answer within 5 s")
