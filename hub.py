@@ -1,25 +1,22 @@
 """The hub: which data nodes are there, told to whoever asks. Run it as `python hub.py`, or `sisock hub`."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import sys
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any
 
-from sisock import keys, notify, program, settings
+from sisock import keys, notify, program, registrations, settings
+from sisock.fleet.kept import KeptTable, Principals
 from sisock.fleet.presence import Entry, Presence
-from sisock.fleet.rules import Policy, read_policy, visible
-from sisock.keys import files
+from sisock.fleet.rules import Policy, may_offer, may_see, read_policy
 from sisock.uris import check_node
 from sisock.wamp import Call, Link, WampError
 
 log = logging.getLogger(__name__)
 _LEFT = 10_000  # sessions remembered that are over
-_AT_ONCE = 64  # questions to the router under way at a time
 _SETTLE = 0.2  # seconds in which changes are gathered before they are written
 _LOOK = 1.0  # seconds between looks at the principals' folder
 _LONGEST = 1_000  # characters of a description, and of what a node says of itself
@@ -31,22 +28,14 @@ class Hub:
     def __init__(self, configured: settings.Settings) -> None:
         """Begin with the table of before, if there is one."""
         self._settings, self._uris = configured, configured.uris
-        self._file = configured.state / "hub" / "nodes.json"
-        self._presence = Presence(time.time_ns, self._changed)
-        self._left: deque[int] = deque(maxlen=_LEFT)
         self._dirty = asyncio.Event()
-        self._trouble = ""  # why the table cannot be kept
-        self._seen: frozenset[tuple[str, int, int]] = frozenset()  # the principals' files that the policy is made of
+        self._presence = Presence(time.time_ns, self._dirty.set)
+        self._table = KeptTable(configured.state / "hub" / "nodes.json")
+        self._table.recall(self._presence)
+        self._principals = Principals(configured.state)
         self._policy: Policy = read_policy(keys.compile_policy(configured.state))
+        self._left: deque[int] = deque(maxlen=_LEFT)  # sessions that are over
         self._link = Link(configured, "hub", keys.ensure_key(configured.state, "hub"), self._joined)
-        if self._file.exists():
-            self._recall()
-
-    def _recall(self) -> None:
-        try:
-            self._presence.load(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            log.warning("hub: starting with an empty table: %s: %s", self._file, error)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -79,14 +68,14 @@ class Hub:
             check_node(name)
         except ValueError as error:
             raise WampError("bad_request", str(error)) from error
-        if not self._may_offer(call.authid, name) or call.session is None:
+        if not may_offer(self._policy, call.authid, name) or call.session is None:
             raise WampError(
                 "not_authorized",
                 f"{call.authid!r} may not be the data node {name!r}: admit it with `sisock principal add`",
             )
         holder = self._presence.holder(name)
         if holder not in (None, call.session):
-            if not await self._has_procedures(name, call.session):
+            if not await registrations.is_offered_by(self._link, name, call.session):
                 return False
             self._gone([self._presence[name]], "another session has its name now")
         if call.session in self._left:
@@ -96,32 +85,19 @@ class Hub:
             self._tell(self._uris.added, self._presence[name])
         return True
 
-    async def _has_procedures(self, name: str, session: int) -> bool:
-        """True if the router has that session for the node's `get_data`, whatever the table says."""
-        found = await self._link.call("wamp.registration.lookup", self._uris.node(name, "get_data"))
-        return found is not None and session in await self._link.call("wamp.registration.list_callees", found)
-
-    def _may_offer(self, authid: str | None, name: str) -> bool:
-        principal = self._policy.principals.get(authid or "")
-        return principal is not None and principal.role == "data_node" and name in principal.names
-
-    def _may_see(self, authid: str | None, name: str) -> bool:
-        principal = self._policy.principals.get(authid or "")
-        return principal is not None and principal.role != "data_node" and visible(self._policy, principal, name)
-
     async def _subtract(self, call: Call) -> None:
         name = call.args[0] if call.args else None
         entry = self._presence.subtract(name, call.session) if isinstance(name, str) and call.session else None
         self._gone([entry] if entry else [], "it said goodbye")
 
     async def _get_data_node(self, call: Call) -> list[dict[str, str]]:
-        return [entry.public for entry in self._presence.up() if self._may_see(call.authid, entry.name)]
+        return [entry.public for entry in self._presence.up() if may_see(self._policy, call.authid, entry.name)]
 
     async def _nodes(self, call: Call) -> list[dict[str, Any]]:
         return [
             entry.listed(sensitive=entry.name in self._policy.sensitive)
             for entry in self._presence
-            if self._may_see(call.authid, entry.name)
+            if may_see(self._policy, call.authid, entry.name)
         ]
 
     # what the router tells
@@ -139,44 +115,23 @@ class Hub:
         log.info("hub: %s %s", entry.name, f"subtracted: {why}" if why else "added")
         allowed = None
         if entry.name in self._policy.sensitive:
-            allowed = [name for name in self._policy.principals if self._may_see(name, entry.name)] + [entry.authid]
+            allowed = [name for name in self._policy.principals if may_see(self._policy, name, entry.name)] + [
+                entry.authid
+            ]
         self._link.publish(topic, entry.public, eligible=allowed)
 
     async def _rebuild(self) -> None:
         """Bring the table in line with the router's own: nodes need not know that the hub was away."""
-        registrations = (await self._link.call("wamp.registration.list"))["exact"]
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def holder(registration: int) -> tuple[str, int, str] | None:
-            async with limit:
-                return await self._holder(registration)
-
-        found = await asyncio.gather(*(holder(each) for each in registrations))
-        there = [each for each in found if each is not None and each[1] not in self._left]
+        found = await registrations.holders(self._link)
+        there = [
+            each for each in found if each.session not in self._left and may_offer(self._policy, each.authid, each.name)
+        ]
         new, gone = self._presence.reconcile(there)
         self._gone(gone, "the router does not know it any more")
         for entry in new:
             self._tell(self._uris.added, entry)
 
-    async def _holder(self, registration: int) -> tuple[str, int, str] | None:
-        """Name, session and authid of the node that has this registration; None if it is no node's, or just gone."""
-        call = self._link.call
-        try:
-            match = self._uris.nodes_of_existing.fullmatch((await call("wamp.registration.get", registration))["uri"])
-            sessions = await call("wamp.registration.list_callees", registration) if match else []
-            if not match or not sessions:
-                return None
-            authid = (await call("wamp.session.get", sessions[0]))["authid"]
-        except WampError as error:
-            if error.kind == "lost":
-                raise
-            return None
-        return (match[1], sessions[0], authid) if self._may_offer(authid, match[1]) else None
-
     # what is kept
-
-    def _changed(self) -> None:
-        self._dirty.set()
 
     async def _keep_table(self) -> None:
         """Write the table after changes."""
@@ -184,41 +139,26 @@ class Hub:
             await self._dirty.wait()
             await asyncio.sleep(_SETTLE)
             self._dirty.clear()
-            self._write_table()
+            self._table.write(self._presence)
             notify.status(f"{len(self._presence.up())} data nodes")
-
-    def _write_table(self) -> None:
-        """Keep the table for the next start; without a place for it the hub works on."""
-        trouble = ""
-        try:
-            files.write(self._file, self._presence.dump())
-        except OSError as error:
-            trouble = f"the table is not kept, a hub that starts again will not know who was there: {error}"
-        if trouble and trouble != self._trouble:
-            log.error("hub: %s", trouble)
-        self._trouble = trouble
 
     async def _watch_principals(self) -> None:
         """Hand the router a new policy when somebody is admitted, changed or dismissed."""
         while True:
             await asyncio.sleep(_LOOK)
-            if self._link.joined.is_set() and _stamps(self._settings.state / "principals") != self._seen:
+            if self._link.joined.is_set() and self._principals.changed():
                 try:
                     await self._renew_policy()
                 except WampError as error:
                     log.warning("hub: the router did not take the policy, once more in a moment: %s", error)
 
     async def _renew_policy(self) -> None:
-        """Compile the policy and hand it to the router; where a principal cannot be read it stays as it was."""
-        stamps = _stamps(self._settings.state / "principals")
-        try:
-            snapshot = keys.compile_policy(self._settings.state)
-        except (OSError, ValueError) as error:
-            log.error("hub: the policy stays as it was: %s", error)
-            self._seen = stamps
+        snapshot, stamps = self._principals.read()
+        if snapshot is None:
             return
         await self._link.call(self._uris.set_policy, snapshot)
-        self._policy, self._seen = read_policy(snapshot), stamps
+        self._policy = read_policy(snapshot)
+        self._principals.taken(stamps)
         log.info("hub: policy of %d principals handed to the router", len(self._policy.principals))
 
 
@@ -228,16 +168,6 @@ def _said(info: Any) -> dict[str, Any]:
         return info if isinstance(info, dict) and len(json.dumps(info)) <= _LONGEST else {}
     except (TypeError, ValueError):
         return {}
-
-
-def _stamps(folder: Path) -> frozenset[tuple[str, int, int]]:
-    """Name, time and size of each file: another set means that something has changed."""
-    found = set()
-    for path in folder.glob("*.json"):
-        with contextlib.suppress(FileNotFoundError):  # dismissed just now
-            about = path.stat()
-            found.add((path.name, about.st_mtime_ns, about.st_size))
-    return frozenset(found)
 
 
 def main() -> int:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from sisock import following, reduction, wire
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
-from sisock.following import Inbox
 from sisock.frames import Answer, Field, Frame, Timeline
+from sisock.inbox import Inbox
 from sisock.keys import Key, ensure_key
+from sisock.listing import Node
 from sisock.nodes import health
 from sisock.nodes.query import parse_query
 from sisock.settings import Settings
@@ -32,17 +33,6 @@ __all__ = [
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 _MOST_EVENTS = 1000  # events kept for somebody who iterates slowly; the oldest go first
-
-
-class Node(NamedTuple):
-    """A data node as the hub lists it; `since` is int64 ns: for how long it has been up or away."""
-
-    name: str
-    description: str
-    state: str = "up"
-    since: int = 0
-    sensitive: bool = False
-    info: dict[str, Any] = {}  # noqa: RUF012  # never changed in place
 
 
 class Request(NamedTuple):
@@ -146,7 +136,7 @@ class Consumer:
             raise ConsumerError(
                 f"the answer of {node} would be too large: ask for fewer fields, less time or max_points"
             )
-        return following.assemble([_decoded(node, wire.decode_answer, part) for part in (*parts, last)])
+        return wire.assemble([_decoded(node, wire.decode_answer, part) for part in (*parts, last)])
 
     async def _data_in_lists(
         self, node: str, fields: Sequence[str], start: float, end: float, deadline: float | None

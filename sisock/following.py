@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from sisock.errors import NoAnswer, NodeAway, NodeUnknown, NoHub
-from sisock.frames import Answer, Frame, concat
+from sisock.frames import Answer, Field, Frame, Timeline
+from sisock.inbox import Inbox
+from sisock.listing import Node
 
-if TYPE_CHECKING:
-    from sisock.consumer import Consumer
-
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 _MOST_FRAMES = 1000  # live frames that wait for a slow reader; what is dropped is asked for again
 _MOST_PAST = 10_000  # timelines and epochs that are over, remembered
@@ -22,28 +20,37 @@ _POLL = 1.0  # seconds between questions to a node in the old way
 _RETRY = 1.0  # seconds before a node is asked again that did not answer
 
 
-class Inbox(Generic[T]):
-    """What has come and waits to be read, up to a number; the oldest goes first and is counted."""
+class Source(Protocol):
+    """What following needs of a consumer."""
 
-    def __init__(self, most: int) -> None:
-        """Hold at most so many."""
-        self._waiting: deque[T] = deque(maxlen=most)
-        self._some = asyncio.Event()
-        self.dropped = 0
+    async def nodes(self) -> list[Node]:
+        """Which nodes there are."""
 
-    def put(self, item: T) -> None:
-        """Add one."""
-        self.dropped += len(self._waiting) == self._waiting.maxlen
-        self._waiting.append(item)
-        self._some.set()
+    async def fields(self, node: str, start: float = 0, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """What a node has."""
 
-    async def get(self) -> T:
-        """The oldest; waits for one."""
-        await self._some.wait()
-        item = self._waiting.popleft()
-        if not self._waiting:
-            self._some.clear()
-        return item
+    async def data(
+        self,
+        node: str,
+        fields: Sequence[str],
+        start: float = ...,
+        end: float = ...,
+        *,
+        since: dict[str, tuple[str, int]] | None = None,
+    ) -> Answer:
+        """Samples of before."""
+
+    async def subscribe(self, node: str, heard: Callable[[Frame], None]) -> Callable[[], Awaitable[None]]:
+        """Live frames, at most once."""
+
+    async def is_ours(self, node: str) -> bool:
+        """Whether the node has live frames."""
+
+    def watching(self) -> AbstractContextManager[Inbox[tuple[str, Node]]]:
+        """Nodes as they come and go."""
+
+    def on_lost(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Tell when the connection is lost."""
 
 
 class Follower:
@@ -101,9 +108,7 @@ class Follower:
         return fresh
 
 
-async def follow(
-    consumer: "Consumer", node: str, fields: Sequence[str] | None, last: float
-) -> AsyncGenerator[Frame, None]:
+async def follow(consumer: Source, node: str, fields: Sequence[str] | None, last: float) -> AsyncGenerator[Frame, None]:
     """Frames of the node: those of the `last` seconds, then live ones, through every interruption."""
     follower = Follower(fields)
     beginning = -last
@@ -121,7 +126,7 @@ async def follow(
         await _until_there(consumer, node)
 
 
-async def _pushed(consumer: "Consumer", node: str, follower: Follower, beginning: float) -> AsyncGenerator[Frame, None]:
+async def _pushed(consumer: Source, node: str, follower: Follower, beginning: float) -> AsyncGenerator[Frame, None]:
     """History, then live frames; gaps are asked for again. Ends when the link or the node is lost."""
     inbox: Inbox[Frame | None] = Inbox(_MOST_FRAMES)
     async with contextlib.AsyncExitStack() as ends:
@@ -140,7 +145,7 @@ async def _pushed(consumer: "Consumer", node: str, follower: Follower, beginning
                 yield fresh
 
 
-async def _gone(consumer: "Consumer", node: str, inbox: "Inbox[Frame | None]") -> None:
+async def _gone(consumer: Source, node: str, inbox: "Inbox[Frame | None]") -> None:
     """Put an end into the inbox when the node is subtracted."""
     with consumer.watching() as events:
         while True:
@@ -149,7 +154,7 @@ async def _gone(consumer: "Consumer", node: str, inbox: "Inbox[Frame | None]") -
                 inbox.put(None)
 
 
-async def _missed(consumer: "Consumer", node: str, follower: Follower, beginning: float) -> list[Frame]:
+async def _missed(consumer: Source, node: str, follower: Follower, beginning: float) -> list[Frame]:
     """What the node has from `beginning` on that was not seen."""
     known, _ = await consumer.fields(node, 0, 0)
     wanted = [name for name in known if follower.fields is None or name in follower.fields]
@@ -158,7 +163,7 @@ async def _missed(consumer: "Consumer", node: str, follower: Follower, beginning
     return [frame for frame in fresh if frame is not None]
 
 
-async def _polled(consumer: "Consumer", node: str, follower: Follower, beginning: float) -> AsyncGenerator[Frame, None]:
+async def _polled(consumer: Source, node: str, follower: Follower, beginning: float) -> AsyncGenerator[Frame, None]:
     """Frames of a node in the old way, which has to be asked again and again."""
     while True:
         for frame in await _missed(consumer, node, follower, beginning):
@@ -167,7 +172,7 @@ async def _polled(consumer: "Consumer", node: str, follower: Follower, beginning
         beginning = -60.0
 
 
-async def _until_there(consumer: "Consumer", node: str) -> None:
+async def _until_there(consumer: Source, node: str) -> None:
     """Wait until the node can be asked (again)."""
     with consumer.watching() as events:
         while True:
@@ -178,16 +183,3 @@ async def _until_there(consumer: "Consumer", node: str) -> None:
                 log.debug("%s: %s", node, trouble)
             with contextlib.suppress(TimeoutError):  # it may be the hub that is away, and tells nothing
                 await asyncio.wait_for(events.get(), _RETRY)
-
-
-def assemble(parts: Sequence[Answer]) -> Answer:
-    """One answer of the parts in which a large one travelled: rows of the same axis one after the other."""
-    if len(parts) == 1:
-        return parts[0]
-    axes: dict[str, list[Frame]] = {}
-    for answer in parts:
-        for part in answer.parts:
-            axes.setdefault(part.points.timeline, []).append(part.points)
-    last = {part.points.timeline: part for answer in parts for part in answer.parts}
-    whole = tuple(last[key]._replace(points=concat(frames)) for key, frames in axes.items())
-    return Answer(whole, parts[-1].method, parts[-1].bin, parts[-1].notices)

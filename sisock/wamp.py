@@ -200,11 +200,12 @@ class Link:
         async def endpoint(*args: Any, details: Any, **kwargs: Any) -> Any:
             try:
                 result = await handler(Call(args, kwargs, details.caller, details.caller_authid, details.progress))
-                if not sized and len(_ENCODER.serialize(result)) > self.limit:
-                    raise WampError("failed", f"{uri}: the answer is larger than a message may be ({self.limit} bytes)")
-                return result
             except WampError as error:
                 raise ApplicationError(self.settings.uris.error(error.kind), str(error)) from error
+            if not sized and len(_ENCODER.serialize(result)) > self.limit:
+                sentence = f"{uri}: the answer is larger than a message may be ({self.limit} bytes)"
+                raise ApplicationError(self.settings.uris.error("failed"), sentence)
+            return result
 
         options = RegisterOptions(details_arg="details")
         await self._do(self.settings.deadline, uri, lambda s: s.register(endpoint, uri, options=options))

@@ -1,13 +1,13 @@
 """Frames and answers <-> what travels (docs/protocol.md): typed columns for ours, lists for existing callers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.frames import TEXT, Answer, Column, Field, Frame, Part, Timeline, Times
+from sisock.frames import TEXT, Answer, Column, Field, Frame, Part, Timeline, Times, concat
 from sisock.times import NS
 
 VERSION = 1
@@ -123,6 +123,19 @@ def _decode_part(points: Frame, axis: Mapping[str, Any]) -> Part:
     finalized = axis["finalized_until"]
     gaps = tuple((int(a), int(b)) for a, b in axis["gaps"])
     return Part(points, str(axis["of"]), None if finalized is None else int(finalized), int(axis["samples"]), gaps)
+
+
+def assemble(parts: Sequence[Answer]) -> Answer:
+    """One answer of the parts in which a large one travelled: rows of the same axis one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    axes: dict[str, list[Frame]] = {}
+    for answer in parts:
+        for part in answer.parts:
+            axes.setdefault(part.points.timeline, []).append(part.points)
+    last = {part.points.timeline: part for answer in parts for part in answer.parts}
+    whole = tuple(last[key]._replace(points=concat(frames)) for key, frames in axes.items())
+    return Answer(whole, parts[-1].method, parts[-1].bin, parts[-1].notices)
 
 
 def encode_frame(frame: Frame) -> dict[str, Any]:

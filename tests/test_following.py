@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from sisock.following import Follower, Inbox, assemble
+from sisock.following import Follower
 from sisock.frames import Answer, Column, Frame, Part, column
+from sisock.inbox import Inbox
 from sisock.sizes import split
 from sisock.store.ring import Ring
 from sisock.times import FIRST, LAST
+from sisock.wire import assemble
 from tests.made import same_frame
 
 

@@ -68,6 +68,18 @@ def visible(policy: Policy, principal: Principal, name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in principal.nodes)
 
 
+def may_see(policy: Policy, authid: str | None, name: str) -> bool:
+    """Whether whoever is signed in by this name may list, ask and follow that data node."""
+    principal = policy.principals.get(authid or "")
+    return principal is not None and principal.role != "data_node" and visible(policy, principal, name)
+
+
+def may_offer(policy: Policy, authid: str | None, name: str) -> bool:
+    """Whether whoever is signed in by this name may be that data node."""
+    principal = policy.principals.get(authid or "")
+    return principal is not None and principal.role == "data_node" and name in principal.names
+
+
 class _Node(NamedTuple):
     """The part of a data node that a URI means, if it means one."""
 

@@ -1,0 +1,31 @@
+"""What has come and waits to be read."""
+
+import asyncio
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Inbox(Generic[T]):
+    """What has come and waits to be read, up to a number; the oldest goes first and is counted."""
+
+    def __init__(self, most: int) -> None:
+        """Hold at most so many."""
+        self._waiting: deque[T] = deque(maxlen=most)
+        self._some = asyncio.Event()
+        self.dropped = 0
+
+    def put(self, item: T) -> None:
+        """Add one."""
+        self.dropped += len(self._waiting) == self._waiting.maxlen
+        self._waiting.append(item)
+        self._some.set()
+
+    async def get(self) -> T:
+        """The oldest; waits for one."""
+        await self._some.wait()
+        item = self._waiting.popleft()
+        if not self._waiting:
+            self._some.clear()
+        return item
