@@ -15,6 +15,7 @@ from sisock.times import FIRST, LAST
 
 Rows = NDArray[np.intp]
 _DAY = 86_400 * 10**9  # ns
+_WIDEST = 15 << 59  # ns, the widest that an int64 can hold: three such bins cover all times
 _SHORT = 4  # bins a day at least, for its midnights to be worth a cut
 
 
@@ -48,7 +49,7 @@ def width_of(start: int, end: int, bins: int) -> int:
     span = max(1, end - start)
     least = -(-span // max(1, bins - 1)) if bins > 1 else span
     k = max(0, least.bit_length() - 4)
-    return max(1, -(-least >> k) << k)
+    return max(1, min(_WIDEST, -(-least >> k) << k))
 
 
 def starts_of(t: Times, width: int) -> Rows:
@@ -57,6 +58,12 @@ def starts_of(t: Times, width: int) -> Rows:
         return np.empty(0, np.intp)
     numbers = t // width
     return np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1))
+
+
+def floors(t: Times, width: int) -> Times:
+    """Where the bin of each time begins, no earlier than an int64 can tell. Shape (n,)."""
+    past = t % width
+    return np.where(t < FIRST + past, FIRST, t - past)
 
 
 def statistics(column: Column, starts: Rows) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any] | None]:

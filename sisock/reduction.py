@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import Grid, Rows, extremes, grid, statistics
+from sisock.bins import Grid, Rows, extremes, floors, grid, statistics
 from sisock.frames import Answer, Column, Frame, Part, Query, Times
 from sisock.times import LAST
 from sisock.uris import JOINT
@@ -109,7 +109,7 @@ def _bins(frame: Frame, method: str, starts: Rows, width: int) -> Frame:
         columns[name] = Column(mean, empty)
         if method == "band":
             columns[f"{name}{JOINT}min"], columns[f"{name}{JOINT}max"] = Column(low, empty), Column(high, empty)
-    t = frame.t[starts] // width * width
+    t = floors(frame.t[starts], width)
     return Frame(f"{frame.timeline}{JOINT}{method}", t, columns, frame.epoch, frame.seq)
 
 
@@ -167,7 +167,7 @@ def lttb(t: Times, column: Column, starts: Rows, most: int) -> Rows:
     rows = np.flatnonzero(column.present())
     if len(rows) <= most or most < 3:
         return rows if len(rows) <= most else rows[[0, -1]][:most]
-    x, y = (t[rows] - t[rows[0]]).astype(np.float64), column.values[rows].astype(np.float64)
+    x, y = _steps(t[rows], t[rows[0]]).astype(np.float64), column.values[rows].astype(np.float64)
     edges = np.linspace(1, len(rows) - 1, most - 1).astype(np.intp)  # of the buckets between first and last
     chosen = [0]
     with np.errstate(over="ignore", invalid="ignore"):  # infinities are values, too
@@ -202,10 +202,10 @@ def usual_interval(t: Times) -> int | None:
     if len(t) < 3:
         return None
     at = np.linspace(0, len(t) - 2, min(_PROBES, len(t) - 1)).astype(np.intp)
-    usual = int(np.median(t[at + 1] - t[at]))
+    usual = int(np.median(_steps(t[at + 1], t[at])))
     if usual:
         return usual
-    steps = np.diff(t)  # many samples at one time: what counts is from one time to the next
+    steps = _steps(t[1:], t[:-1])  # many samples at one time: what counts is from one time to the next
     return int(np.median(steps[steps > 0])) if steps.any() else None
 
 
@@ -214,8 +214,14 @@ def gaps(t: Times) -> tuple[tuple[int, int], ...]:
     usual = usual_interval(t)
     if not usual:
         return ()
-    long = np.flatnonzero(np.diff(t) > _GAP * usual)[:_MOST_GAPS]
+    long = np.flatnonzero(_steps(t[1:], t[:-1]) > _GAP * usual)[:_MOST_GAPS]
     return tuple((int(t[i]), int(t[i + 1])) for i in long)
+
+
+def _steps(later: Any, earlier: Any) -> NDArray[np.uint64]:
+    """The ns from one time to a later one, exact for any two that an int64 can hold. Shape (n,)."""
+    steps: NDArray[np.uint64] = np.subtract(later, earlier).view(np.uint64)
+    return steps
 
 
 # joining axes -----------------------------------------------------------------------------------

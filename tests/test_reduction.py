@@ -256,6 +256,30 @@ def test_windows_beyond_the_data_and_backwards_are_fine(method, start, end):
         assert {0.0, 999.0} <= set(made.values.tolist())
 
 
+@pytest.mark.parametrize("method", METHODS)
+@given(
+    t=st.lists(
+        st.sampled_from([FIRST, FIRST + 1, -1, 0, 5, LAST - 1, LAST]) | st.integers(FIRST, LAST),
+        min_size=1,
+        max_size=30,
+    ),
+    most=st.integers(1, 8),
+)
+@example(t=[FIRST, 0, 5, LAST], most=1)
+@example(t=[FIRST, 0, 5, LAST], most=2)
+def test_times_anywhere_in_an_int64_are_answered(method, t, most):
+    axis = np.array(sorted(t), np.int64)
+    frame = Frame("t", axis, {"a": column(np.arange(float(len(t))))})
+    reduced = answer([frame], Query(("a",), FIRST, LAST, max_points=most, reduce=method), {"t": None})
+    shown = reduced.series("a")[0]
+    assert 0 < len(shown) <= max(most, POINTS_OF_A_BIN.get(method, 1))
+    assert (shown[1:] >= shown[:-1]).all()
+    assert method in ("mean", "band") or set(shown.tolist()) <= set(t)
+    steps = [later - earlier for earlier, later in itertools.pairwise(sorted(t))]
+    assert all(later - earlier in steps for earlier, later in gaps(axis))
+    assert reduced.bin is None or 0 < reduced.bin <= LAST
+
+
 def test_an_open_window_is_as_fine_as_its_data():
     frame = Frame("t", BASE + np.arange(1000) * NS, {"a": Column(np.arange(1000.0))})
     assert len(ask(frame, max_points=100).series("a")[0]) >= 50
