@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_nodes.lsof import parser
@@ -128,7 +128,10 @@ def test_no_text_at_all_raises(output):
         assert all(len(column.values) == len(found.files) for column in parser.records(found).values())
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=8), st.integers(1, 1000), max_size=12), max_size=20))
+@given(
+    st.lists(st.dictionaries(st.text(max_size=8) | st.just("(others)"), st.integers(1, 1000), max_size=12), max_size=20)
+)
+@example([{"(others)": 1}])
 def test_a_tally_always_sums_up_and_stays_small(scans):
     tally, before = Tally("type", 2), set()
     for counts in scans:

@@ -19,11 +19,13 @@ class Tally:
 
     def fields(self, counts: Mapping[str, int]) -> dict[str, int]:
         """Count by field: 0 where a name is gone; `group/(others)` has what no other field counts."""
+        others = f"{self._group}/{OTHERS}"  # who is called so is counted there
         by_field: Counter[str] = Counter()
         for name, count in counts.items():
             by_field[as_field(f"{self._group}/{name}")] += count
-        for field in sorted(by_field, key=lambda field: (-by_field[field], field))[: self._largest]:
+        named = by_field.keys() - {others}
+        for field in sorted(named, key=lambda field: (-by_field[field], field))[: self._largest]:
             if len(self._kept) < _LATER * self._largest:
                 self._kept[field] = None
         shown = {field: by_field[field] for field in self._kept}
-        return shown | {f"{self._group}/{OTHERS}": by_field.total() - sum(shown.values())}
+        return shown | {others: by_field.total() - sum(shown.values())}
