@@ -127,3 +127,18 @@ def test_threads_outlive_the_loop_that_used_them():
     asyncio.run(give_up())
     release.set()
     assert asyncio.run(again()) == "again"
+
+
+async def test_a_thread_that_cannot_be_started_fails_its_job_and_the_next_one_tries_again(monkeypatch):
+    threads, made = Threads("t", most=1), []
+
+    def no_room(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await threads.run(made.append, "not made")
+    assert await asyncio.wait_for(threads.run(lambda: "works again"), 30) == "works again"
+    assert made == []

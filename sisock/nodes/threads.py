@@ -1,6 +1,7 @@
 """Daemon threads for what blocks: a hung author's function never keeps a process from ending."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -36,31 +37,37 @@ class Threads:
         self._idle = self._working = self._lost = 0
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Return what the function returns, or raise what it raises."""
+        """Return what the function returns, or raise what it raises; RuntimeError where no thread can be started."""
         loop = asyncio.get_running_loop()
         job = _Job(function, args, loop, loop.create_future())
+        self._see_to_threads(coming=1)
         self._jobs.put(job)
-        self._see_to_threads()
         try:
             return await job.future
         except asyncio.CancelledError:
             self._lose(job)
             raise
 
-    def _see_to_threads(self) -> None:
-        """Start a thread if more jobs wait than threads, and another one may be."""
+    def _see_to_threads(self, coming: int = 0) -> None:
+        """Start a thread if more jobs wait or are coming than threads, and another one may be."""
         with self._lock:
-            if self._jobs.qsize() <= self._idle or self._idle + self._working >= self._most:
+            if self._jobs.qsize() + coming <= self._idle or self._idle + self._working >= self._most:
                 return
             self._idle += 1
-        threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        except RuntimeError:  # the machine has none left
+            with self._lock:
+                self._idle -= 1
+            raise
 
     def _lose(self, job: _Job) -> None:
         with self._lock:
             job.lost = job.running and self._lost < _MOST_LOST
             self._lost += job.lost
             self._working -= job.lost
-        self._see_to_threads()
+        with contextlib.suppress(RuntimeError):  # the next job tries again
+            self._see_to_threads()
 
     def _work(self) -> None:
         while True:
