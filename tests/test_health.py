@@ -12,19 +12,18 @@ STATES = st.sampled_from(["ok", "no data", "failed"])
 
 def test_a_node_begins_without_data():
     health = Health(lambda: 5)
-    assert (health.state, health.error, health.since) == ("no data", "nothing was measured yet", 5)
+    assert (health.state, health.error) == ("no data", "nothing was measured yet")
 
 
 @given(st.lists(st.tuples(STATES, st.none() | st.text(max_size=5)), max_size=20))
-def test_a_change_is_told_and_since_is_when_the_state_began(reports):
+def test_a_change_is_told(reports):
     health = Health(itertools.count(1).__next__)
-    state, error, since = "no data", "nothing was measured yet", 1
-    for now, (new, said) in enumerate(reports, 2):
+    state, error = "no data", "nothing was measured yet"
+    for now, (new, said) in enumerate(reports, 1):
         frame, changed = health.report(new, 0.5, said)
         assert changed == ((new, said) != (state, error))
-        since = since if new == state else now
         state, error = new, said
-        assert (health.state, health.error, health.since) == (state, error, since)
+        assert (health.state, health.error) == (state, error)
         assert frame.t.tolist() == [now]
 
 

@@ -18,22 +18,19 @@ _LONGEST = 1000
 
 
 class Health:
-    """The state of the last attempt to measure, and when it began to be so."""
+    """The state of the last attempt to measure."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         """Ask the clock for the time in ns since 1970."""
         self._clock = clock
         self.state: State = "no data"
         self.error: str | None = "nothing was measured yet"
-        self.since = clock()
 
     def report(self, state: State, took: float, error: str | None = None) -> tuple[Frame, bool]:
         """The frame that says so, and whether the state or the error is another than before."""
         now = self._clock()
         error = None if error is None else error[:_LONGEST]
         changed = (state, error) != (self.state, self.error)
-        if state != self.state:
-            self.since = now
         self.state, self.error = state, error
         texts = column([error]) if error else column(np.array([""], np.dtypes.StringDType()))
         if error is None:
