@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sisock.consumer import Consumer, Node
     from sisock.frames import Field, Timeline
 
+EVER, NEVER = (1.0, 0.0), (0.0, 0.0)  # windows of intervals, as at the door
+
 
 @click.command(epilog="Exit codes: 3 there is no such node, 4 no hub or no answer.")
 @click.argument("nodes", nargs=-1, metavar="[NODE]...")
@@ -27,7 +29,8 @@ def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
     sisock ls --json | jq -r '.[] | select(.state == "up") | .name'
     """
     if nodes:
-        _list_fields(ask(settings, lambda consumer: _fields(consumer, nodes)), as_json)
+        window = EVER if as_json else NEVER  # intervals are shown in JSON only, and take a node's time
+        _list_fields(ask(settings, lambda consumer: _fields(consumer, nodes, window)), as_json)
         return
     listed = ask(settings, _nodes)
     if as_json:
@@ -43,9 +46,9 @@ async def _nodes(consumer: "Consumer") -> "list[Node]":
 
 
 async def _fields(
-    consumer: "Consumer", nodes: tuple[str, ...]
+    consumer: "Consumer", nodes: tuple[str, ...], window: tuple[float, float]
 ) -> "dict[str, tuple[dict[str, Field], dict[str, Timeline]]]":
-    return {node: await consumer.fields(node) for node in nodes}
+    return {node: await consumer.fields(node, *window) for node in nodes}
 
 
 def _list_fields(found: "dict[str, tuple[dict[str, Field], dict[str, Timeline]]]", as_json: bool) -> None:

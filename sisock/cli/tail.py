@@ -85,7 +85,7 @@ async def _follow_all(consumer: "Consumer", wanted: dict[str, list[str]], last: 
 
 
 async def _known(consumer: "Consumer", node: str, names: list[str]) -> "dict[str, Field]":
-    fields, _ = await consumer.fields(node)
+    fields, _ = await consumer.fields(node, 0, 0)
     for name in names:
         if name not in fields:
             raise Failure(f"{node} has no field {name!r}: `sisock ls {node}` lists them", Exit.UNKNOWN)

@@ -43,6 +43,8 @@ def test_what_it_started_can_be_listed_and_asked(up: Up) -> None:
     assert up.works()
     assert re.search(r"^wave +up ", sisock(up.state, "ls").stdout, re.MULTILINE)
     assert "wave::level" in sisock(up.state, "ls", "wave").stdout
+    timelines = json.loads(sisock(up.state, "ls", "weather", "--json").stdout)["weather"]["timelines"]
+    assert all(timeline["interval"] > 0 for name, timeline in timelines.items() if name != "health")
     tail = sisock(up.state, "tail", "wave::level", "--json", "--count", "3")
     assert [json.loads(line)["target"] for line in tail.stdout.splitlines()] == ["wave::level"] * 3
     assert "wave::level (m)" in sisock(up.state, "plot", "wave::level", "--last", "10s").stdout
