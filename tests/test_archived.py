@@ -1,6 +1,7 @@
 """Archived nodes without a router: unsorted, broken, hanging; a field that cannot be read costs only itself."""
 
 import asyncio
+import functools
 import threading
 
 import numpy as np
@@ -226,6 +227,26 @@ async def test_no_data_says_why_and_is_no_failure():
     assert set((await data(made, "health.state"))["health.state"]) == {"no data"}
 
 
+async def test_no_data_that_cannot_say_why_is_a_notice():
+    class Wordless(NoData):
+        def __str__(self):
+            raise ValueError
+
+    def read(field, start, end):
+        raise Wordless
+
+    assert await notices(service(read)) == ("a: read() raised NoData without saying why",)
+
+
+@pytest.mark.parametrize("error", [SystemExit("bye"), KeyboardInterrupt("bye"), BaseException("bye")])
+async def test_a_coroutine_that_would_end_the_process_is_a_notice(error):
+    async def read(field, start, end):
+        raise error
+
+    said = f"a could not be read: RuntimeError: {type(error).__name__} raised: bye"
+    assert await notices(service(read)) == (said,)
+
+
 async def test_a_read_that_hangs_costs_its_field_and_nobody_else():
     release = threading.Event()
 
@@ -306,6 +327,16 @@ async def test_fields_may_be_looked_for_each_time():
     assert len((await made.get_fields(0, 0))[0]) == 4
     growing.found = ("a", "b")
     assert len((await made.get_fields(0, 0))[0]) == 5
+
+
+async def test_fields_of_any_make_are_looked_for_in_a_thread():
+    class Once(Archive):
+        @functools.cached_property
+        def fields(self):
+            assert threading.current_thread() is not threading.main_thread()
+            return {"a": Field(timeline="t")}
+
+    assert "a" in (await Once().service().get_fields(0, 0))[0]
 
 
 async def test_health_follows_the_reads():

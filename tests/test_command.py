@@ -225,6 +225,20 @@ async def test_a_parser_that_fails_is_the_health_of_its_node():
     assert health["health.error"] == "ValueError: substring not found"
 
 
+async def test_a_command_slower_than_a_sample_may_be_is_no_failure_within_its_timeout():
+    node = Words()
+    node.timeout = 8.0
+    assert node.service()._patience > 8.0
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "10", None])
+def test_a_timeout_that_is_none_is_refused(timeout):
+    node = Words()
+    node.timeout = timeout
+    with pytest.raises(ValueError, match="timeout is .*: give seconds, above 0"):
+        node.service()
+
+
 @pytest.mark.parametrize("argv", [(), "lsof -F0", ("sleep", 5), None])
 def test_an_argv_that_is_none_is_refused_with_an_example(argv):
     node = Words()

@@ -10,6 +10,7 @@ import pytest
 
 from sisock.frames import Column, Field, Frame, Query, column
 from sisock.nodes import LiveNode, NoData
+from sisock.nodes.base import declared
 from sisock.nodes.live import LiveService
 from sisock.times import FIRST, LAST, NS
 from tests.nodes import data, working
@@ -172,6 +173,34 @@ async def test_a_coroutine_that_is_cancelled_from_within_does_not_end_the_node()
         await published.samples(2)
 
 
+@pytest.mark.parametrize("error", [SystemExit("bye"), KeyboardInterrupt("bye"), BaseException("bye")])
+async def test_a_coroutine_that_would_end_the_process_does_not(error):
+    calls = itertools.count()
+
+    async def sample():
+        if next(calls) == 0:
+            raise error
+        return {"a": 1}
+
+    async with working(LiveService(node(sample))) as published:
+        assert (await published.health())["error"] == f"RuntimeError: {type(error).__name__} raised: bye"
+        await published.samples(2)
+
+
+async def test_a_coroutine_whose_task_is_cancelled_does_not_end_the_node():
+    calls = itertools.count()
+
+    async def sample():
+        if next(calls) == 0:
+            asyncio.current_task().cancel()
+            await asyncio.sleep(0)
+        return {"a": 1}
+
+    async with working(LiveService(node(sample))) as published:
+        assert (await published.health())["error"] == "sample() was cancelled from within"
+        await published.samples(2)
+
+
 @pytest.mark.parametrize(
     ("sample", "said"),
     [
@@ -191,6 +220,28 @@ async def test_no_data_says_why():
 
     told = await health_of(sample)
     assert (told["state"], told["error"]) == ("no data", "no chip was found: run sensors-detect")
+
+
+class Wordless(NoData):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("none", "said"),
+    [
+        (Wordless("x"), "sample() raised NoData without saying why"),
+        (NoData(), "sample() raised NoData without saying why"),
+        (NoData("no file \udcff"), "no file ?"),
+        (NoData("x" * 10_000), "x" * 499 + "…"),
+    ],
+)
+async def test_no_data_of_any_make_is_told(none, said):
+    def sample():
+        raise none
+
+    told = await health_of(sample)
+    assert (told["state"], told["error"]) == ("no data", said)
 
 
 async def test_a_node_without_a_sample_says_so():
@@ -387,3 +438,22 @@ def test_a_wrong_name_is_refused_at_the_start():
 def test_the_name_is_the_class_s_and_the_description_its_docstring():
     service = Counter().service()
     assert (service.name, service.description, service.kind) == ("counter", "Count the samples.", "live")
+
+
+def test_very_long_descriptions_and_units_are_cut():
+    long = node(lambda: None, fields={"a": Field("d" * 1_000_000, units="u" * 1_000_000)})
+    type(long).__doc__ = "n" * 1_000_000
+    assert LiveService(long).description == "n" * 9_999 + "…"
+    field = declared(long)["a"]
+    assert (field.description, field.units) == ("d" * 999 + "…", "u" * 99 + "…")
+
+
+async def test_times_at_both_ends_of_an_int64_have_an_interval():
+    t = np.array([FIRST, 0, 5, LAST], np.int64)
+    service = LiveService(node(lambda: Frame("odd", t, {"a": column([1.0, 2.0, 3.0, 4.0])})))
+    async with working(service) as published:
+        await published.samples(1)
+    _, timelines = await service.get_fields(FIRST, LAST)
+    assert timelines["odd"].interval > 4.6e9
+    answer = await service.get_data(Query(("a",), FIRST, LAST, max_points=2))
+    assert len(answer.series("a")[0]) == 2

@@ -22,11 +22,12 @@ from sisock.nodes.base import (
     declared,
     description_of,
     name_of,
+    said,
     sentence,
+    timelines_of,
 )
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
-from sisock.times import NS
 
 log = logging.getLogger(__name__)
 _READERS = 4  # reads at the same time
@@ -96,11 +97,8 @@ class ArchivedService:
         read = await asyncio.gather(*(self._read(name, fields[name], start, end) for name in firsts.values()))
         axes = {axis: each.t for axis, each in zip(firsts, read, strict=True) if isinstance(each, Frame)}
         axes[health.TIMELINE] = self._ring.window(health.TIMELINE, (), start, end).t
-        names: dict[str, list[str]] = {}
-        for name, field in {**fields, **health.FIELDS}.items():
-            names.setdefault(field.timeline, []).append(name)
-        timelines = {axis: Timeline(_interval(axes.get(axis, _EMPTY)), tuple(of)) for axis, of in names.items()}
-        return {**fields, **health.FIELDS}, timelines
+        every = {**fields, **health.FIELDS}
+        return every, timelines_of(every, lambda axis: axes.get(axis, _EMPTY))
 
     async def get_data(self, query: Query) -> Answer:
         """What the archive has, reduced as the query asks; a field that cannot be read costs only itself."""
@@ -120,12 +118,12 @@ class ArchivedService:
         return Answer(answer.parts, answer.method, answer.bin, (*answer.notices, *notices))
 
     async def _fields(self) -> tuple[dict[str, Field], tuple[str, ...]]:
-        """The author's fields, and what is wrong with them; where they are found by looking, a thread looks."""
+        """The author's fields, and what is wrong with them; where they are no plain dict, a thread looks."""
         try:
             async with asyncio.timeout(self._patience):
-                if isinstance(inspect.getattr_static(self._node, "fields"), property):
-                    return dict(await self._threads.run(declared, self._node)), ()
-                return declared(self._node), ()
+                if isinstance(inspect.getattr_static(self._node, "fields"), dict):
+                    return declared(self._node), ()
+                return dict(await self._threads.run(declared, self._node)), ()
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
             wrong = f"the fields of {self.name} could not be found: {sentence(error)}"
             self._report("failed", 0.0, wrong)
@@ -141,7 +139,7 @@ class ArchivedService:
                 returned = await call(self._node.read, name, start, end, run_in_thread=self._threads.run)
             return _frame(field, name, *_two(returned)).between(start, end)
         except NoData as none:
-            return _Nothing("no data", f"{name}: {none}")
+            return _Nothing("no data", f"{name}: {said(none) or 'read() raised NoData without saying why'}")
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
             if patience.expired():
                 return _Nothing("failed", f"{name}: read() has not come back within {self._patience:g} s")
@@ -195,8 +193,3 @@ def _finalized(frames: list[Frame], end: int) -> dict[str, int]:
             last = min(int(frame.t[-1]), end)
             until[frame.timeline] = min(until.get(frame.timeline, last), last)
     return until
-
-
-def _interval(t: Times) -> float | None:
-    """Mean seconds between samples."""
-    return float(t[-1] - t[0]) / NS / (len(t) - 1) if len(t) > 1 else None

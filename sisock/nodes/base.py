@@ -5,12 +5,17 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, get_args
 
-from sisock.frames import Answer, Field, Frame, Query, Timeline, Type
+from sisock.frames import Answer, Field, Frame, Query, Timeline, Times, Type
 from sisock.nodes import health
+from sisock.times import NS
 from sisock.uris import check_field, check_node
 
 Publish = Callable[[Frame], None]
 _LONGEST = 500  # characters of an author's error that are shown
+_LONGEST_NODE = 10_000  # characters of a node's description
+_LONGEST_FIELD = 1_000  # characters of a field's description
+_LONGEST_UNITS = 100  # characters
+MOST_FIELDS = 10_000  # of a node, and in one call
 RING = 6 * 2**20  # bytes of recent samples that a node remembers, unless told otherwise
 
 
@@ -59,8 +64,8 @@ def name_of(node: DataNode) -> str:
 
 
 def description_of(node: DataNode) -> str:
-    """The node's description: its docstring as one paragraph."""
-    return " ".join((inspect.getdoc(type(node)) or "").split())
+    """The node's description: its docstring as one paragraph, the beginning of a very long one."""
+    return _cut(" ".join((inspect.getdoc(type(node)) or "").split()), _LONGEST_NODE)
 
 
 def declared(node: DataNode) -> dict[str, Field]:
@@ -77,7 +82,13 @@ def _checked(name: str, field: Any) -> Field:
         )
     check_field(field.timeline, "timeline")
     check_not_health(name, field.timeline)
-    return field
+    for what, text in (("description", field.description), ("units", field.units)):
+        if not (text is None or isinstance(text, str)):
+            raise TypeError(f"the {what} of the field {name!r} is of type {type(text).__name__}: give a text, or None")
+    return field._replace(
+        description=field.description and _cut(field.description, _LONGEST_FIELD),
+        units=field.units and _cut(field.units, _LONGEST_UNITS),
+    )
 
 
 def check_not_health(name: str, timeline: str) -> None:
@@ -86,16 +97,44 @@ def check_not_health(name: str, timeline: str) -> None:
         raise ValueError(f"{name!r} on {timeline!r} is taken by the health that every node has: use other names")
 
 
+def timelines_of(fields: Mapping[str, Field], times: Callable[[str], Times]) -> dict[str, Timeline]:
+    """The timelines that the fields are on, each with the interval of the times on it."""
+    names: dict[str, list[str]] = {}
+    for name, field in fields.items():
+        names.setdefault(field.timeline, []).append(name)
+    return {timeline: Timeline(_interval(times(timeline)), tuple(of)) for timeline, of in names.items()}
+
+
+def _interval(t: Times) -> float | None:
+    """Mean seconds between samples."""
+    return (int(t[-1]) - int(t[0])) / NS / (len(t) - 1) if len(t) > 1 else None
+
+
 def sentence(error: BaseException) -> str:
-    """What an author's error says, in a length that can be shown."""
+    """An author's error: its type and what it says, in a length that can be shown."""
+    text = said(error)
+    return _cut(f"{type(error).__name__}: {text}" if text else type(error).__name__, _LONGEST)
+
+
+def said(error: BaseException) -> str:
+    """What an author's error says, in a length that can be shown; nothing where it cannot say anything."""
     try:
-        return f"{type(error).__name__}: {error}"[:_LONGEST]
+        return _cut(str(error), _LONGEST)
     except Exception:  # noqa: BLE001  # it is an author's class, too
-        return type(error).__name__
+        return ""
+
+
+def _cut(text: str, most: int) -> str:
+    """The text, or the beginning of a longer one; what no UTF-8 can hold becomes a question mark."""
+    sound = text[:most].encode("utf-8", "replace").decode()
+    return sound if len(text) <= most else f"{sound[:-1]}…"
 
 
 async def call(function: Callable[..., Any], *args: Any, run_in_thread: Callable[..., Awaitable[Any]]) -> Any:
-    """Call an author's function: a coroutine here, anything else in a thread."""
+    """Call an author's function: a coroutine here, anything else in a thread.
+
+    Nothing that it raises ends the process: what is no Exception becomes a RuntimeError.
+    """
     if not inspect.iscoroutinefunction(function):
         return await run_in_thread(function, *args)
     try:
@@ -105,3 +144,7 @@ async def call(function: Callable[..., Any], *args: Any, run_in_thread: Callable
         if task is None or task.cancelling():
             raise
         raise RuntimeError("it was cancelled from within") from error
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:  # sys.exit() and the like
+        raise RuntimeError(f"{type(error).__name__} raised: {said(error)}") from error

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sisock.nodes.base import RING, NoData
-from sisock.nodes.live import LiveNode, LiveService
+from sisock.nodes.live import PATIENCE, LiveNode, LiveService
 from sisock.nodes.threads import Threads
 
 _STDERR_SHOWN = 200
@@ -54,7 +54,9 @@ class CommandNode(LiveNode):
             raise TypeError(
                 f"{type(self).__name__}.argv is {self.argv!r:.80}: give program and arguments, as in ('sensors', '-j')"
             )
-        service = LiveService(self, ring=ring)
+        if not isinstance(self.timeout, (int, float)) or not self.timeout > 0:
+            raise ValueError(f"{type(self).__name__}.timeout is {self.timeout!r:.80}: give seconds, above 0")
+        service = LiveService(self, ring=ring, patience=self.timeout + PATIENCE)
         service.kind = "command"
         return service
 

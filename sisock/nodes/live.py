@@ -19,7 +19,9 @@ from sisock.nodes.base import (
     declared,
     description_of,
     name_of,
+    said,
     sentence,
+    timelines_of,
 )
 from sisock.nodes.rows import Schema
 from sisock.nodes.threads import Threads
@@ -27,7 +29,7 @@ from sisock.store.ring import Ring
 from sisock.times import NS
 
 log = logging.getLogger(__name__)
-_PATIENCE = 5.0  # seconds after which a `sample` that has not come back is told to be hanging
+PATIENCE = 5.0  # seconds after which a `sample` that has not come back is told to be hanging
 
 
 class LiveNode(DataNode):
@@ -59,7 +61,7 @@ class LiveService:
         *,
         ring: int = RING,
         clock: Callable[[], int] = time.time_ns,
-        patience: float = _PATIENCE,
+        patience: float = PATIENCE,
     ) -> None:
         """Remember `ring` bytes of samples; ask the clock for the time in ns since 1970.
 
@@ -113,7 +115,9 @@ class LiveService:
                 return [], "no data", "sample() returned nothing"
             frames, refused = self._schema.frames(returned, self._clock())
         except NoData as none:
-            return [], "no data", str(none)
+            return [], "no data", said(none) or "sample() raised NoData without saying why"
+        except asyncio.CancelledError:  # not ours: we would not be here
+            return [], "failed", "sample() was cancelled from within"
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
             return [], "failed", sentence(error)
         if refused:
@@ -137,14 +141,7 @@ class LiveService:
     async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """All fields; the intervals are those of the samples between the two times."""
         fields = {**self._schema.fields, **health.FIELDS}
-        names: dict[str, list[str]] = {}
-        for name, field in fields.items():
-            names.setdefault(field.timeline, []).append(name)
-        return fields, {axis: Timeline(self._interval(axis, start, end), tuple(of)) for axis, of in names.items()}
-
-    def _interval(self, timeline: str, start: int, end: int) -> float | None:
-        t = self._ring.window(timeline, (), start, end).t
-        return float(t[-1] - t[0]) / NS / (len(t) - 1) if len(t) > 1 else None
+        return fields, timelines_of(fields, lambda timeline: self._ring.window(timeline, (), start, end).t)
 
     async def get_data(self, query: Query) -> Answer:
         """What the ring still holds, reduced as the query asks."""

@@ -5,9 +5,8 @@ from typing import Any
 
 from sisock import times
 from sisock.frames import Query
+from sisock.nodes.base import MOST_FIELDS
 from sisock.reduction import METHODS, MOST_POINTS
-
-MOST_FIELDS = 10_000
 
 
 def parse_query(

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from sisock.frames import TEXT, Column, Field, Frame, column, is_number, texts
-from sisock.nodes.base import check_not_health, sentence
+from sisock.nodes.base import MOST_FIELDS, check_not_health, sentence
 from sisock.uris import check_field
 
-MOST_FIELDS = 10_000
 _MOST_FRAMES = 10_000  # dicts or Frames in one list
 _LONGEST_TEXT = 65_536  # characters
 _LONGEST_ROW = 2**20  # characters of all texts of one sample

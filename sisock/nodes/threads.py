@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sisock.nodes.base import said
+
 _MOST_LOST = 64  # threads that may hang before no new ones take their places
 
 
@@ -95,11 +97,11 @@ def _done(job: _Job) -> tuple[Any, Exception | None]:
     try:
         return job.function(*job.args), None
     except StopIteration as error:  # no future can hold it
-        return None, RuntimeError(f"StopIteration raised: {error}")
+        return None, RuntimeError(f"StopIteration raised: {said(error)}")
     except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to the caller
         return None, error
     except BaseException as error:  # noqa: BLE001  # sys.exit() and the like end no process from here
-        return None, RuntimeError(f"{type(error).__name__} raised: {error}")
+        return None, RuntimeError(f"{type(error).__name__} raised: {said(error)}")
 
 
 def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
