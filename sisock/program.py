@@ -17,10 +17,24 @@ def run(main: Coroutine[Any, Any, Any], log_level: str = "info") -> int:
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
-        asyncio.run(_until_signalled(main))
+        _complete(_until_signalled(main))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return Exit.OK
+
+
+def _complete(main: Coroutine[Any, Any, None]) -> None:
+    """Run until it returns; an event loop that an author's code has stopped goes on."""
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(main)
+        while not task.done():
+            try:
+                loop.run_until_complete(task)
+            except RuntimeError:
+                if task.done():
+                    raise
+                logging.getLogger(__name__).warning("the event loop was stopped from within; it goes on")
 
 
 async def _until_signalled(main: Coroutine[Any, Any, Any]) -> None:

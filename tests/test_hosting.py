@@ -74,7 +74,7 @@ async def test_a_node_that_fails_is_a_sentence_and_its_neighbours_work_on(settin
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert errors[0].startswith("Misnamed: ")
     assert "'no such::name' cannot name a data node" in errors[0]
-    assert errors[1:] == ["unmade: RuntimeError: the crate is not powered", "speechless: ValueError: "]
+    assert errors[1:] == ["unmade: RuntimeError: the crate is not powered", "speechless: ValueError"]
     assert "Traceback" not in caplog.text
     assert hosting.code == Exit.ERROR
 
@@ -105,3 +105,21 @@ def test_a_signal_before_there_is_a_hub_ends_it_without_a_traceback(settings, nu
     assert "Traceback" not in said
     assert "CancelledError" not in said
     assert said.endswith("ended\n")
+
+
+STOPPER = """
+import asyncio
+from sisock import program
+async def main():
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0)
+    print("went on", flush=True)
+raise SystemExit(program.run(main()))
+"""
+
+
+def test_a_loop_that_an_author_stops_goes_on():
+    argv = [sys.executable, "-c", STOPPER]
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "went on\n")
+    assert "the event loop was stopped from within; it goes on" in ended.stderr
