@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 import { FONT, axisSize, timeAxis } from "./axes.js";
+import { Chart } from "./chart.js";
 import { colour, state } from "./palette.js";
 import { runs, valueAt } from "./runs.js";
 
@@ -9,11 +10,8 @@ const LANE = 42;
 const BAND = 20;
 const AXIS = 48;
 
-export class BandChart {
-  /** @param place element  @param names labels of the lanes  @param shared {range, sync, onCursor} */
-  constructor(place, names, shared) {
-    Object.assign(this, { place, names, shared, plot: null, lanes: [] });
-  }
+export class BandChart extends Chart {
+  lanes = [];
 
   /** The height that all lanes need. */
   get height() {
@@ -36,12 +34,6 @@ export class BandChart {
     if (!this.plot) return;
     const [min, max] = this.shared.range();
     this.plot.setScale("x", { min, max });
-  }
-
-  /** The moment under the cursor, or null. */
-  get at() {
-    const left = this.plot?.cursor.left ?? -1;
-    return left < 0 ? null : this.plot.posToVal(left, "x");
   }
 
   values() {
@@ -68,21 +60,15 @@ export class BandChart {
   }
 
   options(width) {
-    const { range, sync, onCursor } = this.shared;
-    const [min, max] = range();
+    const frame = this.frame(width, this.height, { min: 0, max: this.names.length });
     const blank = { values: (_, at) => at.map(() => ""), size: axisSize(width), grid: { show: false }, ticks: { show: false } };
     return {
-      width,
-      height: this.height,
-      ms: 1,
+      ...frame,
       padding: [4, 12, 0, 0],
-      legend: { show: false },
-      select: { show: false },
-      cursor: { drag: { x: false, y: false, setScale: false }, sync: { key: sync, scales: ["x", null] }, points: { show: false }, y: false },
-      scales: { x: { time: true, auto: false, min, max }, y: { auto: false, min: 0, max: this.names.length } },
+      cursor: { ...frame.cursor, points: { show: false } },
       axes: [timeAxis(width), blank],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
-      hooks: { setCursor: [() => onCursor()], draw: [(plot) => this.paint(plot)] },
+      hooks: { ...frame.hooks, draw: [(plot) => this.paint(plot)] },
     };
   }
 
@@ -119,15 +105,6 @@ export class BandChart {
       ctx.fillStyle = colour("state-text");
       ctx.fillText(text, left + 5 * scale, top + height / 2 + 0.5 * scale);
     }
-  }
-
-  redraw() {
-    this.plot?.redraw(false, true);
-  }
-
-  destroy() {
-    this.plot?.destroy();
-    this.plot = null;
   }
 }
 

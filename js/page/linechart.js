@@ -2,17 +2,15 @@
 
 import uPlot from "uplot";
 import { timeAxis, valueAxis } from "./axes.js";
+import { Chart } from "./chart.js";
 
 const NOTHING = [[0], [null]];
 
-export class LineChart {
+export class LineChart extends Chart {
   /** @param place element  @param names labels of the lines  @param colours theirs  @param shared {range, sync, onCursor} */
   constructor(place, names, colours, shared) {
-    this.place = place;
-    this.names = names;
+    super(place, names, shared);
     this.colours = colours;
-    this.shared = shared;
-    this.plot = null;
   }
 
   /** Draw traces, one a line. */
@@ -36,12 +34,6 @@ export class LineChart {
       this.plot.setScale("x", { min, max });
       this.plot.setScale("y", this.extent(min, max));
     });
-  }
-
-  /** The moment under the cursor, or null. */
-  get at() {
-    const left = this.plot?.cursor.left ?? -1;
-    return left < 0 ? null : this.plot.posToVal(left, "x");
   }
 
   /** Values nearest to the cursor, for the legend; null where the cursor is not on the chart. */
@@ -69,20 +61,11 @@ export class LineChart {
   }
 
   options(width, height) {
-    const { range, sync, onCursor } = this.shared;
-    const [min, max] = range();
     return {
-      width,
-      height,
-      ms: 1,
+      ...this.frame(width, height, this.extent(...this.shared.range())),
       padding: [8, 12, 0, 0],
-      legend: { show: false },
-      select: { show: false },
-      cursor: { drag: { x: false, y: false, setScale: false }, sync: { key: sync, scales: ["x", null] }, points: { size: 6 }, y: false },
-      scales: { x: { time: true, auto: false, min, max }, y: { auto: false, ...this.extent(min, max) } },
       axes: [timeAxis(width), valueAxis(width, () => this.blank)],
       series: [{}, ...this.names.map((name, i) => this.line(name, i))],
-      hooks: { setCursor: [() => onCursor()] },
     };
   }
 
@@ -94,15 +77,6 @@ export class LineChart {
       points: { size: 4, fill: () => this.colours()[i] },
       spanGaps: false,
     };
-  }
-
-  redraw() {
-    this.plot?.redraw(false, true);
-  }
-
-  destroy() {
-    this.plot?.destroy();
-    this.plot = null;
   }
 }
 
