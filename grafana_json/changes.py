@@ -4,12 +4,14 @@ import threading
 from collections import deque
 from typing import Any, NamedTuple
 
+from grafana_json.lookup import Work
 from grafana_json.patterns import Pieces, expand, matches
 from grafana_json.query import RequestError
 
 _MOST = 1000  # changes remembered of a node
 _MOST_NODES = 10_000
 _SAME = 10 * 10**9  # ns within which two reports are of the same change
+_MOST_SHOWN = 5000  # changes in an answer
 _MOST_NAMES = 200  # alternatives in an annotation's query
 
 
@@ -50,14 +52,16 @@ class Changes:
                 del self._kept[next(iter(self._kept))]
 
     def between(self, start: int, end: int, text: str) -> list[Change]:
-        """The changes with `start <= at < end` of nodes whose name contains the text, in order.
+        """The changes with `start <= at < end` of nodes whose name contains the text, in order; the last 5000.
 
         The text may hold alternatives, `(a|b)`; raises RequestError where these are too many.
         """
         names = _names(text)
         with self._lock:
-            kept = [each for node in self._kept.values() for each in node if start <= each.at < end]
-        return sorted(c for c in kept if any(matches(name, c.node.lower()) for name in names))
+            Work().spend(names, len(self._kept))
+            nodes = [kept for node, kept in self._kept.items() if any(matches(name, node.lower()) for name in names)]
+            chosen = [each for kept in nodes for each in kept if start <= each.at < end]
+        return sorted(chosen)[-_MOST_SHOWN:]
 
 
 def _is_known(change: Change, near: list[Change]) -> bool:

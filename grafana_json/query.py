@@ -1,6 +1,8 @@
 """What a panel asks: its window, points, targets and filters, read from the request."""
 
 import math
+import reprlib
+import sys
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -8,8 +10,12 @@ KEYS = ("node", "field", "unit", "type")  # what ad-hoc filters can look at
 OPERATORS = ("=", "!=", "=~", "!~")
 MOST_TARGETS = 200
 _MOST_POINTS = 100_000
+_MOST_FILTERS = 20
+_LONGEST_REF = 100  # characters
 _USUAL_POINTS = 1000  # where the panel does not say how wide it is
 _EARLIEST = 1e-6  # seconds: zero and less would mean "ago" at the door
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 class RequestError(ValueError):
@@ -55,7 +61,7 @@ def parse_range(given: Any) -> tuple[float, float]:
     given = checked(given, dict, "range", 'an object as {"from": "2026-01-31T00:00:00.000Z", "to": …}')
     start, end = (_moment(given.get(key), f"range.{key}") for key in ("from", "to"))
     if end < start:
-        raise RequestError(f"the range ends before it begins: swap from={given['from']} and to={given['to']}")
+        raise RequestError(f"the range ends before it begins: swap from={given['from']:.80} and to={given['to']:.80}")
     return max(start, _EARLIEST), max(end, _EARLIEST)
 
 
@@ -65,7 +71,7 @@ def _moment(text: Any, what: str) -> float:
             raise TypeError
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise RequestError(f"{what}={text!r:.80} is not a time: write it as 2026-01-31T23:59:59.999Z") from None
+        raise RequestError(f"{what}={shown(text)} is not a time: write it as 2026-01-31T23:59:59.999Z") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -74,7 +80,7 @@ def parse_points(most: Any, interval_ms: Any, span: float) -> int:
     points = _positive(most, "maxDataPoints")
     interval = _positive(interval_ms, "intervalMs")
     if interval is not None:
-        intervals = max(1, math.ceil(span * 1000 / interval))
+        intervals = max(1, math.ceil(min(_MOST_POINTS, span * 1000 / interval)))
         points = 2 * intervals if points is None else min(points, 2 * intervals)
     return max(1, min(_MOST_POINTS, math.floor(points or _USUAL_POINTS)))
 
@@ -82,8 +88,8 @@ def parse_points(most: Any, interval_ms: Any, span: float) -> int:
 def _positive(value: Any, what: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise RequestError(f"{what}={value!r:.80} is not a number above zero")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= sys.float_info.max:
+        raise RequestError(f"{what}={shown(value)} is not a number above zero")
     return float(value)
 
 
@@ -103,27 +109,35 @@ def _target(given: Any) -> Target | None:
         return None
     checked(text, str, "target", "a text as node::field")
     if kind not in ("timeserie", "table"):
-        raise RequestError(f"type={kind!r:.80} is unknown: use 'timeserie' or 'table'")
-    return Target(text, ref if isinstance(ref, str) else None, kind)
+        raise RequestError(f"type={shown(kind)} is unknown: use 'timeserie' or 'table'")
+    return Target(text, ref[:_LONGEST_REF] if isinstance(ref, str) else None, kind)
 
 
 def parse_filters(given: Any) -> tuple[Filter, ...]:
     """The ad-hoc filters; raises RequestError."""
-    return tuple(_filter(each) for each in checked(given or [], list, "adhocFilters", "a list"))
+    filters = checked(given or [], list, "adhocFilters", "a list")
+    if len(filters) > _MOST_FILTERS:
+        raise RequestError(f"{len(filters)} filters are too many for one panel: use {_MOST_FILTERS} at the most")
+    return tuple(map(_filter, filters))
 
 
 def _filter(given: Any) -> Filter:
     given = checked(given, dict, "a filter", 'an object as {"key": "unit", "operator": "=", "value": "C"}')
     key, operator, value = given.get("key"), given.get("operator", "="), given.get("value")
     if key not in KEYS:
-        raise RequestError(f"the filter key {key!r:.80} is unknown: use one of {', '.join(KEYS)}")
+        raise RequestError(f"the filter key {shown(key)} is unknown: use one of {', '.join(KEYS)}")
     if operator not in OPERATORS:
-        raise RequestError(f"the filter operator {operator!r:.80} is unknown: use one of {', '.join(OPERATORS)}")
+        raise RequestError(f"the filter operator {shown(operator)} is unknown: use one of {', '.join(OPERATORS)}")
     return Filter(key, operator, checked(value, str, "a filter's value", "a text"))
 
 
 def checked(value: Any, kind: type, what: str, form: str) -> Any:
     """The value, if it is of the kind; raises RequestError with the form it must have."""
     if not isinstance(value, kind):
-        raise RequestError(f"{what} is {'missing' if value is None else repr(value)[:80]}: it must be {form}")
+        raise RequestError(f"{what} is {'missing' if value is None else shown(value)}: it must be {form}")
     return value
+
+
+def shown(value: Any) -> str:
+    """What was given, cut short: however deep and long it is."""
+    return f"{_SHORT.repr(value):.80}"

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from grafana_json.directory import Directory
 from grafana_json.exchange import body, reply
-from grafana_json.query import KEYS, RequestError, checked, parse_panel, parse_range
+from grafana_json.query import KEYS, RequestError, checked, parse_panel, parse_range, shown
 from grafana_json.series import Panels, Series
 from grafana_json.targets import attribute, search
 from grafana_json.units import grafana_unit
@@ -18,6 +18,8 @@ from sisock.times import NS
 
 _MOST_FOUND = 5000  # names in a listing
 _MS = 1_000_000  # ns
+_ECHOED = ("name", "datasource", "enable", "hide", "iconColor", "query", "type")  # what Grafana knows an annotation by
+_LONGEST_ECHO = 200  # characters
 
 
 def door(panels: Panels, directory: Directory) -> Blueprint:
@@ -42,7 +44,8 @@ def door(panels: Panels, directory: Directory) -> Blueprint:
         about = checked(asked.get("annotation"), dict, "annotation", 'an object as {"name": "nodes", "query": ""}')
         text = checked(about.get("query") or "", str, "annotation.query", "names of nodes, or nothing for all")
         changes = directory.changes.between(int(start * NS), int(end * NS), text) if about.get("enable", True) else []
-        return reply([{"annotation": about, **change.described()} for change in changes])
+        echo = _echo(about)
+        return reply([{"annotation": echo, **change.described()} for change in changes])
 
     @at.post("/tag-keys")
     def tag_keys() -> Response:
@@ -53,12 +56,22 @@ def door(panels: Panels, directory: Directory) -> Blueprint:
         """What an ad-hoc filter can be set to."""
         key = checked(body(), dict, "the request", "an object").get("key")
         if key not in KEYS:
-            raise RequestError(f"the key {key!r:.80} is unknown: use one of {', '.join(KEYS)}")
+            raise RequestError(f"the key {shown(key)} is unknown: use one of {', '.join(KEYS)}")
         known = directory.known()
         values = {attribute(key, node, field, known) for node in known for field in known[node]}
         return reply([{"text": value} for value in sorted(values - {""})[:_MOST_FOUND]])
 
     return at
+
+
+def _echo(about: dict[str, Any]) -> dict[str, Any]:
+    """What the annotation is known by, as far as it is plain and short."""
+    known = {key: about[key] for key in _ECHOED if key in about}
+    return {key: value for key, value in known.items() if isinstance(value, bool) or _is_short(value)}
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_ECHO
 
 
 def render(series: Iterable[Series]) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Which series the targets of a panel stand for, given what is known to be there."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from grafana_json.lookup import Lookup, Work
 from grafana_json.patterns import Pieces, expand, is_pattern, matches
 from grafana_json.query import Filter, Panel, RequestError, Target
 from sisock.frames import Field
@@ -11,7 +12,7 @@ from sisock.uris import JOINT, split_target
 Known = Mapping[str, Mapping[str, Field]]  # what is known to be there: {node: {field: Field}}
 
 _MOST_SERIES = 1000
-_MOST_WILD = 200  # expansions with a wildcard, each of which is held against every name
+_LONGEST_NAME = 300  # characters of a target that stands for nothing
 
 
 class Wanted(NamedTuple):
@@ -36,7 +37,7 @@ class Broken(NamedTuple):
     @property
     def name(self) -> str:
         """What the panel calls the series that is not there."""
-        return self.target.text
+        return self.target.text[:_LONGEST_NAME]
 
 
 def needs_known(panel: Panel) -> bool:
@@ -46,22 +47,26 @@ def needs_known(panel: Panel) -> bool:
 
 def resolve(panel: Panel, known: Known) -> list[Wanted | Broken]:
     """The series that the targets stand for, filtered, in order; raises RequestError where they are too many."""
+    work = Work()
+    lookup = Lookup(known, work) if needs_known(panel) else Lookup({}, work)
     series: list[Wanted | Broken] = []
     for target in panel.targets:
-        series += _resolve(target, known)
+        series += _resolve(target, known, lookup)
         if len(series) > _MOST_SERIES:
             raise RequestError(f"the panel asks for more than {_MOST_SERIES} series: choose fewer values")
-    keep = [_passes(each) for each in panel.filters]
+    keep = [_passes(each, work, len(series)) for each in panel.filters]
     return [s for s in series if isinstance(s, Broken) or all(test(s.node, s.field, known) for test in keep)]
 
 
-def _resolve(target: Target, known: Known) -> list[Wanted | Broken]:
+def _resolve(target: Target, known: Known, lookup: Lookup) -> list[Wanted | Broken]:
     text = target.text
     node, _, field = text.partition(JOINT)
     if not is_pattern(text) or field in known.get(node, {}):
         return [_wanted(target, text)]
     try:
-        texts = expand_names(text, lambda: (f"{node}{JOINT}{field}" for node in known for field in known[node]))
+        texts = lookup.texts(text, _MOST_SERIES)
+    except RequestError:
+        raise
     except ValueError as error:
         return [Broken(target, str(error))]
     if not texts:
@@ -76,35 +81,26 @@ def _wanted(target: Target, text: str) -> Wanted | Broken:
         return Broken(target._replace(text=text), str(error))
 
 
-def expand_names(pattern: str, names: Callable[[], Iterable[str]]) -> list[str]:
-    """The texts that the pattern stands for, those with wildcards looked up among the names.
-
-    Raises ValueError where they are too many.
-    """
-    expansions = expand(pattern, _MOST_SERIES)
-    wild = [pieces for pieces in expansions if len(pieces) > 1]
-    if len(wild) > _MOST_WILD:
-        raise ValueError(f"{pattern!r:.80} has more than {_MOST_WILD} wildcards: choose fewer values")
-    found = sorted(name for name in names() if _any_matches(wild, name)) if wild else []
-    return list(dict.fromkeys([pieces[0] for pieces in expansions if len(pieces) == 1] + found))
-
-
-def _any_matches(expansions: Iterable[Pieces], text: str) -> bool:
-    return any(matches(pieces, text) for pieces in expansions)
-
-
-def _passes(given: Filter) -> Callable[[str, str, Known], bool]:
-    """Whether a series of that node and field passes the filter, as a function."""
+def _passes(given: Filter, work: Work, names: int) -> Callable[[str, str, Known], bool]:
+    """Whether a series of that node and field passes the filter, as a function, for so many names."""
     try:
         allowed = [(given.value,)] if given.operator in ("=", "!=") else expand(given.value, _MOST_SERIES)
     except ValueError as error:
         raise RequestError(str(error)) from None
+    plain = {pieces[0] for pieces in allowed if len(pieces) == 1}
+    wild = [pieces for pieces in allowed if len(pieces) > 1]
+    work.spend(wild, names)
     wanted = not given.operator.startswith("!")
 
     def test(node: str, field: str, known: Known) -> bool:
-        return _any_matches(allowed, attribute(given.key, node, field, known)) is wanted
+        text = attribute(given.key, node, field, known)
+        return (text in plain or _any_matches(wild, text)) is wanted
 
     return test
+
+
+def _any_matches(expansions: list[Pieces], text: str) -> bool:
+    return any(matches(pieces, text) for pieces in expansions)
 
 
 def attribute(key: str, node: str, field: str, known: Known) -> str:
@@ -121,6 +117,7 @@ def search(text: str, known: Known, most: int) -> list[str]:
         parts = [("", *map(str.lower, pieces), "") for pieces in expand(text, _MOST_SERIES)]
     except ValueError as error:
         raise RequestError(str(error)) from None
-    parts.append(("", text.lower(), ""))
-    names = (f"{node}{JOINT}{field}" for node in known for field in known[node])
+    parts = list(dict.fromkeys([*parts, ("", text.lower(), "")]))
+    names = [f"{node}{JOINT}{field}" for node in known for field in known[node]]
+    Work().spend(parts[1:], len(names))  # a plain text is always looked for
     return sorted(name for name in names if _any_matches(parts, name.lower()))[:most]
