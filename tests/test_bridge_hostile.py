@@ -12,7 +12,7 @@ from grafana_json.query import RequestError, Target, parse_filters, parse_panel,
 from grafana_json.targets import Panel, resolve, search
 from sisock.frames import Field
 from sisock.settings import Settings
-from tests.test_simplejson import memory
+from tests.memory import memory
 
 PATHS = ("/search", "/query", "/annotations", "/tag-keys", "/tag-values")
 SPAN = {"from": "2026-02-02T00:00:00Z", "to": "2026-02-02T04:00:00Z"}

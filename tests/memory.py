@@ -1,0 +1,81 @@
+"""A consumer for tests of the bridge: its nodes are frames in memory."""
+
+import threading
+
+import numpy as np
+
+from sisock import reduction
+from sisock.consumer import Node
+from sisock.errors import NoAnswer, NodeUnknown, NoHub
+from sisock.frames import TEXT, Column, Field, Frame, Query
+from sisock.times import NS, to_ns
+
+MONDAY = 1_769_990_400  # 2026-02-02T00:00:00Z
+
+
+class Memory:
+    """A consumer whose nodes are frames in memory."""
+
+    def __init__(self, nodes):
+        self.frames = nodes
+        self.stopped = set()
+        self.connected = True
+        self.asked = []
+        self.listings = 0
+        self.callbacks = []
+        self.let_go = threading.Event()
+
+    def nodes(self):
+        self.listings += 1
+        if not self.connected:
+            raise NoHub("there is no router")
+        return [Node(name, f"the {name}", "up", MONDAY * NS) for name in self.frames]
+
+    def fields(self, node, start, end):
+        if node in self.stopped:
+            self.let_go.wait(5)
+            raise NoAnswer(f"{node} did not answer within 5 s")
+        return self.frames[node][0], {}
+
+    def ask(self, requests, deadline):
+        self.asked.append([(request.node, request.fields) for request in requests])
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request):
+        if request.node in self.stopped:
+            return NoAnswer(f"{request.node} did not answer within 3 s")
+        if request.node not in self.frames:
+            return NodeUnknown(f"there is no data node {request.node!r}")
+        _, frame = self.frames[request.node]
+        query = Query(request.fields, to_ns(request.start), to_ns(request.end), max_points=request.max_points)
+        here = frame.only(request.fields).between(query.start, query.end)
+        return reduction.answer([here] if here.columns and len(here) else [], query, {})
+
+    def on_event(self, callback, /):
+        self.callbacks.append(callback)
+
+
+def minutes(*offsets):
+    return np.array([(MONDAY + 60 * offset) * NS for offset in offsets], np.int64)
+
+
+def memory():
+    weather = {
+        "temperature": Field("air", units="C"),
+        "sky": Field(type="string"),
+        "rain": Field(type="bool"),
+        "wind": Field(units="m/s"),
+    }
+    missing = np.array([False, True, False, False])
+    columns = {
+        "temperature": Column(np.array([1.5, np.nan, -np.inf, 4.25])),
+        "sky": Column(np.array(["clear", "", 'a "cloud"', "ü"], TEXT), missing),
+        "rain": Column(np.array([False, True, True, False]), missing),
+        "wind": Column(np.array([1, 2, 3, 4], np.int64)),
+    }
+    t = np.arange(10_000, dtype=np.int64) * NS + MONDAY * NS
+    noise = np.sin(np.arange(10_000) / 500)
+    noise[5003] = 99.0
+    fast = Frame("samples", t, {"cpu": Column(noise), "cpu (core 0)": Column(noise), "mem.free": Column(-noise)})
+    host = {"cpu": Field(units="%"), "cpu (core 0)": Field(units="%"), "mem.free": Field(units="B")}
+    return Memory({"weather": (weather, Frame("samples", minutes(0, 1, 2, 5), columns)), "host": (host, fast)})
