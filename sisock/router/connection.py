@@ -13,6 +13,7 @@ from sisock.router.doors import host_allowed, origin_allowed
 from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
 
+STRANGERS = 16_384  # bytes of the largest message before the client has joined
 MOST_WAITING = 8  # messages of the largest size, sent without the client once having caught up
 
 
@@ -27,6 +28,11 @@ class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar
         super().onOpen()
         self.transport.unregisterProducer()  # was the HTTP channel, which stopped reading pongs while it sent
         self.transport.registerProducer(self, True)
+        self.maxMessagePayloadSize = STRANGERS  # autobahn's; it refuses by a frame's header, before the frame is there
+
+    def trust(self) -> None:
+        """Read messages of the full size from now on: the client has joined."""
+        self.maxMessagePayloadSize = rights().settings.message_limit
 
     def pauseProducing(self) -> None:
         self._waiting = self._waiting or 0  # Twisted says it again at each write

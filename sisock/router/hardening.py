@@ -7,6 +7,7 @@ from crossbar.router.protocol import WampWebSocketServerFactory
 from crossbar.router.role import RouterRoleDynamicAuth
 from crossbar.router.session import RouterSessionFactory
 
+from sisock.router import decoding
 from sisock.router.authorizer import authorize
 from sisock.router.connection import Connection
 from sisock.router.session import QuietWampCra, Session
@@ -17,6 +18,7 @@ DEPTH = 1000  # frames; a library of Crossbar's raises the limit so far that one
 def harden() -> None:
     """Do it, before any port is open; without it every action is refused, since nobody offers the authorizer's URI."""
     sys.setrecursionlimit(DEPTH)
+    decoding.replace()
     WampWebSocketServerFactory.protocol = Connection
     RouterSessionFactory.session = Session
     RouterRoleDynamicAuth.authorize = authorize

@@ -52,6 +52,7 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
     def onJoin(self, details: SessionDetails) -> None:
         if details.authextra:
             details.authextra.pop("session_token", None)  # the client has it; the hub's meta events shall not
+        self._transport.trust()
         super().onJoin(details)
 
     def onLeave(self, details: CloseDetails) -> None:

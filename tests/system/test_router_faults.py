@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,6 +48,53 @@ def test_deep_nesting_before_signing_in_does_not_stop_the_router(router, join):
             assert max(round_trip(hub) for _ in range(5)) < 0.5
             assert stranger.closed()
     assert router.log.stat().st_size - size < 20_000
+
+
+def colliding(count):
+    """Keys of a map that all have the same hash, one after the other with a value."""
+    numbers = ((i + 10) * (2**61 - 1) for i in range(count))
+    return b"".join(cbor2.dumps(cbor2.CBORTag(2, each.to_bytes(16, "big"))) + b"\x00" for each in numbers)
+
+
+@pytest.mark.parametrize("name", [None, "ann"])
+def test_numbers_that_collide_do_not_keep_the_router_busy(router, join, name):
+    hub = join("hub")
+    for head in (b"\xba" + struct.pack("!I", 30_000), b"\xd9\x01\x02\x9a" + struct.pack("!I", 60_000)):
+        with router.client(name) if name else Client(router.settings.url) as client:
+            client.send_frame(b"\x83\x01" + cbor2.dumps(REALM) + head + colliding(30_000))
+            assert max(round_trip(hub) for _ in range(5)) < 0.5
+            assert client.closed()
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        b"\xa1\x01\x00",  # a number as a key
+        b"\xa1\xc2\x41\x05\x00",
+        b"\xd9\x01\x02\x81\x01",  # a set
+        b"\xd8\x1c\x81\xd8\x1d\x00",  # a list that holds itself
+        b"\xa1\x61a\xd8\x23\x61a",  # a regular expression
+        b"\xa1\x61a\xda\xff\xff\xff\xff\x00",  # a tag that nobody knows
+    ],
+)
+def test_what_wamp_does_not_need_of_cbor_is_refused(router, join, uris, details):
+    ann = join("ann")
+    ann.send_frame(b"\x84\x18\x30\x18\x63" + details + cbor2.dumps(uris.hub_nodes))
+    with pytest.raises(ConnectionError, match="CBORDecodeError"):
+        ann.receive()
+
+
+def test_who_has_not_joined_sends_little(router, join):
+    hub = join("hub")
+    for connect in (lambda: Client(router.settings.url), lambda: legacy(router)):
+        with connect() as stranger:
+            stranger.send([1, REALM, {"roles": {"caller": {}}, "padding": "x" * 20_000}])
+            with pytest.raises(ConnectionError, match="exceeds payload limit of 16384"):
+                stranger.receive()
+        with connect() as stranger:
+            stranger.send([1, REALM, {"roles": {"caller": {}}, "padding": "x" * 10_000}])
+            assert stranger.receive()[0] == 3
+    assert hub.call("wamp.session.list", ["x" * 100_000]) == []
 
 
 def test_garbage_is_dropped_and_the_router_stays(router, join):
