@@ -119,7 +119,12 @@ def _is_address(text: str) -> bool:
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a child process that shall see these settings (and nothing less than ours)."""
     given = {f"SISOCK_{each.name.upper()}": str(getattr(settings, each.name)) for each in fields(Settings)}
-    return {**os.environ, **given}
+    return inherited(**given)
+
+
+def inherited(**more: str) -> dict[str, str]:
+    """The environment of a child process that shall see ours, and more."""
+    return {**os.environ, **more}
 
 
 def notify_socket() -> str:

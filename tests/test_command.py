@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 import tracemalloc
@@ -144,8 +143,16 @@ async def test_a_child_that_left_for_a_session_of_its_own_keeps_nobody_waiting(p
     script = f"setsid sh -c 'echo $$ > {pids}; exec sleep 600' & exit 0"
     with pytest.raises(CommandError, match="did not end within"):
         await asyncio.wait_for(run_command(shell(script), timeout=0.5), 30)
-    os.kill(int(await noted), signal.SIGKILL)
     assert gone(await noted)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+async def test_a_child_that_became_a_daemon_ends_with_its_command_however_that_ended(pids: Path, code: int):
+    daemon = f"echo $$ > {pids}; exec sleep 600"
+    script = f"setsid sh -c '{daemon}' </dev/null >/dev/null 2>&1 & cat {pids}; exit {code}"
+    noted = await run_command(shell(script), exits=(0, 1))
+    assert int(noted) > 0
+    assert gone(noted)
 
 
 async def test_no_file_is_left_open():

@@ -18,6 +18,7 @@ from sisock.supervisor import Change, Part, Supervisor
 from sisock.supervisor.log import Log
 from sisock.supervisor.parts import child_environment
 from sisock.supervisor.process import Process
+from sisock.supervisor.state import held
 
 ENV = child_environment(read())
 READY = "from sisock.notify import ready; import signal, sys, os, time; ready('2 fields')\n"
@@ -229,3 +230,11 @@ def test_log_never_takes_more_than_twice_its_limit(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 2000
     assert log.last == "the end"
     assert re.search(r"the end\n\n$", (tmp_path / "toy.log").read_text())
+
+
+def test_what_a_part_left_behind_ends_as_the_state_directory_is_given_free(tmp_path: Path) -> None:
+    with held(tmp_path / "state"):
+        env = {**ENV, "NOTIFY_SOCKET": str(tmp_path / "state" / "run" / "toy")}
+        daemon = subprocess.Popen(["sleep", "600"], env=env, start_new_session=True)
+        assert daemon.poll() is None
+    assert daemon.wait(20) == -signal.SIGKILL

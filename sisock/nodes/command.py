@@ -3,16 +3,20 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 from functools import cached_property
 from typing import Any
 
+from sisock.leftovers import end_marked
 from sisock.nodes.base import RING, NoData
 from sisock.nodes.live import PATIENCE, LiveNode, LiveService
 from sisock.nodes.threads import Threads
+from sisock.settings import inherited
 
 _STDERR_SHOWN = 200
+_MARK = "SISOCK_COMMAND"  # in the environment of a command and of all that it starts
 _REAPED = 0.2  # seconds within which a killed process is gone, unless a disk or network keeps it
 _CHUNK = 2**18  # bytes read at once
 
@@ -68,8 +72,9 @@ async def run_command(
     exits: tuple[int, ...] = (0,),
     cure: str = "install it",
 ) -> str:
-    """What the command printed. Raises CommandError; nothing of the command is left running then."""
-    process = _start(argv, cure)
+    """What the command printed; raises CommandError. Nothing that it started is left running, wherever that went."""
+    mark = secrets.token_hex(8)
+    process = _start(argv, cure, mark)
     code = None
     try:
         async with asyncio.timeout(timeout):
@@ -82,6 +87,7 @@ async def run_command(
     finally:
         if code is None:
             _kill(process)
+        end_marked(f"{_MARK}={mark}\0".encode())
         for pipe in filter(None, (process.stdout, process.stderr)):
             pipe.close()
     if code not in exits:
@@ -90,14 +96,16 @@ async def run_command(
     return output.decode("utf-8", "replace")
 
 
-def _start(argv: tuple[str, ...], cure: str) -> subprocess.Popen[bytes]:
-    """The command, started in a process group of its own.
+def _start(argv: tuple[str, ...], cure: str, mark: str) -> subprocess.Popen[bytes]:
+    """The command, started in a process group of its own; what it starts inherits the mark.
 
     Not by asyncio: there (Python 3.11) a task that is cancelled while it starts a process never ends.
     """
-    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    nothing, pipe, env = subprocess.DEVNULL, subprocess.PIPE, inherited(**{_MARK: mark})
     try:
-        return subprocess.Popen(argv, stdin=nothing, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True)
+        return subprocess.Popen(
+            argv, stdin=nothing, stdout=pipe, stderr=pipe, bufsize=0, env=env, start_new_session=True
+        )
     except FileNotFoundError as error:
         raise CommandError(f"the command {argv[0]!r} is not installed (or not in PATH): {cure}") from error
     except OSError as error:

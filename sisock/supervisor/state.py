@@ -3,11 +3,11 @@
 import contextlib
 import fcntl
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 from sisock.interfaces import check_free
+from sisock.leftovers import end_marked
 from sisock.settings import Settings
 
 
@@ -23,7 +23,10 @@ def held(state: Path) -> Iterator[None]:
     try:
         _take(lock, state)
         end_left_behind(state)
-        yield
+        try:
+            yield
+        finally:
+            end_left_behind(state)
         (state / "router.url").unlink(missing_ok=True)
     finally:
         os.close(lock)
@@ -57,19 +60,7 @@ def end_left_behind(state: Path) -> list[int]:
 
     They are known by the socket that they were given to say that they are ready.
     """
-    mark = b"NOTIFY_SOCKET=" + os.fsencode(state.resolve() / "run") + b"/"
-    left = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _carries(entry, mark)]
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-    return left
-
-
-def _carries(process: Path, mark: bytes) -> bool:
-    try:
-        return process.name != str(os.getpid()) and mark in b"\0" + (process / "environ").read_bytes()
-    except OSError:  # gone, or another user's
-        return False
+    return end_marked(b"NOTIFY_SOCKET=" + os.fsencode(state.resolve() / "run") + b"/")
 
 
 def check_ports(settings: Settings, *, bridge: bool) -> None:
