@@ -3,8 +3,10 @@
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import ComponentConfig, SessionDetails
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from sisock.router.ending import end_in_turn
 from sisock.router.hardening import harden
 from sisock.router.policy import rights
 
@@ -16,6 +18,7 @@ class Component(ApplicationSession):  # type: ignore[misc]  # autobahn is untype
         super().__init__(config)
         self._rights = rights()
         harden()
+        end_in_turn(reactor)
 
     def onJoin(self, details: SessionDetails) -> "Deferred[object]":
         registered: Deferred[object] = self.register(self.set_policy, self._rights.settings.uris.set_policy)
