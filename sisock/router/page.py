@@ -31,7 +31,7 @@ class Page(File):  # type: ignore[misc]  # Twisted is untyped to mypy
         host = request.getHeader(b"host")
         if not host_allowed(rights().settings, host.decode("latin-1") if host else None):
             return forbidden(message="this is not a name of the router: open the address that `sisock up` printed")
-        if path.startswith(b"."):
+        if path.startswith(b".") or not _text(path):
             return self.childNotFound
         return super().getChild(path, request)
 
@@ -44,3 +44,11 @@ class Page(File):  # type: ignore[misc]  # Twisted is untyped to mypy
         return super().render_GET(request)
 
     render_HEAD = render_GET
+
+
+def _text(path: bytes) -> bool:
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
