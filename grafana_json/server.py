@@ -8,9 +8,8 @@ import signal
 import socket
 import sys
 
-import waitress  # type: ignore[import-untyped]  # it has no types
-
-from grafana_json.app import create_app
+from grafana_json.app import LARGEST_REQUEST, create_app
+from grafana_json.connections import make_server
 from grafana_json.gate import make_gate
 from grafana_json.watch import Watch
 from sisock import interfaces, notify
@@ -24,7 +23,6 @@ _USAGE = """usage: python -m grafana_json [--check]
 Serve data nodes to Grafana on SISOCK_INTERFACE, SISOCK_BRIDGE_PORT; `sisock settings` lists all settings.
 With --check: ask the bridge that runs with these settings how it is; exit code 0 if it is well.
 """
-_FLOOD = 16 * 2**20  # bytes of a request that is not even read; smaller ones are refused in JSON
 _BACKLOG = 128  # connections that wait to be accepted
 _PATIENCE = 5  # seconds for a check
 
@@ -59,16 +57,9 @@ def serve(settings: Settings) -> int:
         )
     asking = dataclasses.replace(settings, deadline=min(settings.deadline, settings.bridge_deadline))
     with listening, BlockingConsumer(asking, name="bridge") as consumer:
-        server = waitress.create_server(
-            create_app(consumer, settings),
-            sockets=[listening],
-            threads=settings.bridge_workers,
-            max_request_body_size=_FLOOD,
-            channel_timeout=60,
-            ident="sisock",
-        )
+        server = make_server(create_app(consumer, settings), listening, settings.bridge_workers, LARGEST_REQUEST)
         watch = Watch(consumer, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        notify.ready(f"http://{settings.interface}:{settings.bridge_port}")
+        notify.ready(f"http://{interfaces.host_and_port(settings.interface, settings.bridge_port)}")
         server.run()
         watch.stop()
         server.close()

@@ -1,5 +1,8 @@
 """The bridge as a process beside a real router, hub and nodes, which are stopped, killed and started again."""
 
+import contextlib
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -163,6 +166,31 @@ def test_requests_in_pieces_and_too_large_ones_are_answered(bridge):
     assert pieces.json() == ["archive::sine"]
     large = bridge.post("/query", content=b" " * 2**20)
     assert (large.status_code, large.json()) == (413, {"error": "a request may be 262144 bytes long at the most"})
+    flood = bridge.post("/query", content=b" " * 2**25)
+    assert (flood.status_code, flood.json()) == (large.status_code, large.json())
+
+
+def test_half_sent_requests_keep_nobody_out(fleet, bridge):
+    address = ("127.0.0.1", fleet.settings.bridge_port)
+    with contextlib.ExitStack() as stack:
+        for _ in range(450):
+            stack.enter_context(socket.create_connection(address, PATIENCE)).sendall(b"POST / HTTP/1.1\r\nHost: a\r\n")
+        with httpx.Client(base_url=bridge.base_url, timeout=2) as another:
+            assert found(another, "sine") == {"archive::sine"}
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6")
+def test_an_address_of_ipv6_is_told_in_brackets(fleet, tmp_path, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "told"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "told"))
+        told.settimeout(PATIENCE)
+        with start(fleet, interface="::1", bridge_port=port) as bridge:
+            try:
+                assert f"http://[::1]:{port}".encode() in told.recv(1000)
+            finally:
+                bridge.terminate()
 
 
 def test_the_health_check_of_a_container_asks_the_running_bridge(fleet, bridge):
@@ -201,7 +229,15 @@ SERVE = "import sys; from grafana_json.server import main; sys.exit(main([]))"
 
 def run(fleet: Fleet, *arguments: str, **change: Any) -> subprocess.CompletedProcess[bytes]:
     """Run another bridge with the fleet's settings, changed, until it ends."""
+    with start(fleet, *arguments, **change) as bridge:
+        output, errors = bridge.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(bridge.args, bridge.returncode, output, errors)
+
+
+def start(fleet: Fleet, *arguments: str, **change: Any) -> subprocess.Popen[bytes]:
+    """Start another bridge with the fleet's settings, changed."""
     given = {**vars(fleet.settings), **change}
-    environment = {**configuration.environment(configuration.read(**given)), "PYTHONPATH": str(ROOT)}
+    told = {key: os.environ[key] for key in ("NOTIFY_SOCKET",) if key in os.environ}
+    environment = {**configuration.environment(configuration.read(**given)), "PYTHONPATH": str(ROOT), **told}
     command = [sys.executable, "-m", "grafana_json", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

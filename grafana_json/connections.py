@@ -1,0 +1,137 @@
+"""Connections of the bridge, bounded in number, time and size, so that nobody can keep others out.
+
+waitress itself stops to accept once it has its most connections, and takes a byte now and then for activity.
+Here the connection that has waited longest gives way to the next one, and a request has a time to arrive in.
+"""
+
+import socket
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from waitress.buffers import OverflowableBuffer  # type: ignore[import-untyped]  # waitress has no types
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
+from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
+from waitress.task import ErrorTask, ThreadedTaskDispatcher  # type: ignore[import-untyped]
+from waitress.utilities import RequestEntityTooLarge  # type: ignore[import-untyped]
+
+_MOST = 400  # connections at a time
+_ARRIVAL = 10.0  # seconds a request may take to arrive
+_IDLE = 60  # seconds without a byte until a connection is closed
+_LONGEST_HEADER = 32 * 2**10  # bytes
+
+
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    """A request as it arrives; a body that is too large is read to its end, for the refusal to be heard, not kept."""
+
+    too_large = False
+    expect_continue: bool
+    error: Any
+
+    def received(self, data: bytes) -> int:
+        """Take what arrived; how many bytes of it belong to this request."""
+        taken: int = super().received(data)
+        most = self.adj.inbuf_overflow
+        if self.body_rcv is not None and len(self.body_rcv) > most:
+            self.too_large = True
+            self.body_rcv.buf.close()
+            self.body_rcv.buf = OverflowableBuffer(most)
+        if self.expect_continue and self.content_length > most:  # whoever asks first is told before sending
+            self.too_large = self.completed = True
+            self.expect_continue = False
+        if self.completed and self.too_large and self.error is None:
+            self.error = RequestEntityTooLarge(f"a request may be {most} bytes long at the most")
+        return taken
+
+
+class Refusal(ErrorTask):  # type: ignore[misc]
+    """A request that is not even a request, refused as the bridge refuses all others."""
+
+    def execute(self) -> None:
+        """Answer with a sentence and close."""
+        error = self.request.error
+        body = orjson.dumps({"error": str(error.body)})
+        self.status = f"{error.code} {HTTPStatus(error.code).phrase}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]
+    """One connection, which knows since when it has been waiting for the rest of a request."""
+
+    parser_class = Request
+    error_task_class = Refusal
+    since = 0.0
+
+    def received(self, data: bytes) -> Any:
+        """Take what arrived."""
+        before = self.request
+        done = super().received(data)
+        if self.request is not before:
+            self.since = time.time()
+        return done
+
+    def readable(self) -> bool:
+        """Whether to read. Once closed never, or the next connection would get what is meant for this one."""
+        return bool(self.connected and super().readable())
+
+    def writable(self) -> bool:
+        """Whether to write; once closed never."""
+        return bool(self.connected and super().writable())
+
+    @property
+    def waiting_since(self) -> float:
+        """When the request began to arrive, or the last byte went either way where there is none."""
+        return self.since if self.request is not None else float(self.last_activity)
+
+    def is_stale(self, now: float) -> bool:
+        """Whether to give it up: its request does not arrive, its answer is not taken, or nothing happens."""
+        if self.requests and not self.total_outbufs_len:
+            return False  # the bridge is at work
+        late = self.request is not None and now - self.since > _ARRIVAL
+        return late or now - float(self.last_activity) > _IDLE
+
+
+class Server(TcpWSGIServer):  # type: ignore[misc]
+    """Keeps room for the next connection at any time."""
+
+    channel_class = Connection
+
+    def readable(self) -> Any:
+        """Whether to accept; makes room first, before the connections are asked whether they read."""
+        if len(self.active_channels) >= _MOST:
+            waiting = [each for each in self.active_channels.values() if not each.requests]
+            if waiting:
+                min(waiting, key=lambda each: each.waiting_since).handle_close()
+        return super().readable()
+
+    def maintenance(self, now: float) -> None:
+        """Close connections that are given up."""
+        for each in list(self.active_channels.values()):
+            if each.is_stale(now):
+                each.handle_close()
+
+
+def make_server(app: Callable[..., Any], listening: socket.socket, threads: int, largest: int) -> Server:
+    """A server of the app on the socket, which answers in so many threads requests of so many bytes at the most."""
+    dispatcher = ThreadedTaskDispatcher()
+    dispatcher.set_thread_count(threads)
+    return Server(
+        app,
+        _sock=listening,
+        dispatcher=dispatcher,
+        bind_socket=False,
+        sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+        ident="sisock",
+        connection_limit=2 * _MOST,  # only reached where so many requests are being answered
+        cleanup_interval=1,
+        max_request_header_size=_LONGEST_HEADER,
+        max_request_body_size=2**62,  # `Request` knows better
+        inbuf_overflow=largest,
+        asyncore_use_poll=True,
+    )
