@@ -1,28 +1,28 @@
 """A client's WebSocket connection to the router: which are let in, and what becomes of garbage."""
 
-import contextlib
 from typing import Any
 
-from autobahn.exception import Disconnected
-from autobahn.wamp.exception import ProtocolError, TransportLost
+from autobahn.exception import Disconnected, PayloadExceededError
+from autobahn.wamp.exception import ProtocolError, SerializationError, TransportLost
+from autobahn.wamp.message import Call, Error, Invocation, Result
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from crossbar.router.protocol import WampWebSocketServerProtocol
 from txaio import make_logger
 
+from sisock.router.backlog import backlog
 from sisock.router.doors import host_allowed, origin_allowed
 from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
 
 STRANGERS = 16_384  # bytes of the largest message before the client has joined
-MOST_WAITING = 8  # messages of the largest size, sent without the client once having caught up
+MOST_WAITING = 8  # messages of the largest size, sent to all clients together that have not caught up since
 
 
 class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar is untyped to mypy
     """Lets in only who addresses the router by its own names, and notes with one line why a connection ended."""
 
-    log = make_logger(level="error")  # what it would say of strangers has no bound
+    log = make_logger(level="critical")  # what it would say of strangers has no bound
     _noted = False
-    _waiting: int | None = None  # bytes sent since the client fell behind; None while it keeps up
 
     def onOpen(self) -> None:
         super().onOpen()
@@ -35,13 +35,13 @@ class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar
         self.maxMessagePayloadSize = rights().settings.message_limit
 
     def pauseProducing(self) -> None:
-        self._waiting = self._waiting or 0  # Twisted says it again at each write
+        backlog.begin(self)  # Twisted says it again at each write
 
     def resumeProducing(self) -> None:
-        self._waiting = None
+        backlog.end(self)
 
     def stopProducing(self) -> None:
-        self._waiting = None
+        backlog.end(self)
 
     def onConnect(self, request: ConnectionRequest) -> Any:
         settings = rights().settings
@@ -70,22 +70,32 @@ class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar
             self._bailout(self.CLOSE_STATUS_CODE_INTERNAL_ERROR, "internal error")
 
     def send(self, msg: Any) -> None:
-        """Send, unless the client is leaving.
+        """Send, unless the client is leaving; who waits for what cannot be sent gets an error.
 
         Crossbar does not expect an error here: a reply to a caller who leaves just then would keep a data node that
         leaves too registered for ever, and an event would not reach the subscribers after the one who leaves.
         """
-        with contextlib.suppress(Disconnected, TransportLost):
+        try:
             super().send(msg)
+        except (Disconnected, TransportLost):
+            return
+        except (SerializationError, PayloadExceededError) as error:
+            self._answer_instead(msg, f"it cannot be sent on: {error}"[:200])
+
+    def _answer_instead(self, msg: Any, why: str) -> None:
+        uri = rights().settings.uris.error("bad_request")
+        if isinstance(msg, Result):
+            self.send(Error(Call.MESSAGE_TYPE, msg.request, uri, args=[why]))
+        elif isinstance(msg, Invocation):  # as if the callee had answered
+            self._session.onMessage(Error(Invocation.MESSAGE_TYPE, msg.request, uri, args=[why]))
 
     def sendMessage(self, payload: bytes, *args: Any, **more: Any) -> None:
-        if self._waiting is not None:
-            self._waiting += len(payload)
-            if self._waiting > MOST_WAITING * rights().settings.message_limit:
-                self.wasNotCleanReason = "it reads too slowly what it asked for"
-                self.dropConnection(abort=True)
-                return
+        backlog.add(self, len(payload))
         super().sendMessage(payload, *args, **more)
+        while slowest := backlog.slowest(MOST_WAITING * rights().settings.message_limit):
+            slowest.wasNotCleanReason = "it reads too slowly what it asked for"
+            slowest.dropConnection(abort=True)
+            backlog.end(slowest)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N803
         self._note(reason)

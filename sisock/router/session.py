@@ -4,6 +4,7 @@ import hmac
 from typing import Any
 
 from autobahn.wamp.exception import ProtocolError
+from autobahn.wamp.message import Call
 from autobahn.wamp.types import Accept, CloseDetails, Deny, HelloDetails, SessionDetails
 from crossbar.router.auth import PendingAuthWampCra
 from crossbar.router.session import RouterSession
@@ -47,7 +48,14 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
     def onMessage(self, msg: Any) -> None:
         if getattr(msg, "forward_for", None):  # between routers; anybody else claims to be another by it
             raise ProtocolError("'forward_for' is not for clients")
+        if isinstance(msg, Call) and self._in_flight(msg.request):  # Crossbar would lose count of its calls
+            raise ProtocolError(
+                f"the call {msg.request} still waits for its answer: give each call a number of its own"
+            )
         super().onMessage(msg)
+
+    def _in_flight(self, request: int) -> bool:
+        return self._router is not None and (self._session_id, request) in self._router._dealer._invocations_by_call  # noqa: SLF001
 
     def onJoin(self, details: SessionDetails) -> None:
         if details.authextra:

@@ -130,6 +130,15 @@ def test_garbage_is_dropped_and_the_router_stays(router, join):
     assert "Traceback" not in router.log.read_text()
 
 
+def test_an_address_that_is_no_text_is_not_found(router):
+    size = router.log.stat().st_size
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", router.settings.router_port), 5) as connection:
+            connection.sendall(b"GET /%ff%fe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert connection.recv(1000).split()[1] == b"404"
+    assert router.log.stat().st_size == size
+
+
 def test_a_node_that_leaves_while_its_caller_leaves_does_not_stay_registered(join, uris):
     node, ann = join("weather"), join("ann")
     node.register(uris.node("weather", "get_data"))
@@ -140,6 +149,34 @@ def test_a_node_that_leaves_while_its_caller_leaves_does_not_stay_registered(joi
         pass
     node.close()
     join("weather").register(uris.node("weather", "get_data"))
+
+
+def test_a_call_with_the_number_of_one_in_flight_ends_its_sender_and_the_node_does_not_stay(join, uris):
+    node, ann = join("weather"), join("ann")
+    node.register(uris.node("weather", "get_data"))
+    for _ in range(2):
+        ann.send([48, 77, {}, uris.node("weather", "get_data")])
+    with pytest.raises(ConnectionError, match="the call 77 still waits"):
+        ann.receive()
+    node.close()
+    join("weather").register(uris.node("weather", "get_data"))
+
+
+def test_what_cannot_be_sent_on_is_an_error_for_its_caller(router, join, uris):
+    node, size = join("weather"), router.log.stat().st_size
+    node.register(uris.node("weather", "get_data"))
+    node.register(uris.node("weather", "get_fields"))
+    with legacy(router) as existing:
+        existing.join_with_secret(REALM, "simonsobs", SECRET)
+        for _ in range(100):  # no CBOR can say it: it never reaches the node
+            assert (
+                "cannot be sent on" in refused(existing.call, uris.node("weather", "get_data"), "\ud800").arguments[0]
+            )
+        existing.send([48, 500, {}, uris.node("weather", "get_fields")])
+        node.send([70, node.receive()[1], {}, [{b"a": 1}]])  # no JSON can say it
+        answer = existing.receive()
+        assert (answer[0], answer[2]) == (8, 500)
+    assert router.log.stat().st_size - size < 1000
 
 
 def test_a_message_beyond_the_limit_ends_only_its_sender(router, join, uris):
@@ -176,6 +213,22 @@ def test_who_reads_too_slowly_is_dropped_before_the_router_runs_out_of_memory(tm
                 assert quick.receive()[0] == 36
             assert worker(router).memory_info().rss - before < 70 * 2**20
             assert "dropped 'cli': it reads too slowly" in router.log.read_text()
+
+
+def test_all_who_read_too_slowly_share_one_budget(tmp_path):
+    patient = {"message_limit": 2**20, "ping_interval": 60.0, "ping_timeout": 60.0}
+    with contextlib.ExitStack() as stack:
+        router = stack.enter_context(running_router(tmp_path / "state", PRINCIPALS, **patient))
+        topic = router.settings.uris.node("weather", "live")
+        node, quick, *slow = (stack.enter_context(router.client(name)) for name in ("weather", *["cli"] * 11))
+        for each in (quick, *slow):
+            each.subscribe(topic)
+        before = worker(router).memory_info().rss
+        for _ in range(14):  # 7 MB each: none is too slow by itself
+            node.publish(topic, bytes(2**19))
+            assert quick.receive()[0] == 36
+        assert worker(router).memory_info().rss - before < 60 * 2**20
+        assert router.log.read_text().count("dropped 'cli': it reads too slowly") >= 8
 
 
 def test_a_connection_that_never_signs_in_is_closed_within_half_a_minute(silent):
@@ -237,6 +290,7 @@ def test_sigterm_ends_it_cleanly(tmp_path):
         os.killpg(router.process.pid, signal.SIGTERM)
         assert router.process.wait(10) == 0
         assert "Traceback" not in router.log.read_text()
+        assert router.log.read_text().count("Native worker received SIGTERM") == 1
 
 
 def test_two_routers_do_not_share_a_state_directory(tmp_path):
