@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sisock.cli import main
+from sisock.cli.loading import loading
 from sisock.cli.options import described
 from sisock.cli.plugins import configured, find, names
 from sisock.cli.reference import page
@@ -157,6 +158,42 @@ def test_file_without_a_node_says_what_is_missing(tmp_path: Path) -> None:
         find(str(path))
 
 
+@pytest.mark.parametrize(
+    ("script", "line", "says"),
+    [
+        ("x = 1\ndef (\n", 2, "SyntaxError: invalid syntax"),
+        ("import sys\nsys.exit(0)\n", 2, "SystemExit: 0"),
+        ("import json\n\njson.loads('{')\n", 3, "JSONDecodeError: Expecting property name"),
+        ("raise BaseException('odd')\n", 1, "BaseException: odd"),
+        ("import nothing_of_that_name\n", 1, "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+    ],
+)
+def test_file_that_cannot_be_loaded_is_told_by_its_line(tmp_path: Path, script: str, line: int, says: str) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(script)
+    with pytest.raises(ValueError, match=re.escape(f"{path}, line {line}: cannot be loaded: {says}")):
+        find(str(path))
+
+
+def test_import_that_never_ends_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "hangs.py"
+    path.write_text("import threading\nthreading.Event().wait()\n")
+    code = compile(path.read_text(), path, "exec")
+    with (
+        pytest.raises(ValueError, match=r"hangs.py, line 2: cannot be loaded: TimeoutError: it was not done after 0.1"),
+        loading(str(path), path, patience=0.1),
+    ):
+        exec(code, {})  # as an import does
+
+
+def test_configuration_that_is_no_text_is_told(tmp_path: Path) -> None:
+    path, config = tmp_path / "latin.py", tmp_path / "sisock.toml"
+    path.write_text(NODES)
+    config.write_bytes("[inner]\nname = 'Köln'\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"sisock.toml is not UTF-8 \(byte 18\): save it as UTF-8"):
+        configured(find(str(path))[0], config)
+
+
 def test_our_own_nodes_are_found_by_name() -> None:
     assert {"host", "lsof", "sensors", "weather"} <= set(names())
 
@@ -174,6 +211,17 @@ def test_init_makes_keys_principals_and_policy_and_changes_nothing_that_exists(s
     assert [name for name, entry in policy.items() if entry.get("sensitive")] == ["page", "cli", "lsof"]
     assert (state / "keys" / "hub.key").stat().st_mode & 0o777 == 0o600
     assert run("init", "--principals", "hub,bridge,cli,page,lsof,host", SISOCK_STATE=str(state)).output == first.output
+
+
+def test_init_makes_the_others_where_a_node_cannot_be_loaded(tmp_path: Path, state: Path) -> None:
+    (tmp_path / "good.py").write_text(NODES)
+    (tmp_path / "bad.py").write_text("import sys\nsys.exit(0)\n")
+    ended = run("init", "--state", str(state), "--principals", f"hub,{tmp_path}/bad.py,{tmp_path}/good.py")
+    assert ended.exit_code == Exit.ERROR
+    assert "bad.py, line 2: cannot be loaded: SystemExit: 0" in ended.stderr
+    made = {each.stem for each in (state / "principals").glob("*.json")}
+    assert made >= {"hub", "inner", "attic"}
+    assert "attic" in (state / "router" / "policy.json").read_text()
 
 
 def test_principal_is_admitted_listed_and_dismissed(state: Path) -> None:

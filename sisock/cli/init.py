@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sisock.cli.failures import Failure
 from sisock.cli.options import with_settings
 from sisock.settings import Settings
 
@@ -29,27 +30,36 @@ def init(settings: Settings, principals: str) -> None:
 
     `sisock up` does this by itself. Do it by hand for containers and machines of their own: each part
     gets its key file keys/NAME.key, and only the router and the hub see the rest. Nothing that exists
-    is changed. NAMES may hold hub, bridge, cli, page, names of data nodes and files with data nodes.
+    is changed, and a node that cannot be loaded keeps none of the others. NAMES may hold hub, bridge, cli, page, names of data nodes and files with data nodes.
 
       sisock init --state state --principals hub,bridge,cli,page,weather
     """
     from sisock.keys import ensure_key, ensure_principal, write_policy
     from sisock.supervisor.parts import words
 
-    for name, role, more in [each for word in words(principals) for each in _principals(word)]:
+    wrong: list[str] = []
+    for name, role, more in [each for word in words(principals) for each in _principals(word, wrong)]:
         public = None if name == KEYLESS else ensure_key(settings.state, name).public
         ensure_principal(settings.state, name, role, public, **more)
         click.echo(f"{name:<12} {role:<10} {public or 'by token'}")
     write_policy(settings.state)
+    if wrong:
+        raise Failure("; ".join(wrong))
 
 
-def _principals(word: str) -> "Iterator[tuple[str, str, dict[str, bool]]]":
-    """Name, role and entries of each principal that the word stands for."""
+def _principals(word: str, wrong: list[str]) -> "Iterator[tuple[str, str, dict[str, bool]]]":
+    """Name, role and entries of each principal that the word stands for; what cannot be loaded is told in `wrong`."""
     if word in ROLES:
         role, more = ROLES[word]
         yield word, role, more
         return
-    from sisock.cli.plugins import find
+    from sisock.cli.plugins import UnknownNode, find
+    from sisock.uris import check_node
 
-    for kind in find(word):
-        yield kind.name or kind.__name__.lower(), "data_node", {"sensitive": kind.sensitive}
+    try:
+        for kind in find(word):
+            yield check_node(kind.name or kind.__name__.lower()), "data_node", {"sensitive": bool(kind.sensitive)}
+    except UnknownNode:
+        raise
+    except ValueError as error:
+        wrong.append(str(error))

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from sisock.cli.loading import loading
 from sisock.nodes import DataNode
 from sisock.nodes.base import name_of
 from sisock.uris import check_node
@@ -16,10 +17,14 @@ from sisock.uris import check_node
 GROUP = "sisock.data_nodes"
 
 
+class UnknownNode(ValueError):
+    """There is no node of that name, or no such file."""
+
+
 def find(word: str) -> list[type[DataNode]]:
     """The classes that `word` stands for: those defined in FILE.py, or the one of that name.
 
-    Raises ValueError with the cure if there is none.
+    Raises ValueError with the cure if it cannot be loaded, UnknownNode if there is none.
     """
     return _in_file(Path(word)) if word.endswith(".py") else [_by_name(word)]
 
@@ -48,11 +53,9 @@ def _by_name(word: str) -> type[DataNode]:
     offered = _entry_points()
     if word not in offered:
         known = ", ".join(sorted(offered)) or "none is installed"
-        raise ValueError(f"no data node is called {word!r}: there are {known}; or give a file, as in my_node.py")
-    try:
+        raise UnknownNode(f"no data node is called {word!r}: there are {known}; or give a file, as in my_node.py")
+    with loading(f"the data node {word!r}"):
         kind = offered[word].load()
-    except ImportError as error:
-        raise ValueError(f"the data node {word!r} cannot be loaded: {error}") from error
     if not (isinstance(kind, type) and issubclass(kind, DataNode)):
         raise ValueError(f"{word}: {offered[word].value} is not a class derived from sisock.nodes.DataNode")
     return kind
@@ -72,14 +75,15 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 def _in_file(path: Path) -> list[type[DataNode]]:
     if not path.is_file():
-        raise ValueError(f"there is no file {path}: give the path of the node's Python file")
+        raise UnknownNode(f"there is no file {path}: give the path of the node's Python file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # as an import would: dataclasses and pickling look there
     sys.path.insert(0, str(path.parent.resolve()))
-    spec.loader.exec_module(module)
+    with loading(str(path), path):
+        spec.loader.exec_module(module)
     found = list(_defined_in(module))
     if not found:
         raise ValueError(f"{path} defines no data node: derive a class from LiveNode, CommandNode or ArchivedNode")
@@ -97,6 +101,8 @@ def _table(path: Path, name: str) -> dict[str, Any]:
         return {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get(name, {})
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 (byte {error.start + 1}): save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
     if not isinstance(table, dict):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from sisock.supervisor import Part, Supervisor, plan
 from sisock.supervisor.parts import child_environment, words
 from sisock.supervisor.state import InUseError, check_ports, held
 
+PREPARED = 60.0  # seconds in which keys, principals and policy shall be made
 SETTLE = 60.0  # seconds in which everything shall be up
 TOKEN = 3600.0  # seconds for which the page's address is good
 
@@ -55,15 +57,32 @@ def up(settings: Settings, no_bridge: bool) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    """Make keys, principals and policy in a process of its own: it loads the nodes, and we stay small."""
-    principals = ",".join(("hub", "bridge", "cli", "page", *words(settings.nodes)))
-    argv = [sys.executable, "-P", "-m", "sisock", "init", "--principals", principals]
-    made = subprocess.run(
-        argv, env=child_environment(settings), capture_output=True, text=True, timeout=60, check=False
-    )
-    if made.returncode:
-        lines = made.stderr.strip().splitlines()
-        raise Failure(lines[-1].removeprefix("sisock: ") if lines else "the keys cannot be made", Exit(made.returncode))
+    """Make keys, principals and policy.
+
+    A node that cannot be loaded is left out here: its part tells why, and the rest goes on. One that is nowhere is a
+    slip of whoever typed it, and a Failure.
+    """
+    ours = ("hub", "bridge", "cli", "page")
+    failure = _init(settings, (*ours, *words(settings.nodes)))
+    if failure and failure.exit_code != Exit.USAGE:
+        failure = _init(settings, ours)
+    if failure:
+        raise failure
+
+
+def _init(settings: Settings, principals: Sequence[str]) -> Failure | None:
+    """Run `sisock init`, and how that failed; in a process of its own: it loads the nodes, and we stay small."""
+    argv = [sys.executable, "-P", "-m", "sisock", "init", "--principals", ",".join(principals)]
+    try:
+        made = subprocess.run(
+            argv, env=child_environment(settings), capture_output=True, text=True, timeout=PREPARED, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Failure(f"keys, principals and policy were not made within {PREPARED:g} s")
+    lines = made.stderr.strip().splitlines()
+    why = lines[-1].removeprefix("sisock: ") if lines else "the keys cannot be made"
+    code = made.returncode if made.returncode in set(Exit) else Exit.ERROR  # negative: a node's code has killed it
+    return Failure(why, Exit(code)) if made.returncode else None
 
 
 async def _run(settings: Settings, parts: list[Part]) -> None:
@@ -99,7 +118,7 @@ def _tell_ready(settings: Settings, parts: list[Part], missing: list[str], scree
     screen.line(f"ready in {seconds:.1f} s" + (f", without {', '.join(missing)}" if missing else ""))
     page = f"http://{host_and_port(settings.interface, settings.router_port)}/"
     screen.line(f"  page      {address(settings, page, TOKEN)}")
-    if any(part.name == "bridge" for part in parts):
+    if "bridge" in {part.name for part in parts}.difference(missing):
         screen.line(f"  Grafana   http://{host_and_port(settings.interface, settings.bridge_port)}")
     screen.line(f"  logs      {_short(settings.state / 'logs')}")
     screen.line("  Ctrl-C stops everything; `sisock ls` in another terminal lists the nodes")

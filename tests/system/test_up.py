@@ -189,3 +189,20 @@ def test_unknown_node_is_told_before_anything_starts(tmp_path: Path) -> None:
     ended = sisock(tmp_path / "state", "up", *ports, "--nodes", "nonsense")
     assert (ended.returncode, ended.stdout) == (Exit.USAGE, "")
     assert ended.stderr.startswith("sisock: no data node is called 'nonsense': there are host, lsof, sensors, weather")
+
+
+def test_node_files_that_cannot_be_loaded_are_told_by_line_and_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("x = 1\ndef (\n")
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")
+    nodes = ",".join(str(tmp_path / name) for name in ("broken.py", "ends.py", "wave.py"))
+    up = Up(tmp_path, "--interface", "0.0.0.0", nodes=nodes).until_ready()
+    code = up.interrupt()
+    assert re.search(
+        rf"^broken +waits.*{tmp_path}/broken.py, line 2: cannot be loaded: SyntaxError", up.told, re.MULTILINE
+    )
+    assert re.search(
+        rf"^ends +waits.*{tmp_path}/ends.py, line 2: cannot be loaded: SystemExit: 0", up.told, re.MULTILINE
+    )
+    assert re.search(r"^wave +.* \d+\.\d s$", up.told, re.MULTILINE)
+    assert "Grafana " not in up.told, "the bridge needs a token beyond loopback: it is not there"
+    assert code == Exit.OK
