@@ -99,14 +99,14 @@ def _convert(name: str, value: Any, kind: type[Any]) -> Any:
         return converted.expanduser()
     if name == "log_level" and converted not in _LEVELS:
         raise ValueError(f"SISOCK_{name.upper()}={value!r}: not one of {', '.join(_LEVELS)}")
-    if name == "router" and converted and not _is_address(converted):
+    if name == "router" and converted and not is_address(converted):
         raise ValueError(
             f"SISOCK_ROUTER={value!r}: not a router's address, write ws://HOST:PORT/ws or wss://HOST:PORT/ws"
         )
     return converted
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     """True for what a client can connect to."""
     try:
         where = urlsplit(text)

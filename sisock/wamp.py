@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sisock.keys import Key
-from sisock.settings import Settings
+from sisock.settings import Settings, is_address
 
 sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # where it is installed, its wheel complains about numpy 2
 
@@ -123,11 +123,9 @@ class Link:
 
     async def _open(self) -> "_Session":
         settings, loop = self.settings, asyncio.get_running_loop()
+        if not is_address(settings.url):  # it may come from a file that somebody has edited
+            raise WampError("bad_request", "this is not a router's address: write ws://HOST:PORT/ws or wss://…")
         where = urlsplit(settings.url)
-        if where.scheme not in ("ws", "wss") or where.hostname is None:
-            raise WampError(
-                "bad_request", f"{settings.url!r} is not a router's address: write ws://HOST:PORT/ws or wss://…"
-            )
         session = _Session(settings.realm, self.name, self._key)
         factory = WampWebSocketClientFactory(
             lambda: session, url=settings.url, serializers=[CBORSerializer()], loop=loop

@@ -5,14 +5,16 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sisock.blocking import BlockingConsumer
 from sisock.consumer import Consumer
-from sisock.errors import ConsumerError
+from sisock.errors import ConsumerError, NoHub
 from sisock.keys import ensure_key
 from sisock.serving import NameTaken
+from sisock.settings import read
 from sisock.wamp import Link, WampError
 from tests.fleet import COUNTER, Fleet, running_fleet
 
@@ -106,3 +108,14 @@ def test_a_changed_principal_and_a_full_disk_do_not_trouble_the_hub(fleet: Fleet
     finally:
         table.rmdir()
         principal.write_text(json.dumps(entry))
+
+
+@pytest.mark.parametrize(
+    "noted", ["", "http://127.0.0.1/ws", "ws://", "ws://127.0.0.1:99999/ws", "ws://[::1/ws", "\x00"]
+)
+async def test_an_address_that_is_none_is_told(state: Path, noted: str) -> None:
+    state.mkdir()
+    (state / "router.url").write_text(noted)
+    async with Consumer(read(state=state, deadline=0.5)) as consumer:
+        with pytest.raises(NoHub, match="not a router's address"):
+            await consumer.nodes()
