@@ -142,7 +142,7 @@ class Link:
         port = where.port or (443 if context else 80)
         try:
             async with asyncio.timeout(_HANDSHAKE):
-                self._transport, _ = await loop.create_connection(factory, where.hostname, port, ssl=context)
+                self._transport, _ = await loop.create_connection(factory, str(where.hostname), port, ssl=context)
             async with asyncio.timeout(_HANDSHAKE):
                 await asyncio.shield(session.joining)
         except TimeoutError as error:
