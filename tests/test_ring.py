@@ -244,3 +244,13 @@ def test_a_window_has_what_lies_in_it_in_the_order_of_time(steps, start, end):
     values = window.columns["n"].values.tolist() if "n" in window.columns else []
     assert list(zip(window.t.tolist(), values, strict=True)) == [row for row in rows if start <= row[0] < end]
     assert ring.first("t") == (rows[0][0] if rows else None)
+
+
+def test_a_heavy_timeline_does_not_push_out_a_light_one():
+    ring = Ring(100_000)
+    for second in range(100):
+        ring.append(Frame("counts", np.array([second]), {"total": column([second])}))
+        ring.append(Frame("records", np.full(1000, second), {"pid": column(np.arange(1000))}))
+    assert len(ring.window("counts", ["total"], FIRST, LAST)) == 100
+    assert "counts" not in ring.dropped
+    assert ring.dropped["records"] > 90_000

@@ -1,6 +1,7 @@
 /** The stretch of time on the screen: live (it ends now) or fixed. Pure arithmetic, the clock is an argument. */
 
 const SHORTEST = 50; // ms
+const AT_NOW = 0.8; // a pointer right of this part of a live screen means now
 const LONGEST = 200 * 31557600e3;
 
 export class View {
@@ -19,12 +20,12 @@ export class View {
     return [to - this.span, to];
   }
 
-  /** Zoom so that the moment at `at` (0 left … 1 right) stays where it is; live views stay live. */
+  /** Zoom so that the moment at `at` (0 left … 1 right) stays; live goes on, unless one zooms into what is past. */
   zoom(factor, at, now) {
     const [from] = this.range(now);
     const moment = from + at * this.span;
     this.span = Math.max(SHORTEST, Math.min(LONGEST, this.span * factor));
-    if (!this.live) this.end = moment + (1 - at) * this.span;
+    if (!this.live || (factor < 1 && at < AT_NOW)) this.end = moment + (1 - at) * this.span;
     return this.settle(now);
   }
 

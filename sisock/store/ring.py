@@ -63,15 +63,18 @@ class Ring:
             blocks[-2:] = [joined]
 
     def _trim(self) -> None:
-        """Let the oldest block of any timeline go until the rest fits; the last one of a timeline only if it has to."""
+        """Let the oldest block of the heaviest timeline go until the rest fits: records do not push out the counts.
+
+        The last block of a timeline goes only if it has to.
+        """
         while self._bytes > self._most:
             movable = [blocks for blocks in self._blocks.values() if len(blocks) > 1] or list(self._blocks.values())
-            oldest = min(movable, key=lambda blocks: blocks[0].high)
-            gone = oldest.pop(0)
+            heaviest = max(movable, key=lambda blocks: sum(block.weight for block in blocks))
+            gone = heaviest.pop(0)
             timeline = gone.frame.timeline
             self._bytes -= gone.weight
             self.dropped[timeline] = self.dropped.get(timeline, 0) + len(gone.frame)
-            if not oldest:
+            if not heaviest:
                 del self._blocks[timeline]
 
     def timelines(self) -> list[str]:

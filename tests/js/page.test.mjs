@@ -17,6 +17,8 @@ test("zooming keeps the moment under the pointer, and a live view live", () => {
   const live = new View(100).zoom(4, 0.1, 5000);
   assert.deepEqual(live.range(5000), [4600, 5000]);
   assert.ok(live.live);
+  assert.ok(new View(100).zoom(0.5, 0.9, 5000).live);
+  assert.deepEqual(new View(100).zoom(0.5, 0.5, 5000).range(9999), [4925, 4975]);
 });
 
 test("moving back leaves live, moving past now returns to it", () => {

@@ -155,9 +155,11 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(tmp_path:
     first.process.kill()
     first.process.wait(10)
     again = Up(tmp_path).until_ready()
-    assert all_gone(processes)
-    assert again.works()
-    assert again.interrupt() == Exit.OK
+    try:
+        assert all_gone(processes)
+        assert healed(again)
+    finally:
+        assert again.interrupt() == Exit.OK
 
 
 def test_ctrl_c_while_starting_ends_everything_and_a_terminal_shows_what_is_awaited(tmp_path: Path) -> None:
