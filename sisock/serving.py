@@ -118,6 +118,7 @@ class Serving:
         if not added:
             log.warning("%s: the hub says that another session has this name", service.name)
             return
+        log.info("%s: the hub lists it", service.name)
         if self._ready is not None and not self._ready.done():
             now = time.time_ns()
             fields, _ = await service.get_fields(now, now)

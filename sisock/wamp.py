@@ -5,6 +5,7 @@ import logging
 import random
 import ssl
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from autobahn.wamp.types import CallOptions, ComponentConfig, PublishOptions, Re
 log = logging.getLogger(__name__)
 txaio.set_global_log_level("error")  # what autobahn would tell of a lost link is told here, once
 _FIRST_DELAY, _LAST_DELAY = 0.1, 2.0  # seconds between attempts to join
+_PATIENCE = 5.0  # seconds in which router and hub may come up, and a new key be admitted
 _HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
 _MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
 _ENCODER = CBORObjectSerializer()
@@ -68,6 +70,7 @@ class Link:
         A WampError that it raises is told, and tried again after a while; anything else ends `run`.
         """
         self.settings, self.name = settings, name
+        self.limit = settings.message_limit - _MARGIN  # bytes that a message may carry
         self.joined = asyncio.Event()
         self.unsent = 0  # live events dropped since the router has been too slow for them
         self.trouble = "not connected yet"
@@ -75,7 +78,8 @@ class Link:
         self._key, self._on_join = key, on_join
         self._session: _Session | None = None
         self._transport: asyncio.Transport | None = None
-        self._leaving = False
+        self._leaving, self._told = False, ("", True)
+        self._patient = time.monotonic() + _PATIENCE
 
     # life
 
@@ -114,12 +118,15 @@ class Link:
             tell()
 
     def _tell(self, trouble: str) -> None:
-        """Log what changed, once."""
-        if trouble and trouble != self.trouble:
-            log.warning("%s: %s", self.name, trouble)
-        elif not trouble and self.trouble and not self._leaving:
-            log.info("%s: joined %s", self.name, self.settings.url)
-        self.trouble = trouble
+        """Log what changed, once; in the first seconds it is no warning that others are not there yet."""
+        early = time.monotonic() < self._patient
+        if not trouble:
+            self._patient = 0.0
+            if self.trouble and not self._leaving:
+                log.info("%s: joined %s", self.name, self.settings.url)
+        elif (trouble, early) != self._told:
+            log.log(logging.INFO if early else logging.WARNING, "%s: %s", self.name, trouble)
+        self.trouble, self._told = trouble, (trouble, early)
 
     async def _open(self) -> "_Session":
         settings, loop = self.settings, asyncio.get_running_loop()
@@ -168,11 +175,6 @@ class Link:
     def session_id(self) -> int | None:
         """The id of the session, as the router discloses it to others."""
         return self._session.session_id if self._session is not None else None
-
-    @property
-    def limit(self) -> int:
-        """Bytes that a message may carry."""
-        return self.settings.message_limit - _MARGIN
 
     def _attached(self) -> "_Session":
         if self._session is None or not self._session.is_attached():

@@ -47,7 +47,8 @@ def _look_for_router(settings: Settings) -> None:
         socket.create_connection((where.hostname or "", port), settings.deadline).close()
     except OSError as error:
         sentence = (
-            f"no router at {settings.url} ({error.strerror or error}): start one with `sisock up`, or give --router"
+            f"no router at {settings.url} ({error.strerror or error}): start one with `sisock up`, or say where "
+            "it is: --state DIR (SISOCK_STATE) of `sisock up`, or --router"
         )
         raise Failure(sentence, Exit.NO_ANSWER) from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from sisock import notify
+from sisock import settings as configuration
 from sisock.cli.failures import Failure
 from sisock.cli.link import address
 from sisock.cli.options import with_settings
@@ -121,7 +122,8 @@ def _tell_ready(settings: Settings, parts: list[Part], missing: list[str], scree
     if "bridge" in {part.name for part in parts}.difference(missing):
         screen.line(f"  Grafana   http://{host_and_port(settings.interface, settings.bridge_port)}")
     screen.line(f"  logs      {_short(settings.state / 'logs')}")
-    screen.line("  Ctrl-C stops everything; `sisock ls` in another terminal lists the nodes")
+    where = "" if settings.state == configuration.read().state else f" --state {settings.state}"
+    screen.line(f"  Ctrl-C stops everything; `sisock ls{where}` in another terminal lists the nodes")
     notify.ready(f"{len(parts)} parts")
 
 
