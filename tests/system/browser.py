@@ -89,8 +89,12 @@ class Sight:
         self.until(f"([place, name, least]) => ({_COLOURED})([place, name]) >= least", [place, colour, least])
 
     def last(self, target: str) -> float:
-        """The last value of a field of numbers that is drawn."""
-        return float(self.text(f"[data-target='{target}'] .value").replace(" ", ""))
+        """The last value of a field of numbers that is drawn; waits until there is one."""
+        text = "document.querySelector(`[data-target='${target}'] .value`)?.textContent.replace(/\\s/g, '')"
+        found = self.page.wait_for_function(
+            f"(target) => {{ const text = {text}; return text ? [Number(text)] : null; }}", arg=target, timeout=PATIENCE
+        )
+        return float(found.json_value()[0])
 
     def beyond(self, target: str, least: float) -> None:
         """Wait until the last value of a field is greater."""
