@@ -1,92 +1,245 @@
-"""Bins of time on a fixed grid, and what is in each: least, greatest, mean.
+"""What is in each bin of one field: statistics that join in any order and never lose a spike."""
 
-Bins lie on fixed multiples of their width since 1970, so that pictures do not tremble on refresh. The width
-is m * 2**k ns with m from 8 to 15: wide steps would waste points, other widths would not divide into tiers.
-Where bins are short against a day they are also cut at midnights, UTC: no day loses its extremes to the next.
-"""
-
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sisock.frames import Column, Times
+from sisock.grid import Rows
 from sisock.times import FIRST, LAST
 
-Rows = NDArray[np.intp]
-_DAY = 86_400 * 10**9  # ns
-_WIDEST = 15 << 59  # ns, the widest that an int64 can hold: three such bins cover all times
-_SHORT = 4  # bins a day at least, for its midnights to be worth a cut
+Values = NDArray[Any]
+Counts = NDArray[np.int64]
+VALUES = ("low", "high", "first", "last")  # statistics that are values of the field
+TIMES = ("t_low", "t_high", "t_first", "t_last")  # when these were
+EVERY = frozenset({*VALUES, *TIMES, "total", "m2"})
 
 
-class Grid(NamedTuple):
-    """Bins on fixed multiples of `width` ns, `most` of them, also cut at midnights if `cut`."""
+class Bins(NamedTuple):
+    """Bins of one field in the order of time, arrays of shape (n,); what was not asked for is None.
 
-    width: int
-    most: int = 1
-    cut: bool = False
-
-    def starts(self, t: Times) -> Rows:
-        """The row at which each bin that has samples begins; t ascending. Shape (bins,)."""
-        starts = starts_of(t, self.width)
-        if self.cut:
-            starts = np.union1d(starts, starts_of(t, _DAY))
-        return starts[: self.most]  # a single bin may lie across a multiple: it takes all
-
-
-def grid(start: int, end: int, bins: int, *, midnights: bool = True) -> Grid:
-    """The bins for [start, end), `bins` at most; cut at midnights, if wanted, where bins are short against a day."""
-    cuts = (end - 1) // _DAY - start // _DAY if midnights else 0
-    cut = 0 < _SHORT * cuts <= bins
-    return Grid(width_of(start, end, bins - cuts if cut else bins), bins, cut)
-
-
-def width_of(start: int, end: int, bins: int) -> int:
-    """The narrowest width m * 2**k ns, m from 8 to 15, of which `bins` bins on the grid cover [start, end).
-
-    One bin covers only as much as the window is long.
+    Where `count` is 0 there is no value: of the others only the times mean something, that of the bin's first row.
     """
-    span = max(1, end - start)
-    least = -(-span // max(1, bins - 1)) if bins > 1 else span
-    k = max(0, least.bit_length() - 4)
-    return max(1, min(_WIDEST, -(-least >> k) << k))
+
+    start: Times  # where each bin begins, ns
+    count: Counts  # type: ignore[assignment]  # samples that have a value; hides what a tuple can do by this name
+    missing: Counts  # samples without one
+    low: Values | None = None  # least value, of the field's own dtype; None for texts
+    high: Values | None = None  # greatest value
+    total: NDArray[np.float64] | None = None  # sum; of texts: how often they changed within the bin
+    m2: NDArray[np.float64] | None = None  # sum of squared distances from the bin's mean; None for texts
+    t_low: Times | None = None
+    t_high: Times | None = None
+    first: Values | None = None  # first value
+    last: Values | None = None  # last value
+    t_first: Times | None = None
+    t_last: Times | None = None
+
+    @property
+    def samples(self) -> int:
+        """Number of samples in all bins."""
+        return int(self.count.sum() + self.missing.sum())
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each bin; NaN where there is no value."""
+        assert self.total is not None  # asked for
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.count > 0, self.total / self.count, np.nan)
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """Standard deviation of the samples of each bin (divided by their number); NaN where there is no value."""
+        assert self.m2 is not None  # asked for
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(np.where(self.count > 0, self.m2 / self.count, np.nan))
+
+    def rows(self, rows: Any) -> "Bins":
+        """The same with only these bins (a slice, mask or indices)."""
+        return Bins(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
 
 
-def starts_of(t: Times, width: int) -> Rows:
-    """The row at which each bin that has samples begins; t ascending. Shape (bins,)."""
-    if not len(t):
-        return np.empty(0, np.intp)
-    numbers = t // width
-    return np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1))
+# of samples -------------------------------------------------------------------------------------
 
 
-def floors(t: Times, width: int) -> Times:
-    """Where the bin of each time begins, no earlier than an int64 can tell. Shape (n,)."""
-    past = t % width
-    return np.where(t < FIRST + past, FIRST, t - past)
-
-
-def statistics(column: Column, starts: Rows) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-    """Min and max (int64 stays so), mean (float64) of what is in each bin, and which bins have nothing (None: all have)."""
+def of_samples(t: Times, column: Column, at: Rows, start: Times, wanted: Collection[str] = EVERY) -> Bins:
+    """The bins of samples in the order of time: `at` is the row at which each begins, `start` when it does."""
+    if not len(at):
+        return _nothing(column, start, wanted)
     present = column.present()
-    low, high = extremes(column, starts)
-    if column.type == "bool":
-        low, high = low.astype(np.float64), high.astype(np.float64)
-    count = np.add.reduceat(present, starts, dtype=np.int64)
+    if present.all():
+        return _of_values(t, column.values, at, start, wanted)
+    rows = np.flatnonzero(present)
+    of = np.searchsorted(at, rows, "right") - 1  # which bin each value is in
+    heads = np.flatnonzero(np.diff(of, prepend=-1))
+    filled = _of_values(t[rows], column.values[rows], heads, start[of[heads]], wanted)
+    every = _spread(filled, of[heads], start, t[at])
+    return every._replace(missing=np.diff(at, append=len(t)) - every.count)
+
+
+def _of_values(t: Times, values: Values, at: Rows, start: Times, wanted: Collection[str]) -> Bins:
+    """The bins of samples that all have a value."""
+    sizes = np.diff(at, append=len(t))
+    made: dict[str, Any] = {}
+    ends = at + sizes - 1
+    for name, rows in (("first", at), ("last", ends)):
+        made |= {key: of[rows] for key, of in ((name, values), (f"t_{name}", t)) if key in wanted}
+    if values.dtype.kind == "T":
+        made |= {"total": _changes(values, at)} if "total" in wanted else {}
+        made |= {f"t_{name}": t[at] for name in ("low", "high") if f"t_{name}" in wanted}
+        return Bins(start, sizes, np.zeros(len(at), np.int64), **made)
+    made |= _extremes(t, t, values, values, at, sizes, wanted)
+    if "total" in wanted or "m2" in wanted:
+        made |= _moments(values, at, sizes, wanted)
+    return Bins(start, sizes, np.zeros(len(at), np.int64), **made)
+
+
+def _moments(values: Values, at: Rows, sizes: Counts, wanted: Collection[str]) -> dict[str, Any]:
     with np.errstate(over="ignore", invalid="ignore"):  # infinities are values, too
-        total = np.add.reduceat(np.where(present, column.values, 0.0), starts)
-        mean = np.divide(total, count, out=np.full(len(starts), np.nan), where=count > 0)
-    empty = count == 0
-    return low, high, mean, empty if empty.any() else None
+        total = np.add.reduceat(values, at, dtype=np.float64)
+        made = {"total": total} if "total" in wanted else {}
+        if "m2" in wanted:
+            off = values - np.repeat(total / sizes, sizes)
+            made["m2"] = np.add.reduceat(off * off, at)
+    return made
 
 
-def extremes(column: Column, starts: Rows) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Least and greatest of what is present in each bin, exact for any int64; anything where nothing is."""
-    values, missing = column.values, column.missing
-    if values.dtype.kind == "f":
-        held = values if missing is None else np.where(missing, np.nan, values)
-        return np.fmin.reduceat(held, starts), np.fmax.reduceat(held, starts)
-    least, greatest = (False, True) if values.dtype.kind == "b" else (FIRST, LAST)
-    lows = values if missing is None else np.where(missing, greatest, values)
-    highs = values if missing is None else np.where(missing, least, values)
-    return np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts)
+def _extremes(
+    t_low: Times, t_high: Times, lows: Values, highs: Values, at: Rows, sizes: Counts, wanted: Collection[str]
+) -> dict[str, Any]:
+    """Least and greatest of each group, and when they first were. All of them have a value."""
+    made: dict[str, Any] = {}
+    for name, least, values, times in (("low", np.minimum, lows, t_low), ("high", np.maximum, highs, t_high)):
+        if name in wanted or f"t_{name}" in wanted:
+            found = made[name] = least.reduceat(values, at)
+            if f"t_{name}" in wanted:
+                made[f"t_{name}"] = times[_hits(values == np.repeat(found, sizes), at)]
+    return made
+
+
+def _hits(hit: NDArray[np.bool_], at: Rows) -> Rows:
+    """In each group the first row that is hit; every group has one."""
+    rows = np.flatnonzero(hit)
+    return rows[np.searchsorted(rows, at)]
+
+
+def _changes(values: Values, at: Rows) -> NDArray[np.float64]:
+    """How often a text changes within each bin."""
+    changed = np.concatenate(([False], values[1:] != values[:-1]))
+    changed[at] = False
+    return np.add.reduceat(changed, at, dtype=np.float64)
+
+
+def _nothing(column: Column, start: Times, wanted: Collection[str]) -> Bins:
+    none = np.empty(0, np.int64)
+    made: dict[str, Any] = {name: none for name in TIMES if name in wanted}
+    made |= {name: column.values[:0] for name in VALUES if name in wanted}
+    made |= {name: np.empty(0) for name in ("total", "m2") if name in wanted}
+    return Bins(start[:0], none, none, **made)
+
+
+def _spread(filled: Bins, places: Rows, start: Times, t: Times) -> Bins:
+    """These bins at their places among all, of which the others have no value; `t` is when each bin's first row is."""
+    made: dict[str, Any] = {}
+    for name, values in filled._asdict().items():
+        if values is None:
+            made[name] = None
+            continue
+        every = t.copy() if name in TIMES else np.zeros(len(start), values.dtype)
+        every[places] = values
+        made[name] = every
+    return Bins(**{**made, "start": start})
+
+
+# of bins ----------------------------------------------------------------------------------------
+
+
+def fold(bins: Bins, at: Rows, start: Times, *, ordered: bool = True) -> Bins:
+    """Bins joined in groups: `at` is the one with which each group begins, `start` when that does.
+
+    `ordered`: each bin of a group lies after the one before. Otherwise first and last go by their times, which
+    have to be there.
+    """
+    some = bins.count > 0
+    if not len(at) or some.all():
+        return _fold_filled(bins, at, start, ordered=ordered)
+    rows = np.flatnonzero(some)
+    of = np.searchsorted(at, rows, "right") - 1
+    heads = np.flatnonzero(np.diff(of, prepend=-1))
+    filled = _fold_filled(bins.rows(rows), heads, start[of[heads]], ordered=ordered)
+    begins = next(
+        (each for each in (bins.t_first, bins.t_low, bins.t_high, bins.t_last) if each is not None), bins.start
+    )
+    every = _spread(filled, of[heads], start, begins[at])
+    return every._replace(missing=np.add.reduceat(bins.missing, at))
+
+
+def _fold_filled(bins: Bins, at: Rows, start: Times, *, ordered: bool) -> Bins:
+    """Groups of bins that all have a value."""
+    if not len(at):
+        return bins.rows(slice(0))
+    sizes = np.diff(at, append=len(bins.count))
+    made: dict[str, Any] = {}
+    if bins.low is not None or bins.high is not None:
+        wanted = {name for name in ("low", "high", "t_low", "t_high") if getattr(bins, name) is not None}
+        made |= _extremes(bins.t_low, bins.t_high, bins.low, bins.high, at, sizes, wanted)  # type: ignore[arg-type]
+    else:
+        made |= {name: getattr(bins, name)[at] for name in ("t_low", "t_high") if getattr(bins, name) is not None}
+    made |= _ends(bins, at, sizes, ordered=ordered)
+    if bins.total is not None:
+        made |= _fold_moments(bins, at, sizes)
+    return Bins(start, np.add.reduceat(bins.count, at), np.add.reduceat(bins.missing, at), **made)
+
+
+def _ends(bins: Bins, at: Rows, sizes: Counts, *, ordered: bool) -> dict[str, Any]:
+    """First and last of each group."""
+    made: dict[str, Any] = {}
+    for name, rows, most in (("first", at, np.minimum), ("last", at + sizes - 1, np.maximum)):
+        values, times = getattr(bins, name), getattr(bins, f"t_{name}")
+        if values is None and times is None:
+            continue
+        chosen = rows
+        if not ordered:
+            assert times is not None  # by the contract of `fold`
+            chosen = _hits(times == np.repeat(most.reduceat(times, at), sizes), at)
+        made |= {key: of[chosen] for key, of in ((name, values), (f"t_{name}", times)) if of is not None}
+    return made
+
+
+def _fold_moments(bins: Bins, at: Rows, sizes: Counts) -> dict[str, Any]:
+    """Sum and squared distances of each group (Chan, Golub and LeVeque 1979); for texts the changes."""
+    total, m2 = bins.total, bins.m2
+    assert total is not None  # asked by the caller
+    with np.errstate(over="ignore", invalid="ignore"):
+        if bins.first is not None and bins.last is not None and bins.first.dtype.kind == "T":
+            between = np.concatenate(([False], bins.first[1:] != bins.last[:-1]))
+            between[at] = False
+            return {"total": np.add.reduceat(total + between, at)}
+        made = {"total": np.add.reduceat(total, at)}
+        if m2 is not None:
+            mean = made["total"] / np.add.reduceat(bins.count, at)
+            off = bins.mean - np.repeat(mean, sizes)
+            made["m2"] = np.add.reduceat(m2 + bins.count * off * off, at)
+    return made
+
+
+def join(parts: Sequence[Bins]) -> Bins:
+    """One of several that may have bins in common, of samples that are not the same. All know the same statistics."""
+    some = [part for part in parts if len(part.start)]
+    if len(some) < 2:
+        return some[0] if some else parts[0]
+    if all(a.start[-1] < b.start[0] for a, b in pairwise(some)):
+        return _concat(some)
+    every = _concat(some)
+    keys = (every.start,) if every.t_first is None else (every.t_first, every.start)
+    every = every.rows(np.lexsort(keys))
+    at = np.flatnonzero(np.diff(every.start, prepend=every.start[0] - 1 if every.start[0] > FIRST else LAST))
+    return fold(every, at, every.start[at], ordered=every.t_first is None or every.t_last is None)
+
+
+def _concat(parts: Sequence[Bins]) -> Bins:
+    columns = zip(*parts, strict=True)
+    return Bins(*(None if any(each is None for each in column) else np.concatenate(column) for column in columns))  # type: ignore[arg-type]

@@ -105,12 +105,14 @@ class BlockingConsumer:
         max_points: int | None = None,
         reduce: str | None = None,
         min_stride: float | None = None,
+        bin: int | None = None,  # noqa: A002  # as there
         deadline: float | None = None,
     ) -> Answer:
         """As `Consumer.data`."""
         asking = self._consumer.data(
-            node, fields, start, end, max_points=max_points, reduce=reduce, min_stride=min_stride, deadline=deadline
-        )
+            node, fields, start, end, max_points=max_points, reduce=reduce, min_stride=min_stride, bin=bin,
+            deadline=deadline,
+        )  # fmt: skip
         return self._do(asking)
 
     def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:

@@ -114,17 +114,18 @@ class Consumer:
         reduce: str | None = None,
         min_stride: float | None = None,
         since: dict[str, tuple[str, int]] | None = None,
+        bin: int | None = None,  # noqa: A002  # its name on the wire
         deadline: float | None = None,
     ) -> Answer:
-        """Samples of the fields; with `max_points`, reduced for a screen with every spike kept.
+        """Samples of the fields; with `max_points` (or `bin`, a width in ns) reduced for a screen, every spike kept.
 
         Raises NodeUnknown, NodeAway, NoAnswer, NoHub, or ConsumerError with the node's own sentence.
         """
-        options = {"max_points": max_points, "reduce": reduce, "since": since}
+        options = {"max_points": max_points, "reduce": reduce, "since": since, "bin": bin}
         given = {name: value for name, value in options.items() if value is not None}
         if not await self.is_ours(node):
             query = parse_query(
-                fields, start, end, min_stride, max_points=max_points, reduce=reduce, now=time.time_ns()
+                fields, start, end, min_stride, max_points=max_points, reduce=reduce, bin=bin, now=time.time_ns()
             )
             return reduction.reduce_answer(await self._data_in_lists(node, fields, start, end, deadline), query)
         parts: list[Any] = []

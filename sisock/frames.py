@@ -187,7 +187,10 @@ def _concat_column(parts: list[tuple[Column | None, int]]) -> Column:
 
 
 class Query(NamedTuple):
-    """What a consumer asks of a node. Times are int64 ns, half-open; `since` is {timeline: (epoch, seq)}."""
+    """What a consumer asks of a node. Times are int64 ns, half-open; `since` is {timeline: (epoch, seq)}.
+
+    `bin`: the width in ns that bins have to have; without it `max_points` says how many there may be.
+    """
 
     fields: tuple[str, ...]
     start: int
@@ -196,6 +199,7 @@ class Query(NamedTuple):
     max_points: int | None = None
     reduce: str | None = None
     since: Mapping[str, tuple[str, int]] = {}
+    bin: int | None = None
 
 
 class Part(NamedTuple):
@@ -216,6 +220,7 @@ class Answer:
     method: str = "raw"
     bin: int | None = None
     notices: tuple[str, ...] = field(default=())
+    tier: int | None = None  # width in ns of the stored bins that these are made of; None: made of the samples
 
     def series(self, name: str) -> tuple[Times, Column]:
         """Times and values of one field; empty where there is no data."""

@@ -1,23 +1,34 @@
-"""Fewer points for a screen, every spike kept: which samples stand for the rest, and what lies behind them.
+"""Fewer points for a screen, every spike kept: bins of samples, and what is drawn of each bin.
 
-LTTB: Steinarsson, "Downsampling Time Series for Visual Representation", 2013. M4: Jugel et al., VLDB 2014.
+M4: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB 2014.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sisock.bins import Grid, Rows, extremes, floors, grid, statistics
+from sisock import picking
+from sisock.axes import merge
+from sisock.bins import EVERY, Bins, of_samples
 from sisock.frames import Answer, Column, Frame, Part, Query, Times
-from sisock.times import LAST
+from sisock.gaps import gaps
+from sisock.grid import Grid, Rows, grid
 from sisock.uris import JOINT
 
 MOST_POINTS = 1_000_000
-_MOST_GAPS = 100
-_GAP = 3  # a stretch this many usual intervals long without a sample is a gap
-_PROBES = 1001  # intervals looked at to know the usual one
+POINTS = {"minmax": ("low", "high"), "m4": ("first", "low", "high", "last"), "stride": ("first",)}  # drawn of a bin
+PER_BIN = {  # statistics behind a value for each bin
+    "mean": {"total"},
+    "band": {"low", "high", "total"},
+    "first": {"first"},
+    "last": {"last"},
+    "count": set[str](),
+    "std": {"total", "m2"},
+    "bins": set(EVERY),
+}
+METHODS = ("minmax", "m4", "mean", "band", "lttb", "first", "last", "count", "std", "stride", "bins")
+_OF_TEXTS = ("first", "last", "count", "bins", "stride")  # methods that mean something for texts
 
 
 # what a node calls ------------------------------------------------------------------------------
@@ -28,235 +39,173 @@ def answer(frames: Iterable[Frame], query: Query, finalized_until: Mapping[str, 
 
     Frames may share a timeline; finalized_until is by timeline. Raises ValueError for an unknown reduction.
     """
-    method = query.reduce or "minmax"
-    if method not in METHODS:
-        raise ValueError(f"reduce={method!r:.80} is unknown: use one of {', '.join(METHODS)}")
+    method = method_of(query)
     given = list(frames)
-    bins = _grid(given, query, method)
+    ends = [(int(frame.t[0]), int(frame.t[-1]) + 1) for frame in given if len(frame)]
+    how = grid_of(query, ends)
     parts: list[Part] = []
     applied = {"raw" if query.min_stride is None else "stride"}  # who wanted a stride may have lost a spike
     for frame in given:
-        strided = frame if query.min_stride is None else frame.rows(stride(frame.t, query.min_stride))
+        strided = frame if query.min_stride is None else frame.rows(picking.stride(frame.t, query.min_stride))
         until = finalized_until.get(frame.timeline)
         whole = Part(strided, frame.timeline, until, len(frame), gaps(frame.t))
-        if len(frame) and query.max_points is not None and (_binned(method) or len(strided) > query.max_points):
-            parts += _reduce(whole, method, bins, query.max_points)
+        if how is not None and len(frame) and is_reduced(query, len(strided)):
+            parts += _reduce(whole, method, how, query)
             applied.add(method)
         else:
             parts.append(whole)
     label = next(m for m in ("stride", method, "raw") if m in applied)
-    return Answer(merge(parts), label, bins.width if method in applied else None)
+    return Answer(merge(parts), label, how.width if how is not None and method in applied else None)
 
 
 def reduce_answer(whole: Answer, query: Query) -> Answer:
     """Reduce an answer of a node that does not do so itself, and label it; its parts are raw."""
     until = {part.of: part.finalized_until for part in whole.parts}
     reduced = answer([part.points.only(query.fields) for part in whole.parts], query, until)
-    return Answer(reduced.parts, reduced.method, reduced.bin, (*whole.notices, *reduced.notices))
+    return replace(reduced, notices=(*whole.notices, *reduced.notices))
 
 
-def _binned(method: str) -> bool:
-    return method in ("mean", "band")
+def method_of(query: Query) -> str:
+    """The reduction that the query names, or the default; raises ValueError for an unknown one."""
+    method = query.reduce or "minmax"
+    if method not in METHODS:
+        raise ValueError(f"reduce={method!r:.80} is unknown: use one of {', '.join(METHODS)}")
+    return method
 
 
-def _reduce(whole: Part, method: str, bins: Grid, most: int) -> list[Part]:
-    """One part for the bins of all numbers, or one for each field with the rows picked."""
-    frame = whole.points
-    starts = bins.starts(frame.t)
-    parts = []
-    if _binned(method):
-        binned = _bins(frame, method, starts, bins.width)
-        parts = [whole._replace(points=binned)] if binned.columns else []
-    for name, column in frame.columns.items():
-        if column.type == "string":  # texts have no extremes and no mean: they are answered by their changes
-            parts.append(_picked(whole, name, changes(column, most)))
-        elif not _binned(method):
-            parts.append(_picked(whole, name, METHODS[method](frame.t, column, starts, most)))
-    return parts
-
-
-def _picked(whole: Part, name: str, rows: Rows) -> Part:
-    """A part with these rows of one field, on an axis of its own."""
-    frame = whole.points
-    picked = frame.only([name]).rows(rows)
-    return whole._replace(
-        points=Frame(f"{frame.timeline}{JOINT}{name}", picked.t, picked.columns, frame.epoch, frame.seq)
-    )
+def is_reduced(query: Query, samples: int) -> bool:
+    """Whether so many samples of a timeline are reduced, or answered as they are."""
+    if query.bin is not None:
+        return True
+    return query.max_points is not None and (method_of(query) in PER_BIN or samples > query.max_points)
 
 
 def bins_of(method: str, max_points: int) -> int:
     """How many bins make at most so many points; one at least, which is 2 points of minmax and 4 of m4."""
-    return max(1, max_points // {"minmax": 2, "m4": 4}.get(method, 1))
+    return max(1, max_points // len(POINTS.get(method, ("one",))))
 
 
-def _grid(frames: list[Frame], query: Query, method: str) -> Grid:
-    """The bins for the query's window, the same for all frames; an open end counts to the outermost sample."""
-    wide, ends = 2**62, [(int(frame.t[0]), int(frame.t[-1]) + 1) for frame in frames if len(frame)]
-    if query.max_points is None or not ends:
-        return Grid(1)
-    start = query.start if query.start >= -wide else max(query.start, min(first for first, _ in ends))
-    end = query.end if query.end <= wide else min(query.end, max(last for _, last in ends))
-    return grid(start, end, bins_of(method, query.max_points), midnights=not _binned(method))
+def grid_of(query: Query, ends: Iterable[tuple[int, int]], *, midnights: bool = True) -> Grid | None:
+    """The bins of the query's window, None if it asks for none; an open end counts to the outermost sample.
 
-
-def _bins(frame: Frame, method: str, starts: Rows, width: int) -> Frame:
-    """Mean, or min, max and mean, of every number or boolean in each bin; times are the starts of the bins."""
-    columns: dict[str, Column] = {}
-    for name, column in frame.columns.items():
-        if column.type == "string":
-            continue
-        low, high, mean, empty = statistics(column, starts)
-        columns[name] = Column(mean, empty)
-        if method == "band":
-            columns[f"{name}{JOINT}min"], columns[f"{name}{JOINT}max"] = Column(low, empty), Column(high, empty)
-    t = floors(frame.t[starts], width)
-    return Frame(f"{frame.timeline}{JOINT}{method}", t, columns, frame.epoch, frame.seq)
-
-
-# which rows stand for the rest ------------------------------------------------------------------
-
-
-def stride(t: Times, least: int) -> Rows:
-    """Rows that are successively at least `least` ns apart, the first one first, each as early as can be."""
-    far = np.searchsorted(t, np.minimum(t, LAST - least) + least)
-    following = np.maximum(far, np.arange(1, len(t) + 1))
-    rows, row = [], 0
-    while row < len(t):
-        rows.append(row)
-        row = int(following[row])
-    return np.array(rows, np.intp)
-
-
-def changes(column: Column, most: int) -> Rows:
-    """Rows at which a text changes, thinned evenly if there are more than `most`."""
-    values = column.values
-    present = column.present()
-    differs = ((values[1:] != values[:-1]) & present[1:]) | (present[1:] != present[:-1])
-    rows = np.concatenate(([0], np.flatnonzero(differs) + 1)) if len(values) else np.empty(0, np.intp)
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
-
-
-def minmax(t: Times, column: Column, starts: Rows, most: int) -> Rows:
-    """The first row of the least and of the greatest value of each bin; one row of a bin without a value."""
-    low, high = extremes(column, starts)
-    present = column.present()
-    hits = (_first_hits(column.values, present, wanted, starts) for wanted in (low, high))
-    return np.unique(np.concatenate(tuple(hits)))
-
-
-def _first_hits(values: NDArray[Any], present: NDArray[np.bool_], wanted: NDArray[Any], starts: Rows) -> Rows:
-    """In each bin the first row that has the wanted value; the bin's first row where none has."""
-    counts = np.diff(np.append(starts, len(values)))
-    hits = np.flatnonzero((values == np.repeat(wanted, counts)) & present)
-    rows = starts.copy()
-    if len(hits):
-        bins = np.searchsorted(starts, hits, "right") - 1
-        first = np.concatenate(([True], bins[1:] != bins[:-1]))
-        rows[bins[first]] = hits[first]
-    return rows
-
-
-def m4(t: Times, column: Column, starts: Rows, most: int) -> Rows:
-    """First, last, least and greatest of each bin."""
-    last = np.append(starts[1:], len(t)) - 1
-    return np.unique(np.concatenate((starts, last, minmax(t, column, starts, most))))
-
-
-def lttb(t: Times, column: Column, starts: Rows, most: int) -> Rows:
-    """Largest-triangle-three-buckets: pleasant lines, but not every spike. The first and the last row are kept."""
-    rows = np.flatnonzero(column.present())
-    if len(rows) <= most or most < 3:
-        return rows if len(rows) <= most else rows[[0, -1]][:most]
-    x, y = _steps(t[rows], t[rows[0]]).astype(np.float64), column.values[rows].astype(np.float64)
-    edges = np.linspace(1, len(rows) - 1, most - 1).astype(np.intp)  # of the buckets between first and last
-    chosen = [0]
-    with np.errstate(over="ignore", invalid="ignore"):  # infinities are values, too
-        next_x, next_y = (
-            np.append(np.add.reduceat(v[:-1], edges[:-1])[1:] / np.diff(edges)[1:], v[-1]) for v in (x, y)
-        )
-        for begin, end, far_x, far_y in zip(edges[:-1], edges[1:], next_x, next_y, strict=True):
-            last = chosen[-1]
-            areas = (x[last] - far_x) * (y[begin:end] - y[last]) - (x[last] - x[begin:end]) * (far_y - y[last])
-            chosen.append(int(begin + np.argmax(np.abs(areas))))
-    return rows[[*chosen, len(rows) - 1]]
-
-
-def _never(t: Times, column: Column, starts: Rows, most: int) -> Rows:
-    raise AssertionError("means and bands have bins of their own")
-
-
-METHODS: dict[str, Callable[[Times, Column, Rows, int], Rows]] = {
-    "minmax": minmax,
-    "m4": m4,
-    "mean": _never,
-    "band": _never,
-    "lttb": lttb,
-}
-
-
-# what lies behind -------------------------------------------------------------------------------
-
-
-def usual_interval(t: Times) -> int | None:
-    """The usual number of ns between samples (the median of up to 1001 of them); None below three samples."""
-    if len(t) < 3:
+    `ends`: first time and one past the last of each timeline. Raises ValueError for very many bins.
+    """
+    wide, outer = 2**62, list(ends)
+    if (query.max_points is None and query.bin is None) or not outer:
         return None
-    at = np.linspace(0, len(t) - 2, min(_PROBES, len(t) - 1)).astype(np.intp)
-    usual = int(np.median(_steps(t[at + 1], t[at])))
-    if usual:
-        return usual
-    steps = _steps(t[1:], t[:-1])  # many samples at one time: what counts is from one time to the next
-    return int(np.median(steps[steps > 0])) if steps.any() else None
+    start = query.start if query.start >= -wide else max(query.start, min(first for first, _ in outer))
+    end = query.end if query.end <= wide else min(query.end, max(last for _, last in outer))
+    if query.bin is not None:
+        count = max(0, end - start) // query.bin + 2
+        if count > MOST_POINTS:
+            raise ValueError(f"bin={query.bin} makes {count} bins, {MOST_POINTS} at the most: ask for wider ones")
+        return Grid(query.bin, count)
+    method = method_of(query)
+    bins = bins_of(method, query.max_points or 1)
+    return grid(start, end, bins, midnights=midnights and method not in PER_BIN)
 
 
-def gaps(t: Times) -> tuple[tuple[int, int], ...]:
-    """Stretches without samples longer than three usual intervals: (last before, first after) in ns, 100 at most."""
-    usual = usual_interval(t)
-    if not usual:
-        return ()
-    long = np.flatnonzero(_steps(t[1:], t[:-1]) > _GAP * usual)[:_MOST_GAPS]
-    return tuple((int(t[i]), int(t[i + 1])) for i in long)
+def _reduce(whole: Part, method: str, how: Grid, query: Query) -> list[Part]:
+    """A part for each field, on the axis of the bins or of the points drawn of them."""
+    frame = whole.points
+    at = how.starts(frame.t)
+    start = how.begins(frame.t[at])
+    most = query.max_points or 2 * how.most
+    parts = []
+    for name, column in frame.columns.items():
+        if column.type == "string" and method not in _OF_TEXTS:  # no extremes, no mean: answered by their changes
+            made = _picked(frame, name, picking.changes(column, most))
+        elif method == "lttb":
+            made = _picked(frame, name, picking.lttb(frame.t, column, most))
+        else:
+            made = finish(frame, name, of_samples(frame.t, column, at, start, needs(method)), method)
+        parts.append(whole._replace(points=made))
+    return parts
 
 
-def _steps(later: Any, earlier: Any) -> NDArray[np.uint64]:
-    """The ns from one time to a later one, exact for any two that an int64 can hold. Shape (n,)."""
-    steps: NDArray[np.uint64] = np.subtract(later, earlier).view(np.uint64)
-    return steps
+def _picked(frame: Frame, name: str, rows: Rows) -> Frame:
+    """These rows of one field, on an axis of its own."""
+    picked = frame.only([name]).rows(rows)
+    return Frame(f"{frame.timeline}{JOINT}{name}", picked.t, picked.columns, frame.epoch, frame.seq)
 
 
-# joining axes -----------------------------------------------------------------------------------
+# what is made of bins ---------------------------------------------------------------------------
 
 
-def merge(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """One part for each axis: those with the same key are joined, on the union of their times where they differ."""
-    by_key: dict[str, Part] = {}
-    for part in parts:
-        key = part.points.timeline
-        by_key[key] = _join(by_key[key], part) if key in by_key else part
-    return tuple(by_key.values())
+def needs(method: str) -> set[str]:
+    """The statistics from which `finish` makes an answer by this method."""
+    if method in POINTS:
+        return {*POINTS[method], *(f"t_{name}" for name in POINTS[method])}
+    return PER_BIN[method]
 
 
-def _join(a: Part, b: Part) -> Part:
-    first, second = a.points, b.points
-    if np.array_equal(first.t, second.t):
-        points = Frame(first.timeline, first.t, {**first.columns, **second.columns}, first.epoch, first.seq)
-        return a._replace(points=points)
-    t = _union(first.t, second.t)
-    columns = {**_spread(first, t), **_spread(second, t)}
-    untils = [u for u in (a.finalized_until, b.finalized_until) if u is not None]
-    until = min(untils) if len(untils) == 2 else None
-    points = Frame(first.timeline, t, columns, first.epoch, first.seq)
-    return Part(points, a.of, until, max(a.samples, b.samples), gaps(t))
+def finish(like: Frame, name: str, bins: Bins, method: str) -> Frame:
+    """The answer of one field by this method; timeline and identity are those of `like`."""
+    if method in POINTS:
+        t, column = points(bins, POINTS[method])
+        return Frame(f"{like.timeline}{JOINT}{name}", t, {name: column}, like.epoch, like.seq)
+    axis = f"{like.timeline}{JOINT}{method}"
+    return Frame(axis, bins.start, _PER_BIN_COLUMNS[method](name, bins), like.epoch, like.seq)
 
 
-def _union(a: Times, b: Times) -> Times:
-    """Every time of either; one that comes several times in one of them does so here."""
-    times = np.union1d(a, b)
-    counts = (np.searchsorted(t, times, "right") - np.searchsorted(t, times) for t in (a, b))
-    return np.repeat(times, np.maximum(*counts))
+def points(bins: Bins, of: tuple[str, ...]) -> tuple[Times, Column]:
+    """The samples that these statistics of each bin are, each once; a missing one for a bin without a value."""
+    t = np.stack([getattr(bins, f"t_{each}") for each in of], axis=1)
+    values = np.stack([getattr(bins, each) for each in of], axis=1)
+    keep = np.ones(t.shape, bool)
+    if len(of) > 1:
+        order = np.argsort(t, axis=1, kind="stable")
+        t, values = np.take_along_axis(t, order, 1), np.take_along_axis(values, order, 1)
+        keep[:, 1:] = (t[:, 1:] != t[:, :-1]) | (values[:, 1:] != values[:, :-1])
+    empty = bins.count == 0
+    if not empty.any():
+        return t[keep], Column(values[keep])
+    keep[empty, 1:] = False
+    return t[keep], Column(values[keep], np.broadcast_to(empty[:, None], t.shape)[keep])
 
 
-def _spread(frame: Frame, t: Times) -> dict[str, Column]:
-    """The columns on a longer axis, missing where the frame has no sample."""
-    rows = np.searchsorted(t, frame.t) + np.arange(len(frame)) - np.searchsorted(frame.t, frame.t)
-    return {name: column.spread(rows, len(t)) for name, column in frame.columns.items()}
+def _valued(values: np.ndarray, bins: Bins) -> Column:
+    """Values of bins; missing where a bin has none."""
+    empty = bins.count == 0
+    return Column(values, empty if empty.any() else None)
+
+
+def _number(values: np.ndarray | None, bins: Bins) -> Column:
+    """Values of bins as numbers, booleans too."""
+    assert values is not None  # asked for
+    return _valued(values.astype(np.float64) if values.dtype.kind == "b" else values, bins)
+
+
+def _band(name: str, bins: Bins) -> dict[str, Column]:
+    low, high = (_number(each, bins) for each in (bins.low, bins.high))
+    return {name: _valued(bins.mean, bins), f"{name}{JOINT}min": low, f"{name}{JOINT}max": high}
+
+
+STATISTICS = {  # names in an answer by `bins`
+    "count": "count", "missing": "missing", "min": "low", "max": "high", "sum": "total", "m2": "m2", "first": "first",
+    "last": "last", "t_min": "t_low", "t_max": "t_high", "t_first": "t_first", "t_last": "t_last",
+}  # fmt: skip
+
+
+def _every(name: str, bins: Bins) -> dict[str, Column]:
+    made = {shown: getattr(bins, each) for shown, each in STATISTICS.items()}
+    return {f"{name}{JOINT}{shown}": Column(values) for shown, values in made.items() if values is not None}
+
+
+def bins_from(frame: Frame, name: str) -> Bins | None:
+    """The bins of one field in an answer by `bins`; None if it has none."""
+    columns = {each: frame.columns.get(f"{name}{JOINT}{shown}") for shown, each in STATISTICS.items()}
+    if columns["count"] is None or columns["missing"] is None:
+        return None
+    return Bins(frame.t, **{each: column.values for each, column in columns.items() if column is not None})
+
+
+_PER_BIN_COLUMNS = {
+    "mean": lambda name, bins: {name: _valued(bins.mean, bins)},
+    "band": _band,
+    "first": lambda name, bins: {name: _valued(bins.first, bins)},
+    "last": lambda name, bins: {name: _valued(bins.last, bins)},
+    "count": lambda name, bins: {name: Column(bins.count)},
+    "std": lambda name, bins: {name: _valued(bins.std, bins)},
+    "bins": _every,
+}

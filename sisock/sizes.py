@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sisock.frames import Answer, Column, Frame, Part
 
@@ -51,7 +52,7 @@ def split(answer: Answer, limit: int) -> Iterator[Answer]:
         bare = part._replace(points=part.points.only(()).rows(slice(0)))
         around = size(Answer((bare,), notices=answer.notices))
         for points in split_frame(part.points, limit - around):
-            yield Answer((part._replace(points=points),), answer.method, answer.bin, answer.notices)
+            yield replace(answer, parts=(part._replace(points=points),))
 
 
 def split_frame(frame: Frame, limit: int) -> Iterator[Frame]:

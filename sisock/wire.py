@@ -1,6 +1,7 @@
 """Frames and answers <-> what travels (docs/protocol.md): typed columns for ours, lists for existing callers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -102,7 +103,7 @@ def encode_answer(answer: Answer) -> dict[str, Any]:
         }
         for name, column in points.columns.items():
             data[name] = {**encode_column(column), "timeline": points.timeline}
-    label = {"method": answer.method, "bin": answer.bin, "notices": list(answer.notices)}
+    label = {"method": answer.method, "bin": answer.bin, "notices": list(answer.notices), "tier": answer.tier}
     return {"v": VERSION, "timelines": timelines, "data": data, "label": label}
 
 
@@ -113,8 +114,8 @@ def decode_answer(coded: Any) -> Answer:
         parts = tuple(_decode_part(frame, coded["timelines"][frame.timeline]) for frame in frames)
         label = coded["label"]
         notices = tuple(str(notice) for notice in label["notices"])
-        width = None if label["bin"] is None else int(label["bin"])
-        return Answer(parts, str(label["method"]), width, notices)
+        width, tier = (None if each is None else int(each) for each in (label["bin"], label.get("tier")))
+        return Answer(parts, str(label["method"]), width, notices, tier)
     except _FOREIGN as error:
         raise WireError(f"an answer is not as docs/protocol.md says: {error!r:.200}") from error
 
@@ -135,7 +136,7 @@ def assemble(parts: Sequence[Answer]) -> Answer:
             axes.setdefault(part.points.timeline, []).append(part.points)
     last = {part.points.timeline: part for answer in parts for part in answer.parts}
     whole = tuple(last[key]._replace(points=concat(frames)) for key, frames in axes.items())
-    return Answer(whole, parts[-1].method, parts[-1].bin, parts[-1].notices)
+    return replace(parts[-1], parts=whole)
 
 
 def encode_frame(frame: Frame) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sisock.axes import merge
 from sisock.frames import Column, Frame, Part, Query, column
-from sisock.reduction import METHODS, answer, gaps, merge
+from sisock.gaps import gaps
+from sisock.reduction import METHODS, answer
 from sisock.times import NS
 from tests.made import same_column
 from tests.reducing import BASE, ask, times

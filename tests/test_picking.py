@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sisock.frames import TEXT, Column, Frame, Query, column
-from sisock.reduction import answer, changes, lttb, stride
+from sisock.picking import changes, lttb, stride
+from sisock.reduction import answer
 from sisock.times import FIRST, LAST, NS
 from tests.made import columns
 from tests.reducing import BASE, DAY, ask, samples, times, values_of
@@ -57,7 +58,7 @@ def test_texts_are_answered_beside_the_bins_of_numbers():
 @given(samples(), st.integers(1, 40))
 def test_lttb_keeps_the_ends_and_no_more_than_asked_for(frame, most):
     there = np.flatnonzero(frame.columns["a"].present())
-    rows = lttb(frame.t, frame.columns["a"], np.empty(0), most).tolist()
+    rows = lttb(frame.t, frame.columns["a"], most).tolist()
     assert len(rows) == min(most, len(there))
     assert sorted(set(rows)) == rows
     assert set(rows) <= set(there.tolist())
@@ -79,4 +80,4 @@ def test_lttb_chooses_the_largest_triangles():
             return abs((x[near] - far[0]) * (y[k] - y[near]) - (x[near] - x[k]) * (far[1] - y[near]))
 
         chosen.append(max(range(edges[i], edges[i + 1]), key=area))
-    assert lttb(x, Column(y), np.empty(0), most).tolist() == [*chosen, 199]
+    assert lttb(x, Column(y), most).tolist() == [*chosen, 199]

@@ -16,7 +16,7 @@ from sisock.settings import Settings
 if TYPE_CHECKING:
     from sisock.cli.series import Series
 
-METHODS = ["minmax", "m4", "mean", "band", "lttb"]
+METHODS = ["minmax", "m4", "band", "mean", "first", "last", "count", "std", "lttb", "stride"]
 
 
 @click.command(epilog="Exit codes: 2 a time or target cannot be read, 3 no such node or field, 4 no hub or no answer.")

@@ -5,6 +5,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,7 +117,7 @@ class ArchivedService:
         if own:
             frames.append(self._ring.window(health.TIMELINE, own, query.start, query.end))
         answer = await self._reduce(frames, query)
-        return Answer(answer.parts, answer.method, answer.bin, (*answer.notices, *notices))
+        return replace(answer, notices=(*answer.notices, *notices))
 
     async def _reduce(self, frames: list[Frame], query: Query) -> Answer:
         """Reduce here what takes a millisecond, in a thread what takes longer."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sisock import reduction
@@ -154,7 +155,7 @@ class LiveService:
                 frames.append(frame)
                 until[timeline] = min(query.end, int(frame.t[-1])) if len(frame) else None
         answer = reduction.answer(frames, query, until)
-        return Answer(answer.parts, answer.method, answer.bin, self._notices(query))
+        return replace(answer, notices=self._notices(query))
 
     def _window(self, timeline: str, fields: list[str], query: Query) -> Frame:
         epoch, seq = query.since.get(timeline, ("", 0))

@@ -18,6 +18,7 @@ def parse_query(
     max_points: Any = None,
     reduce: Any = None,
     since: Any = None,
+    bin: Any = None,  # noqa: A002  # its name on the wire
     now: int,
 ) -> Query:
     """The query that these arguments make; raises ValueError with the cure where they make none."""
@@ -29,8 +30,9 @@ def parse_query(
         raise ValueError(f"reduce={reduce!r:.80} is unknown: use one of {', '.join(METHODS)}")
     first, last = times.window(start, end, now)
     return Query(
-        tuple(dict.fromkeys(fields)), first, last, _stride(min_stride), _points(max_points), reduce, _since(since)
-    )
+        tuple(dict.fromkeys(fields)), first, last, _stride(min_stride), _points(max_points), reduce, _since(since),
+        _bin(bin),
+    )  # fmt: skip
 
 
 def _stride(value: Any) -> int | None:
@@ -46,6 +48,14 @@ def _points(value: Any) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_POINTS:
         raise ValueError(f"max_points={value!r:.80} is not a whole number from 1 to {MOST_POINTS}")
+    return value
+
+
+def _bin(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= times.LAST:
+        raise ValueError(f"bin={value!r:.80} is not a whole number of nanoseconds, one or more")
     return value
 
 

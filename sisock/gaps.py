@@ -1,0 +1,39 @@
+"""Stretches of time without samples."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisock.frames import Times
+
+_MOST_GAPS = 100
+_GAP = 3  # a stretch this many usual intervals long without a sample is a gap
+_PROBES = 1001  # intervals looked at to know the usual one
+
+
+def usual_interval(t: Times) -> int | None:
+    """The usual number of ns between samples (the median of up to 1001 of them); None below three samples."""
+    if len(t) < 3:
+        return None
+    at = np.linspace(0, len(t) - 2, min(_PROBES, len(t) - 1)).astype(np.intp)
+    usual = int(np.median(steps(t[at + 1], t[at])))
+    if usual:
+        return usual
+    every = steps(t[1:], t[:-1])  # many samples at one time: what counts is from one time to the next
+    return int(np.median(every[every > 0])) if every.any() else None
+
+
+def gaps(t: Times) -> tuple[tuple[int, int], ...]:
+    """Stretches without samples longer than three usual intervals: (last before, first after) in ns, 100 at most."""
+    usual = usual_interval(t)
+    if not usual:
+        return ()
+    long = np.flatnonzero(steps(t[1:], t[:-1]) > _GAP * usual)[:_MOST_GAPS]
+    return tuple((int(t[i]), int(t[i + 1])) for i in long)
+
+
+def steps(later: Any, earlier: Any) -> NDArray[np.uint64]:
+    """The ns from one time to a later one, exact for any two that an int64 can hold. Shape (n,)."""
+    between: NDArray[np.uint64] = np.subtract(later, earlier).view(np.uint64)
+    return between
