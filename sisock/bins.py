@@ -57,6 +57,11 @@ class Bins(NamedTuple):
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.sqrt(np.where(self.count > 0, self.m2 / self.count, np.nan))
 
+    def only(self, wanted: Collection[str]) -> "Bins":
+        """The same with only these statistics, and the counts."""
+        held = {name: values for name, values in self._asdict().items() if name in wanted}
+        return Bins(self.start, self.count, self.missing, **held)
+
     def rows(self, rows: Any) -> "Bins":
         """The same with only these bins (a slice, mask or indices)."""
         return Bins(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
@@ -226,20 +231,36 @@ def _fold_moments(bins: Bins, at: Rows, sizes: Counts) -> dict[str, Any]:
     return made
 
 
+def regroup(bins: Bins, width: int) -> Bins:
+    """Bins that follow one another, joined into those of a grid of this width (or of the same)."""
+    if not len(bins.start):
+        return bins
+    first, last = int(bins.start[0]) // width, int(bins.start[-1]) // width
+    if last - first > 4 * len(bins.start) + 16:  # few bins far apart
+        begins = bins.start // width * width
+        at = np.flatnonzero(np.diff(begins, prepend=begins[0] - 1))
+        return fold(bins, at, begins[at])
+    edges = np.arange(first, last + 2, dtype=np.int64) * width
+    ends = np.searchsorted(bins.start, edges)
+    some = np.flatnonzero(ends[1:] > ends[:-1])
+    return fold(bins, ends[some], edges[some])
+
+
 def join(parts: Sequence[Bins]) -> Bins:
     """One of several that may have bins in common, of samples that are not the same. All know the same statistics."""
     some = [part for part in parts if len(part.start)]
     if len(some) < 2:
         return some[0] if some else parts[0]
     if all(a.start[-1] < b.start[0] for a, b in pairwise(some)):
-        return _concat(some)
-    every = _concat(some)
+        return concat(some)
+    every = concat(some)
     keys = (every.start,) if every.t_first is None else (every.t_first, every.start)
     every = every.rows(np.lexsort(keys))
     at = np.flatnonzero(np.diff(every.start, prepend=every.start[0] - 1 if every.start[0] > FIRST else LAST))
     return fold(every, at, every.start[at], ordered=every.t_first is None or every.t_last is None)
 
 
-def _concat(parts: Sequence[Bins]) -> Bins:
+def concat(parts: Sequence[Bins]) -> Bins:
+    """The bins of all parts one after the other, whatever they have in common."""
     columns = zip(*parts, strict=True)
     return Bins(*(None if any(each is None for each in column) else np.concatenate(column) for column in columns))  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from sisock.frames import Times
 
-_MOST_GAPS = 100
-_GAP = 3  # a stretch this many usual intervals long without a sample is a gap
+_MOSTGAPS = 100
+GAP = 3  # a stretch this many usual intervals long without a sample is a gap
 _PROBES = 1001  # intervals looked at to know the usual one
 
 
@@ -29,7 +29,7 @@ def gaps(t: Times) -> tuple[tuple[int, int], ...]:
     usual = usual_interval(t)
     if not usual:
         return ()
-    long = np.flatnonzero(steps(t[1:], t[:-1]) > _GAP * usual)[:_MOST_GAPS]
+    long = np.flatnonzero(steps(t[1:], t[:-1]) > GAP * usual)[:_MOSTGAPS]
     return tuple((int(t[i]), int(t[i + 1])) for i in long)
 
 

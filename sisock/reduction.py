@@ -34,15 +34,18 @@ _OF_TEXTS = ("first", "last", "count", "bins", "stride")  # methods that mean so
 # what a node calls ------------------------------------------------------------------------------
 
 
-def answer(frames: Iterable[Frame], query: Query, finalized_until: Mapping[str, int | None]) -> Answer:
+def answer(
+    frames: Iterable[Frame], query: Query, finalized_until: Mapping[str, int | None], how: Grid | None = None
+) -> Answer:
     """Reduce frames (the query's window and fields only) as the query asks, and label the result.
 
-    Frames may share a timeline; finalized_until is by timeline. Raises ValueError for an unknown reduction.
+    Frames may share a timeline; finalized_until is by timeline; `how` are the bins where the caller has chosen them.
+    Raises ValueError for an unknown reduction.
     """
     method = method_of(query)
     given = list(frames)
     ends = [(int(frame.t[0]), int(frame.t[-1]) + 1) for frame in given if len(frame)]
-    how = grid_of(query, ends)
+    how = grid_of(query, ends) if how is None else how
     parts: list[Part] = []
     applied = {"raw" if query.min_stride is None else "stride"}  # who wanted a stride may have lost a spike
     for frame in given:

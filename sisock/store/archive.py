@@ -1,0 +1,206 @@
+"""An archive: the samples of many nodes at rest, written by one process, for decades.
+
+A folder: `index.sqlite` says what there is, `segments/` holds the samples as Parquet, `tiers/` their bins for quick
+answers. Format: docs/archive.md. What is put waits in memory until it is flushed: whoever puts it keeps it till then.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pyarrow import fs
+
+from sisock.frames import Answer, Field, Frame, Query
+from sisock.store import reading
+from sisock.store.index import Index, Known
+from sisock.store.segments import DamagedError, SegmentFiles
+from sisock.store.series import Series, slug
+
+log = logging.getLogger(__name__)
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class ArchiveError(Exception):
+    """The archive cannot be used; says why, and the cure."""
+
+
+class Archive:
+    """An open archive; only one process at a time has it."""
+
+    def __init__(self, folder: Path, segments: str = "") -> None:
+        """Open it, or begin one. `segments`: a URL (`s3://bucket/path`) where these lie elsewhere.
+
+        Raises ArchiveError where another process has it or it is of another version, OSError where it cannot be read.
+        """
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._held = _hold(folder)
+        self._lock = threading.RLock()
+        try:
+            self._files = _files(folder, segments)
+            self._index, lost, self.notices = _index(folder, self._files)
+            self._series = {(known.node, known.timeline): self._open(known) for known in self._index.known()}
+            self._recover(lost=lost)
+        except BaseException:
+            os.close(self._held)
+            raise
+
+    def _open(self, known: Known) -> Series:
+        return Series(known, self._index, self._files, self._folder / "tiers" / known.node / slug(known.timeline))
+
+    def _recover(self, *, lost: bool) -> None:
+        """Bring the tiers in line with the index. After the machine itself went down, or the index was, they go.
+
+        `stale` is then true: answers come from the samples until `rebuild` has made them anew.
+        """
+        boot = _BOOT.read_text().strip()
+        self.stale = bool(self._series) and (lost or self._index.about("running", boot) != boot)
+        for series in self._series.values():
+            if self.stale:
+                series.forget_tiers()
+            else:
+                series.redo()
+        self._index.note({"running": boot})
+
+    def close(self) -> None:
+        """Write everything and let it go."""
+        self.flush()
+        for series in self._series.values():
+            series.tiers.sync()
+            series.tiers.close()
+        self._index.forget("running")
+        self._index.close()
+        os.close(self._held)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # writing
+
+    def put(self, node: str, frame: Frame, fields: Mapping[str, Field]) -> int:
+        """Take what is new of a frame; how many samples that is. They wait in memory for `flush`."""
+        return self._of(node, frame.timeline).put(frame, fields)
+
+    def _of(self, node: str, timeline: str) -> Series:
+        with self._lock:
+            if (node, timeline) not in self._series:
+                self._series[node, timeline] = self._open(self._index.begin(node, timeline))
+            return self._series[node, timeline]
+
+    @property
+    def weight(self) -> int:
+        """Bytes that wait in memory."""
+        return sum(series.weight for series in self.timelines())
+
+    def flush(self, keep: int = 0) -> int:
+        """Write what waits, the heaviest timelines first, until no more than `keep` bytes wait; how many samples.
+
+        On disk when this returns. Raises OSError: what could not be written goes on waiting.
+        """
+        written = 0
+        for series in sorted(self.timelines(), key=lambda each: -each.weight):
+            if not series.weight or self.weight <= keep:
+                break
+            written += series.flush()
+        return written
+
+    def rebuild(self) -> Iterator[tuple[str, float]]:
+        """Make all tiers anew; node and timeline, and how much of it is done."""
+        for series in self.timelines():
+            for done in series.rebuild():
+                yield f"{series.node} {series.timeline}", done
+        self.stale = False
+
+    # what there is
+
+    def timelines(self, node: str | None = None) -> list[Series]:
+        """The timelines of a node, or of all."""
+        with self._lock:
+            return [series for series in self._series.values() if node in (None, series.node)]
+
+    def nodes(self) -> list[str]:
+        """The nodes that it has samples of."""
+        return sorted({series.node for series in self.timelines()})
+
+    def fields(self, node: str) -> dict[str, Field]:
+        """The fields of a node."""
+        return {name: field for series in self.timelines(node) for name, field in series.fields.items()}
+
+    def answer(self, node: str, query: Query) -> Answer:
+        """What it has of the fields asked for. Raises ValueError with the cure where that is too much."""
+        return reading.answer(self.timelines(node), query)
+
+
+def _hold(folder: Path) -> int:
+    """Keep other processes out, for as long as the descriptor is open."""
+    held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise ArchiveError(
+            f"another process has the archive {folder}: stop that recorder, or give another folder"
+        ) from None
+    return held
+
+
+def _files(folder: Path, segments: str) -> SegmentFiles:
+    if not segments:
+        return SegmentFiles(fs.LocalFileSystem(), str(folder / "segments"))
+    files, root = fs.FileSystem.from_uri(segments)
+    return SegmentFiles(files, root)
+
+
+def _index(folder: Path, files: SegmentFiles) -> tuple[Index, bool, tuple[str, ...]]:
+    """The index, whether it was lost and is made anew of the segments' own words, and sentences on what is damaged."""
+    path = folder / "index.sqlite"
+    lost = not path.exists()
+    try:
+        index = Index(path)
+    except ValueError as error:
+        raise ArchiveError(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        aside = path.with_suffix(f".damaged-{int(time.time())}")
+        path.rename(aside)
+        for more in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{path}{more}").unlink()
+        log.error("the archive's index was damaged (%s) and is made anew; the old one is %s", error, aside)
+        index, lost = Index(path), True
+    return index, lost, tuple(_find(index, files)) if lost else ()
+
+
+def _find(index: Index, files: SegmentFiles) -> Iterator[str]:
+    """Take up the segments that there are; a sentence for each that cannot be read."""
+    known = {(each.node, each.timeline): each for each in index.known()}
+    for name in files.names():
+        try:
+            segment, about = files.find(name)
+        except DamagedError as error:
+            yield str(error)
+            continue
+        key = about["node"], about["timeline"]
+        if key not in known:
+            known[key] = index.begin(*key)
+        with index.change():
+            index.add(known[key].id, segment)
+            fields = {field: _described(each) for field, each in about["fields"].items()}
+            for field, kind in segment.kinds.items():
+                index.know(known[key].id, field, kind)
+            index.account(known[key].id, about["epochs"])
+            index.describe(known[key].id, {field: each._replace(timeline=key[1]) for field, each in fields.items()})
+
+
+def _described(about: Mapping[str, Any]) -> Field:
+    """A field as a segment tells of it."""
+    return Field(about.get("description"), "", about.get("type", "number"), about.get("units"))

@@ -1,0 +1,234 @@
+"""One tier of a timeline at rest: bins of one width, in blocks that are mapped into memory."""
+
+import os
+import threading
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisock.bins import TIMES, VALUES, Bins
+
+BLOCK = 512  # bins of a block
+_VALUE = {"f8": "<f8", "i8": "<i8", "b1": "<i8"}  # how the values of a kind of field lie in 8 bytes
+_LEAN = [
+    ("low", "<i8"), ("high", "<i8"), ("total", "<f8"), ("m2", "<f4"), ("count", "<u4"), ("missing", "<u4"),
+    ("t_low", "<i8"), ("t_high", "<i8"),
+]  # fmt: skip
+_ENDS = [("first", "<i8"), ("last", "<i8"), ("t_first", "<i8"), ("t_last", "<i8")]
+_ENTRY = np.dtype([("field", "<i8"), ("block", "<i8")])
+_GROWTH = 64  # blocks that a file grows by at least, and an eighth of it
+
+Records = NDArray[Any]  # bins as they lie in a file, one record a bin
+
+
+class Stretch(NamedTuple):
+    """Bins `[first, beyond)`, by number; `slots` is where their blocks lie, None where they are not kept."""
+
+    first: int
+    beyond: int
+    slots: NDArray[np.intp] | None
+
+
+class Level:
+    """Bins of 2**exponent ns of all fields of a timeline; a full level also knows first and last of each.
+
+    A file of slots, each the bins of one block of one field, and a list that says which is which.
+    """
+
+    def __init__(self, folder: Path, exponent: int, *, full: bool) -> None:
+        """Open, or begin, the level in this folder."""
+        self.exponent, self.full = exponent, full
+        self.width = 1 << exponent
+        self.record = np.dtype(_LEAN + _ENDS if full else _LEAN)
+        self._slot = np.dtype([(name, kind, (BLOCK,)) for name, kind in (_LEAN + _ENDS if full else _LEAN)])
+        self._data, self._list = folder / f"{exponent:02}.bins", folder / f"{exponent:02}.blocks"
+        self._places: dict[int, dict[int, int]] = {}  # field -> block -> slot
+        self._sorted: dict[int, tuple[NDArray[np.int64], NDArray[np.intp]]] = {}
+        self._used = 0
+        self._lock = threading.Lock()  # readers find no bin half written
+        self._open()
+
+    def _open(self) -> None:
+        entries = np.fromfile(self._list, _ENTRY) if self._list.exists() else np.empty(0, _ENTRY)
+        held = self._data.stat().st_size // self._slot.itemsize if self._data.exists() else 0
+        entries = entries[:held]
+        for slot, (field, block) in enumerate(entries.tolist()):
+            self._places.setdefault(field, {})[block] = slot
+        self._used = len(entries)
+        self._entries = os.open(self._list, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._entries, self._used * _ENTRY.itemsize)
+        self._map(max(held, 1))
+
+    def _map(self, slots: int) -> None:
+        """Map the file with room for so many slots."""
+        with self._data.open("ab") as file:
+            os.ftruncate(file.fileno(), slots * self._slot.itemsize)
+        self._memory = np.memmap(self._data, self._slot, "r+", shape=(slots,))
+        self._slots = np.asarray(self._memory)  # a memmap is slower to index
+
+    def close(self) -> None:
+        """Let the files go."""
+        os.close(self._entries)
+        del self._slots, self._memory
+
+    def sync(self) -> None:
+        """See that everything is on disk."""
+        self._memory.flush()
+        os.fsync(self._entries)
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks kept, of all fields."""
+        return self._used
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        return self._used * (self._slot.itemsize + _ENTRY.itemsize)
+
+    # which there are
+
+    def has(self, field: int, block: int) -> bool:
+        """Whether the block is kept."""
+        return block in self._places.get(field, ())
+
+    def kept(self, field: int, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these bins lie in blocks that are kept."""
+        with self._lock:
+            blocks, _ = self._of(field)
+        return np.isin(numbers // BLOCK, blocks) if len(blocks) else np.zeros(len(numbers), bool)
+
+    @property
+    def most(self) -> int:
+        """Number of blocks of the field that has most."""
+        return max(map(len, self._places.values()), default=0)
+
+    def times(self) -> NDArray[np.int64]:
+        """Where each block that any field has begins, ns. Shape (blocks,)."""
+        blocks = sorted({block for places in self._places.values() for block in places})
+        return (np.array(blocks, np.int64) * BLOCK) << self.exponent
+
+    def stretches(self, field: int, first: int, beyond: int) -> Iterator[Stretch]:
+        """The bins `[first, beyond)` in stretches that are kept or not."""
+        with self._lock:
+            blocks, slots = self._of(field)
+        low, high = np.searchsorted(blocks, (first // BLOCK, -(-beyond // BLOCK)))
+        at = first
+        if low < high:
+            run = blocks[low:high]
+            cuts = np.flatnonzero(np.diff(run) != 1) + 1
+            for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(run)], strict=True):
+                kept = max(first, int(run[begin]) * BLOCK), min(beyond, (int(run[end - 1]) + 1) * BLOCK)
+                if at < kept[0]:
+                    yield Stretch(at, kept[0], None)
+                yield Stretch(*kept, slots[low + begin : low + end])
+                at = kept[1]
+        if at < beyond:
+            yield Stretch(at, beyond, None)
+
+    def _of(self, field: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        """The blocks of a field in the order of time, and their slots."""
+        if field not in self._sorted:
+            places = self._places.get(field, {})
+            blocks = np.fromiter(places, np.int64, len(places))
+            order = np.argsort(blocks)
+            self._sorted[field] = blocks[order], np.fromiter(places.values(), np.intp, len(places))[order]
+        return self._sorted[field]
+
+    # reading
+
+    def read(self, stretch: Stretch, kind: str, wanted: Collection[str]) -> Bins:
+        """The bins of a stretch that is kept, those without samples left out. Only lean statistics of a lean level."""
+        slots = stretch.slots
+        assert slots is not None  # the caller's business
+        skipped = stretch.first % BLOCK
+        whole = slice(skipped, skipped + stretch.beyond - stretch.first)
+        rows: Any = slots
+        if len(slots) == 1 or int(slots[-1]) - int(slots[0]) == len(slots) - 1:
+            rows = slice(int(slots[0]), int(slots[-1]) + 1)
+        with self._lock:
+            got = {name: self._slots[name][rows].reshape(-1)[whole] for name in {"count", "missing", *wanted}}
+        return self._bins(got, stretch.first, kind, wanted)
+
+    def _bins(self, got: dict[str, NDArray[Any]], first: int, kind: str, wanted: Collection[str]) -> Bins:
+        count, missing = got["count"].astype(np.int64), got["missing"].astype(np.int64)
+        some = count > 0 if not missing.any() else (count + missing) > 0
+        every = bool(some.all())
+        start = (np.arange(first, first + len(count), dtype=np.int64)) << self.exponent
+        if not every:
+            start, count, missing = start[some], count[some], missing[some]
+        made: dict[str, Any] = {}
+        for name in wanted:
+            values = got[name] if every else got[name][some]
+            made[name] = self._decoded(name, values, kind)
+        return Bins(start, count, missing, **made)
+
+    def _decoded(self, name: str, values: NDArray[Any], kind: str) -> NDArray[Any]:
+        if name in VALUES:
+            seen = np.ascontiguousarray(values).view(_VALUE[kind])
+            return seen.astype(bool) if kind == "b1" else seen
+        return values if name in TIMES else values.astype(np.float64, copy=False)
+
+    def at(self, field: int, numbers: NDArray[np.int64]) -> Records:
+        """The records of these bins, all of which lie in blocks that are kept. Shape (n,)."""
+        records = np.empty(len(numbers), self.record)
+        for rows, slot, places in self._parts(field, numbers):
+            for name in self.record.names or ():
+                records[name][rows] = self._slots[name][slot][places]
+        return records
+
+    def bins_at(self, field: int, kind: str, numbers: NDArray[np.int64], wanted: Collection[str]) -> Bins:
+        """As `at`, decoded; those without samples left out."""
+        records = self.at(field, numbers)
+        some = (records["count"] > 0) | (records["missing"] > 0)
+        records, start = records[some], numbers[some] << self.exponent
+        made = {name: self._decoded(name, records[name], kind) for name in wanted}
+        return Bins(start, records["count"].astype(np.int64), records["missing"].astype(np.int64), **made)
+
+    # writing
+
+    def coded(self, bins: Bins) -> tuple[NDArray[np.int64], Records]:
+        """Numbers and records of bins."""
+        records = np.zeros(len(bins.start), self.record)
+        for name in self.record.names or ():
+            values = getattr(bins, name)
+            if name in VALUES:
+                values = values.astype("<i8") if values.dtype.kind == "b" else values.view("<i8")
+            records[name] = values
+        return bins.start >> self.exponent, records
+
+    def put(self, field: int, numbers: NDArray[np.int64], records: Records) -> None:
+        """Write these records at these bins, ascending, as far as their blocks are kept."""
+        with self._lock:
+            for rows, slot, places in self._parts(field, numbers):
+                for name in self.record.names or ():
+                    self._slots[name][slot][places] = records[name][rows]
+
+    def add(self, field: int, block: int, numbers: NDArray[np.int64], records: Records) -> None:
+        """Keep one more block, with these bins of it; who looks at the file finds it whole or not at all."""
+        with self._lock:
+            self._add(field, block, numbers, records)
+
+    def _add(self, field: int, block: int, numbers: NDArray[np.int64], records: Records) -> None:
+        if self._used == len(self._slots):
+            self._map(self._used + max(_GROWTH, self._used // 8))
+        self._slots[self._used] = np.zeros((), self._slot)
+        for name in self.record.names or ():
+            self._slots[name][self._used][numbers - block * BLOCK] = records[name]
+        os.pwrite(self._entries, np.array([(field, block)], _ENTRY).tobytes(), self._used * _ENTRY.itemsize)
+        self._places.setdefault(field, {})[block] = self._used
+        self._sorted.pop(field, None)
+        self._used += 1
+
+    def _parts(self, field: int, numbers: NDArray[np.int64]) -> Iterator[tuple[slice, int, Any]]:
+        """Which rows of ascending bin numbers lie in which slot, and where in it."""
+        blocks = numbers // BLOCK
+        heads = np.flatnonzero(np.diff(blocks, prepend=-(2**62))).tolist()
+        for begin, end in zip(heads, [*heads[1:], len(numbers)], strict=True):
+            block = int(blocks[begin])
+            slot = self._places.get(field, {}).get(block)
+            if slot is not None:
+                yield slice(begin, end), slot, numbers[begin:end] - block * BLOCK

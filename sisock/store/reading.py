@@ -1,0 +1,244 @@
+"""Answers from an archive: of stored bins where the screen asks for fewer points than there are samples."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from sisock import picking, reduction
+from sisock.axes import merge
+from sisock.bins import Bins, fold, join
+from sisock.frames import Answer, Frame, Part, Query, concat
+from sisock.gaps import GAP
+from sisock.grid import Grid
+from sisock.store.segments import ROWS
+from sisock.store.series import Series, Snapshot, Trouble, cuts
+from sisock.store.tiers import Kept, Span, binned, in_line
+from sisock.uris import JOINT
+
+MOST_VALUES = 64_000_000  # of an answer that is not reduced
+_FEW = 4 * ROWS  # samples up to which they are read, whatever tiers there are
+_AT_ONCE = 2_000_000  # samples in memory at a time where bins are made of very many
+_MOST_TEXTS = 1_000_000  # samples up to which every text is looked at
+_LOOKS = 64  # row groups that are looked at where there are more
+_MOST_GAPS = 100
+
+
+class Asked(NamedTuple):
+    """What is asked of one timeline: fields it has, the time both have in common, what there is of it now."""
+
+    series: Series
+    names: list[str]
+    span: Span
+    snapshot: Snapshot
+    rows: int  # samples at the most
+
+
+def answer(timelines: Iterable[Series], query: Query) -> Answer:
+    """What the timelines have of the fields that the query asks for, reduced and labelled.
+
+    Raises ValueError with the cure where more is asked than an answer can hold.
+    """
+    asked = list(_asked(timelines, query))
+    trouble = Trouble()
+    stored = [each for each in asked if each.rows > _FEW and reduction.is_reduced(query, each.rows)]
+    how = reduction.grid_of(query, [each.span for each in asked], midnights=not stored)
+    if how is not None and query.bin is None:
+        how = _widened(how, stored, needs_of(query))
+    made = _direct([each for each in asked if each not in stored], query, how, trouble)
+    if stored and how is not None:
+        found = [_stored(each, query, how, trouble) for each in stored]
+        parts = (*made.parts, *(part for parts, _ in found for part in parts))
+        tier = max((width for _, width in found if width), default=None)
+        made = replace(made, parts=merge(parts), method=reduction.method_of(query), bin=how.width, tier=tier)
+    return replace(made, notices=(*made.notices, *trouble.told.values()))
+
+
+def needs_of(query: Query) -> set[str]:
+    """The statistics that the query's reduction is made of."""
+    method = reduction.method_of(query)
+    return reduction.needs("minmax" if method == "lttb" else method)
+
+
+def _asked(timelines: Iterable[Series], query: Query) -> Iterator[Asked]:
+    for series in timelines:
+        names = [name for name in query.fields if name in series.fields]
+        snapshot, ends = series.snapshot(), series.ends()
+        if names and ends is not None:
+            span = max(query.start, ends[0]), min(query.end, ends[1])
+            if span[0] < span[1]:
+                yield Asked(series, names, span, snapshot, series.rows_within(snapshot, *span))
+
+
+def _widened(how: Grid, stored: Sequence[Asked], wanted: set[str]) -> Grid:
+    """Bins that the tiers of all timelines can serve, where that makes them little wider."""
+    widths = [each.series.tiers.widened(how.width, wanted) for each in stored]
+    return how if max(widths, default=0) <= how.width else Grid(max(widths), how.most)
+
+
+# of samples -------------------------------------------------------------------------------------
+
+
+def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Trouble) -> Answer:
+    """Answers made of the samples themselves."""
+    frames, until = [], {}
+    for each in asked:
+        if each.rows * len(each.names) > MOST_VALUES:
+            raise ValueError(
+                f"up to {each.rows} samples of {len(each.names)} fields are too many for one answer: "
+                "ask for less time, fewer fields or max_points"
+            )
+        samples = each.series.read(each.snapshot, each.span, each.names, trouble)
+        if samples is not None:
+            frames.append(replace(_like(each.series), t=samples.frame.t, columns=samples.frame.columns))
+            until[each.series.timeline] = each.span[1]
+    return reduction.answer(frames, query, until, how)
+
+
+def _like(series: Series) -> Frame:
+    """No samples, with the timeline's name and identity."""
+    return Frame(series.timeline, np.empty(0, np.int64), {}, *series.identity)
+
+
+# of stored bins ---------------------------------------------------------------------------------
+
+
+def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[list[Part], int | None]:
+    """A part for each field, and the width of the tier that they were made of."""
+    series, method, wanted = asked.series, reduction.method_of(query), needs_of(query)
+    level = series.tiers.level_for(how.width, wanted)
+    like = _like(series)
+    parts = []
+    for name, bins in bins_of(asked, how, wanted, level, trouble).items():
+        points = _lttb(like, name, bins, query) if method == "lttb" else reduction.finish(like, name, bins, method)
+        parts.append(Part(points, series.timeline, asked.span[1], bins.samples, gaps_of(bins, how.width)))
+    parts += [_texts(asked, name, query, trouble) for name in asked.names if name not in series.kinds]
+    return parts, None if level is None else series.tiers.levels[level].width
+
+
+def _lttb(like: Frame, name: str, bins: Bins, query: Query) -> Frame:
+    """Largest triangles among the extremes of bins."""
+    t, column = reduction.points(bins, reduction.POINTS["minmax"])
+    rows = picking.lttb(t, column, query.max_points or len(t))
+    return replace(like, timeline=f"{like.timeline}{JOINT}{name}", t=t[rows], columns={name: column.rows(rows)})
+
+
+def bins_of(asked: Asked, how: Grid, wanted: set[str], level: int | None, trouble: Trouble) -> dict[str, Bins]:
+    """The bins of each field: of tiers, of the samples in between, and of what waits to be written."""
+    series, width = asked.series, how.width
+    with series.lock:  # what is stored and what waits, at one moment
+        snapshot = series.snapshot()
+        span = _outward(asked, level)
+        read = [
+            (name, kept, series.tiers.read(kept, span, width, wanted, level))
+            for name, kept in series.asked(asked.names)
+        ]
+    between = _between(series, snapshot, read, width, wanted, trouble)
+    found: dict[str, list[Bins]] = {}
+    for name, kept, pieces in read:
+        line = [piece if isinstance(piece, Bins) else between.get((name, kept.kind, piece)) for piece in pieces]
+        whole = in_line([each for each in line if each is not None], width)
+        if whole is not None:
+            found.setdefault(name, []).append(whole)
+    waiting = series.read(snapshot._replace(segments=()), asked.span, asked.names, trouble)
+    for name in asked.names if waiting is not None else ():
+        made = binned(waiting.frame, name, width, wanted) if waiting is not None and name in series.kinds else None
+        if made is not None:
+            found.setdefault(name, []).append(made)
+    joined = {name: join(_alike(parts)) for name, parts in found.items()}
+    return {name: _one(bins) if how.most == 1 else bins for name, bins in joined.items()}
+
+
+def _outward(asked: Asked, level: int | None) -> Span:
+    """The span, up to whole bins of the level where there are no samples beyond it."""
+    start, end = asked.span
+    ends = asked.series.ends()
+    if level is None or ends is None:
+        return start, end
+    width = asked.series.tiers.levels[level].width
+    return start // width * width if start <= ends[0] else start, -(-end // width) * width if end >= ends[1] else end
+
+
+def _between(
+    series: Series, snapshot: Snapshot, read: Iterable[tuple[str, Kept, list[Bins | Span]]], width: int,
+    wanted: set[str], trouble: Trouble,
+) -> dict[tuple[str, str, Span], Bins]:  # fmt: skip
+    """The bins of stretches of which there are no stored ones; what several fields need is read together."""
+    needed: dict[tuple[Span, str], dict[str, Kept]] = {}
+    for name, kept, pieces in read:
+        for piece in pieces:
+            if not isinstance(piece, Bins):
+                needed.setdefault((piece, kept.kind), {})[name] = kept
+    made = {}
+    for (span, kind), fields in needed.items():
+        parts: dict[str, list[Bins]] = {}
+        for some in _stretches(series, snapshot, span):
+            for name, frame in series.raw(snapshot, some, fields, trouble).items():
+                bins = binned(frame, name, width, wanted)
+                parts.setdefault(name, []).extend([bins] if bins is not None else [])
+        for name, several in parts.items():
+            whole = in_line(several, width)
+            if whole is not None:
+                made[name, kind, span] = whole
+    return made
+
+
+def _stretches(series: Series, snapshot: Snapshot, span: Span) -> Iterator[Span]:
+    """The span in stretches of so few samples that they fit into memory."""
+    if series.rows_within(snapshot, *span) <= _AT_ONCE:
+        yield span
+        return
+    inner = [t for t in cuts(snapshot.segments) if span[0] < t < span[1]]
+    yield from pairwise([span[0], *inner, span[1]])
+
+
+def _alike(parts: Sequence[Bins]) -> list[Bins]:
+    """Bins whose values are of one type: a field may have begun with whole numbers."""
+    dtypes = {each.low.dtype for each in parts if each.low is not None}
+    if len(dtypes) < 2:
+        return list(parts)
+    values = ("low", "high", "first", "last")
+    return [
+        each._replace(**{n: v.astype(np.float64) for n in values if (v := getattr(each, n)) is not None})
+        for each in parts
+    ]
+
+
+def _one(bins: Bins) -> Bins:
+    """All bins as one."""
+    return fold(bins, np.zeros(min(1, len(bins.start)), np.intp), bins.start[:1])
+
+
+def gaps_of(bins: Bins, width: int) -> tuple[tuple[int, int], ...]:
+    """Stretches without samples, as far as bins tell: where at least one bin in between has none."""
+    far = np.flatnonzero(np.diff(bins.start) > GAP * width)[:_MOST_GAPS]
+    return tuple((int(bins.start[i]) + width, int(bins.start[i + 1])) for i in far)
+
+
+# texts ------------------------------------------------------------------------------------------
+
+
+def _texts(asked: Asked, name: str, query: Query, trouble: Trouble) -> Part:
+    """A text by its changes; of very many samples only some stretches are looked at, which is told."""
+    series, snapshot = asked.series, asked.snapshot
+    looks: list[Span] = [asked.span]
+    if asked.rows > _MOST_TEXTS:
+        starts = np.unique(np.concatenate([each.starts for each in snapshot.segments]))
+        inside = starts[(starts >= asked.span[0]) & (starts < asked.span[1])]
+        rows = np.unique(np.linspace(0, max(0, len(inside) - 2), _LOOKS).astype(np.intp)).tolist()
+        looks = [(int(inside[i]), int(inside[i + 1])) for i in rows] if len(inside) > 1 else looks
+        trouble.told[f"::{name}"] = (
+            f"{name} was looked at in {len(looks)} of {len(inside)} stretches: changes in between may be missing, zoom in"
+        )
+    frames = [series.read(snapshot, look, (name,), trouble) for look in looks]
+    some_frames = [each.frame for each in frames if each is not None and name in each.frame.columns]
+    like = _like(series)
+    if not some_frames:
+        return Part(replace(like, timeline=f"{like.timeline}{JOINT}{name}"), series.timeline, asked.span[1], 0)
+    whole = concat(some_frames)
+    rows = picking.changes(whole.columns[name], query.max_points or reduction.MOST_POINTS)
+    axis = f"{series.timeline}{JOINT}{name}"
+    points = replace(like, timeline=axis, t=whole.t[rows], columns={name: whole.columns[name].rows(rows)})
+    return Part(points, series.timeline, asked.span[1], asked.rows)
