@@ -11,6 +11,7 @@ from typing import Any
 from sisock import keys, notify, program, registrations, settings
 from sisock.fleet.kept import KeptTable, Principals
 from sisock.fleet.presence import Entry, Presence
+from sisock.fleet.recorders import Kept, Recorders
 from sisock.fleet.rules import Policy, may_offer, may_see, read_policy
 from sisock.uris import check_node
 from sisock.wamp import Call, Link, WampError
@@ -34,6 +35,7 @@ class Hub:
         self._table.recall(self._presence)
         self._principals = Principals(configured.state)
         self._policy: Policy = read_policy(keys.compile_policy(configured.state))
+        self._recorders = Recorders()
         self._left: deque[int] = deque(maxlen=_LEFT)  # sessions that are over
         self._link = Link(configured, "hub", keys.ensure_key(configured.state, "hub"), self._joined)
 
@@ -47,7 +49,10 @@ class Hub:
     async def _joined(self, link: Link) -> None:
         uris = self._uris
         await self._renew_policy()
+        self._recorders.clear()
         await link.subscribe("wamp.session.on_leave", self._on_leave)
+        await link.subscribe("wamp.registration.on_create", self._on_create)
+        await link.subscribe("wamp.registration.on_delete", self._on_delete)
         for uri, handler in (
             (uris.add, self._add),
             (uris.subtract, self._subtract),
@@ -95,7 +100,7 @@ class Hub:
 
     async def _nodes(self, call: Call) -> list[dict[str, Any]]:
         return [
-            entry.listed(sensitive=entry.name in self._policy.sensitive)
+            entry.listed(sensitive=entry.name in self._policy.sensitive, kept_by=self._recorders.of(entry.name))
             for entry in self._presence
             if may_see(self._policy, call.authid, entry.name)
         ]
@@ -104,7 +109,23 @@ class Hub:
 
     def _on_leave(self, session: Any, *_: Any) -> None:
         self._left.append(session)
+        self._recorders.leave(session)
         self._gone(self._presence.leave(session), "its connection ended")
+
+    async def _on_create(self, _: Any, registration: Any, *__: Any) -> None:
+        """Look who offers what, where it may be a recorder that answers for a node's past."""
+        if isinstance(registration, dict) and self._uris.archives.fullmatch(str(registration.get("uri"))):
+            self._keeps(await registrations.offer(self._link, registration["id"]))
+
+    def _on_delete(self, _: Any, registration: Any, *__: Any) -> None:
+        self._recorders.delete(registration)
+
+    def _keeps(self, kept: object) -> None:
+        """Note what a recorder offers, as the router lets nobody else do, and its node, which may be gone for long."""
+        if isinstance(kept, Kept) and kept.session not in self._left:
+            self._recorders.add(kept)
+            self._presence.recall(kept.node)
+            log.info("hub: the past of %s is kept by %s", kept.node, kept.authid)
 
     def _gone(self, entries: list[Entry], why: str) -> None:
         for entry in entries:
@@ -122,7 +143,7 @@ class Hub:
 
     async def _rebuild(self) -> None:
         """Bring the table in line with the router's own: nodes need not know that the hub was away."""
-        found = await registrations.holders(self._link)
+        found, archives = await registrations.offered(self._link)
         there = [
             each for each in found if each.session not in self._left and may_offer(self._policy, each.authid, each.name)
         ]
@@ -130,6 +151,8 @@ class Hub:
         self._gone(gone, "the router does not know it any more")
         for entry in new:
             self._tell(self._uris.added, entry)
+        for kept in archives:
+            self._keeps(kept)
 
     # what is kept
 

@@ -127,8 +127,8 @@ class Directory:
             self._fields = {name: fields for name, fields in self._fields.items() if name in nodes}
             self._asked_at = {name: at for name, at in self._asked_at.items() if name in nodes}
             self._told = {name: why for name, why in self._told.items() if name in nodes or not name}
-            up = {name for name, node in nodes.items() if node.state == "up"} - self._asking
-            due = {name for name in up if now - self._asked_at.get(name, -_OLD) >= _OLD}
+            answering = {name for name, node in nodes.items() if node.state == "up" or node.kept_by} - self._asking
+            due = {name for name in answering if now - self._asked_at.get(name, -_OLD) >= _OLD}
             self._asked_at.update(dict.fromkeys(due, now))
             self._asking |= due
         for name in due:

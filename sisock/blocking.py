@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,6 +11,7 @@ from sisock.consumer import Consumer, Node, Request
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Field, Frame, Timeline
 from sisock.keys import Key
+from sisock.nearest import Which
 from sisock.settings import Settings
 
 T = TypeVar("T")
@@ -114,6 +115,30 @@ class BlockingConsumer:
             deadline=deadline,
         )  # fmt: skip
         return self._do(asking)
+
+    def sample(
+        self,
+        node: str,
+        fields: Sequence[str],
+        t: float = 0.0,
+        which: Which = "at",
+        *,
+        ns: int | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """As `Consumer.sample`."""
+        return self._do(self._consumer.sample(node, fields, t, which, ns=ns, deadline=deadline))
+
+    def instant(
+        self,
+        t: float = 0.0,
+        targets: Iterable[str] | None = None,
+        which: Which = "at",
+        *,
+        deadline: float | None = None,
+    ) -> dict[str, Answer | ConsumerError]:
+        """As `Consumer.instant`."""
+        return self._do(self._consumer.instant(t, targets, which, deadline=deadline))
 
     def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
         """As `Consumer.ask`."""

@@ -4,19 +4,22 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
-from sisock import following, reduction, wire
+from sisock import following, times, wire
+from sisock.calls import Absent, Calls
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer, Field, Frame, Timeline
 from sisock.inbox import Inbox
 from sisock.keys import Key, ensure_key
 from sisock.listing import Node
-from sisock.nodes import health
-from sisock.nodes.query import parse_query
+from sisock.lists import Asked
+from sisock.nearest import Which
+from sisock.reading import Reading
 from sisock.settings import Settings
+from sisock.uris import fields_of
 from sisock.wamp import Link, WampError
 
 __all__ = [
@@ -30,9 +33,9 @@ __all__ = [
     "Request",
 ]
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 _MOST_EVENTS = 1000  # events kept for somebody who iterates slowly; the oldest go first
+_AT_ONCE = 64  # nodes asked for an instant at the same time
 
 
 class Request(NamedTuple):
@@ -56,21 +59,18 @@ class Consumer:
         """Join as the principal `name`, with the key in the state directory unless one is given."""
         self._settings, self._uris = settings, settings.uris
         self._link = Link(settings, name, key or ensure_key(settings.state, name), self._joined)
-        self._running: asyncio.Task[None] | None = None
+        self._calls = Calls(self._link)
+        self._reading = Reading(self._calls)
         self._listeners: list[Inbox[tuple[str, Node]]] = []
-        self._ours: dict[str, bool] = {}  # nodes that are known to answer in typed columns
 
     async def __aenter__(self) -> Self:
-        self._running = asyncio.ensure_future(self._link.run())
+        self._calls.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await self._link.leave()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait({self._running})
+        await self._calls.stop()
 
     @property
     def connected(self) -> bool:
@@ -78,13 +78,13 @@ class Consumer:
         return self._link.joined.is_set()
 
     async def _joined(self, link: Link) -> None:
-        self._ours.clear()
+        self._reading.ours.clear()
         await link.subscribe(self._uris.added, lambda node: self._hear("added", node))
         await link.subscribe(self._uris.subtracted, lambda node: self._hear("subtracted", node))
 
     def _hear(self, what: str, node: Any) -> None:
         if isinstance(node, dict) and isinstance(node.get("name"), str):
-            self._ours.pop(node["name"], None)
+            self._reading.ours.pop(node["name"], None)
             heard = Node(node["name"], str(node.get("description") or ""), "up" if what == "added" else "away")
             for listener in self._listeners:
                 listener.put((what, heard))
@@ -93,15 +93,13 @@ class Consumer:
 
     async def nodes(self) -> list[Node]:
         """The data nodes that are up or known to be away, by name. Raises NoHub."""
-        listed = await self._ask_hub(self._uris.hub_nodes)
-        try:
-            return [Node(**{key: node[key] for key in Node._fields}) for node in listed]
-        except (TypeError, KeyError) as error:
-            raise ConsumerError(f"the hub's listing is not as docs/protocol.md says: {error!r:.200}") from error
+        return await self._calls.nodes()
 
-    async def fields(self, node: str, start: float = 0, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
+    async def fields(
+        self, node: str, start: float = 0, end: float = 0, *, kept: bool = True
+    ) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """The fields of a node and its timelines; their intervals are those between two times, null without samples."""
-        return _decoded(node, wire.decode_fields, await self._ask(node, "get_fields", start, end))
+        return await self._reading.fields(node, start, end, kept=kept)
 
     async def data(
         self,
@@ -116,98 +114,85 @@ class Consumer:
         since: dict[str, tuple[str, int]] | None = None,
         bin: int | None = None,  # noqa: A002  # its name on the wire
         deadline: float | None = None,
+        kept: bool = True,
+        in_parts: bool = True,
     ) -> Answer:
         """Samples of the fields; with `max_points` (or `bin`, a width in ns) reduced for a screen, every spike kept.
 
-        Raises NodeUnknown, NodeAway, NoAnswer, NoHub, or ConsumerError with the node's own sentence.
+        Where the node is away its archive is asked, if `kept`, and a notice says so. An answer larger than a message
+        comes in parts, or not at all without `in_parts`. Raises NodeUnknown, NodeAway, NoAnswer, NoHub, TooLarge, or
+        ConsumerError with the node's own sentence.
         """
         options = {"max_points": max_points, "reduce": reduce, "since": since, "bin": bin}
         given = {name: value for name, value in options.items() if value is not None}
-        if not await self.is_ours(node):
-            query = parse_query(
-                fields, start, end, min_stride, max_points=max_points, reduce=reduce, bin=bin, now=time.time_ns()
-            )
-            return reduction.reduce_answer(await self._data_in_lists(node, fields, start, end, deadline), query)
-        parts: list[Any] = []
-        last = await self._ask(
-            node, "get_data", list(fields), start, end, min_stride,
-            deadline=deadline, on_progress=parts.append, columns="typed", **given,
-        )  # fmt: skip
-        if last is False:
-            raise ConsumerError(
-                f"the answer of {node} would be too large: ask for fewer fields, less time or max_points"
-            )
-        return wire.assemble([_decoded(node, wire.decode_answer, part) for part in (*parts, last)])
+        asked = Asked(fields, start, end, min_stride, given)
+        return await self._reading.data(node, asked, deadline, kept=kept, in_parts=in_parts)
 
-    async def _data_in_lists(
-        self, node: str, fields: Sequence[str], start: float, end: float, deadline: float | None
+    async def sample(
+        self,
+        node: str,
+        fields: Sequence[str],
+        t: float = 0.0,
+        which: Which = "at",
+        *,
+        ns: int | None = None,
+        deadline: float | None = None,
     ) -> Answer:
-        known, _ = await self.fields(node)
-        lists = await self._ask(node, "get_data", list(fields), start, end, deadline=deadline)
-        if lists is False:
-            raise ConsumerError(f"the answer of {node} would be too large: ask for fewer fields or less time")
-        return _decoded(node, lambda coded: wire.from_lists(coded, known), lists)
+        """For each field the last sample that has a value at or before t ("at"), "before" it, or the first "after" it.
 
-    async def _ask(self, node: str, what: str, *args: Any, deadline: float | None = None, **options: Any) -> Any:
-        await self._reach(deadline)
-        try:
-            return await self._link.call(self._uris.node(node, what), *args, deadline=deadline, **options)
-        except WampError as error:
-            raise await self._explain(node, error) from error
+        `ns`, nanoseconds since 1970, is t to the last digit: a float is not fine enough to step from one sample to the
+        next. Each field has an axis of its own with one sample; none where there is no such sample. Raises as `data`.
+        """
+        return await self._reading.sample(node, fields, t, which, ns, deadline)
 
-    async def _explain(self, node: str, error: WampError) -> ConsumerError:
-        """The error of a call to a node in the words of this module."""
-        if error.kind in ("late", "canceled"):
-            return NoAnswer(f"{node} did not answer: {error}")
-        if error.kind == "lost":
-            return NoHub(str(error))
-        if error.kind not in ("no_such_procedure", "not_authorized"):
-            return ConsumerError(f"{node}: {error}")
-        try:
-            listed = [each.name for each in await self.nodes()]
-        except NoHub:
-            return NodeAway(f"the data node {node} is not connected (and the hub is away)")
-        if node in listed:
-            return NodeAway(f"the data node {node} is away: it is known to the hub, but not connected")
-        return NodeUnknown(f"there is no data node {node!r}; the hub knows {', '.join(listed) or 'none'}")
+    async def instant(
+        self,
+        t: float = 0.0,
+        targets: Iterable[str] | None = None,
+        which: Which = "at",
+        *,
+        deadline: float | None = None,
+    ) -> dict[str, Answer | ConsumerError]:
+        """`sample` of many fields at one instant, by node: of targets `node` or `node::field`, or of all nodes there are.
 
-    async def _ask_hub(self, uri: str) -> Any:
-        await self._reach(None)
-        try:
-            return await self._link.call(uri)
-        except WampError as error:
-            if error.kind == "no_such_procedure":
-                raise NoHub("the router is there, but no hub: start it with `sisock up` or `sisock hub`") from error
-            raise NoHub(f"the hub cannot be asked: {error}") from error
+        The nodes are asked at the same time, each within the deadline; one that fails is its error and costs no other.
+        """
+        wanted = fields_of([node.name for node in await self.nodes()] if targets is None else targets)
+        ns, limit = times.moment(t, time.time_ns()), self._settings.deadline if deadline is None else deadline
+        at_once = asyncio.Semaphore(_AT_ONCE)
 
-    async def _reach(self, deadline: float | None) -> None:
-        """Wait until joined. Raises NoHub with the trouble after the deadline."""
-        if self._link.joined.is_set():
-            return
-        if self._running is not None and self._running.done():
-            raise ConsumerError("this consumer is closed: make another") from self._running.exception()
-        limit = self._settings.deadline if deadline is None else deadline
-        try:
-            await asyncio.wait_for(self._link.joined.wait(), limit)
-        except TimeoutError:
-            raise NoHub(self._link.trouble or f"not joined within {limit:g} s") from None
+        async def one(node: str, names: Sequence[str] | None) -> Answer:
+            known = list((await self.fields(node))[0]) if names is None else names
+            return await self.sample(node, known, which=which, ns=ns, deadline=limit)
+
+        async def in_turn(node: str, names: Sequence[str] | None) -> Answer | ConsumerError:
+            async with at_once:
+                return await self._within(node, one(node, names), limit)
+
+        found = await asyncio.gather(*(in_turn(*each) for each in wanted.items()))
+        return dict(zip(wanted, found, strict=True))
 
     async def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
         """Answers to several requests, asked at the same time; one that fails is its error and costs no other."""
 
-        async def one(request: Request) -> Answer | ConsumerError:
-            try:
-                async with asyncio.timeout(deadline):
-                    node, fields, start, end, most, reduce = request
-                    return await self.data(node, fields, start, end, max_points=most, reduce=reduce, deadline=deadline)
-            except TimeoutError:
-                if not self.connected:
-                    return NoHub(self._link.trouble or "not joined to the router")
-                return NoAnswer(f"{request.node} did not answer within {deadline:g} s")
-            except ConsumerError as error:
-                return error
+        def one(request: Request) -> Coroutine[Any, Any, Answer | ConsumerError]:
+            node, fields, start, end, most, reduce = request
+            asking = self.data(node, fields, start, end, max_points=most, reduce=reduce, deadline=deadline)
+            return self._within(node, asking, deadline)
 
-        return list(await asyncio.gather(*(one(request) for request in requests)))
+        return list(await asyncio.gather(*map(one, requests)))
+
+    async def _within(self, node: str, asking: Awaitable[Answer], deadline: float) -> Answer | ConsumerError:
+        """What the node answers within so many seconds, or why not."""
+        try:
+            async with asyncio.timeout(deadline):
+                return await asking
+        except TimeoutError:
+            if not self.connected:
+                return NoHub(self._link.trouble or "not joined to the router")
+            return NoAnswer(f"{node} did not answer within {deadline:g} s")
+        except ConsumerError as error:
+            return error
 
     # following
 
@@ -243,28 +228,20 @@ class Consumer:
             except wire.WireError as error:
                 log.warning("%s: a live frame was left out: %s", node, error)
 
-        await self._reach(None)
+        await self._calls.reach()
         try:
             return await self._link.subscribe(self._uris.node(node, "live"), decode)
         except WampError as error:
-            raise await self._explain(node, error) from error
+            raise await self._calls.explain(node, error) from error
 
     async def is_ours(self, node: str) -> bool:
         """True if the node speaks our extension; those in the old way know only lists."""
-        if node not in self._ours:
-            known, _ = await self.fields(node, 0, 0)
-            self._ours[node] = known.get("health.state", Field()).timeline == health.TIMELINE
-        return self._ours[node]
+        try:
+            return await self._reading.is_ours(node)
+        except Absent as absent:
+            raise await self._calls.why_absent(node) from absent
 
     def on_lost(self, call: Callable[[], None]) -> Callable[[], None]:
         """Call when the connection is lost; what comes back ends that."""
         self._link.lost.append(call)
         return lambda: self._link.lost.remove(call)
-
-
-def _decoded(node: str, decode: Callable[[Any], T], coded: Any) -> T:
-    """What a node sent; nonsense is an error that names the node."""
-    try:
-        return decode(coded)
-    except wire.WireError as error:
-        raise ConsumerError(f"{node} answers nonsense: {error}") from error

@@ -17,5 +17,9 @@ class NoAnswer(ConsumerError):
     """The data node did not answer in time, or went away while it was asked."""
 
 
+class TooLarge(ConsumerError):
+    """The answer would be too large to be sent: less has to be asked for."""
+
+
 class NoHub(ConsumerError):
     """There is no router or no hub to ask."""

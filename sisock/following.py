@@ -26,7 +26,9 @@ class Source(Protocol):
     async def nodes(self) -> list[Node]:
         """Which nodes there are."""
 
-    async def fields(self, node: str, start: float = 0, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
+    async def fields(
+        self, node: str, start: float = ..., end: float = ..., *, kept: bool = ...
+    ) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """What a node has."""
 
     async def data(
@@ -37,8 +39,9 @@ class Source(Protocol):
         end: float = ...,
         *,
         since: dict[str, tuple[str, int]] | None = None,
+        kept: bool = ...,
     ) -> Answer:
-        """Samples of before."""
+        """Samples of before; `kept`: by the node's archive where the node is away."""
 
     async def subscribe(self, node: str, heard: Callable[[Frame], None]) -> Callable[[], Awaitable[None]]:
         """Live frames, at most once."""
@@ -79,6 +82,9 @@ class Follower:
         fresh = self._by_time(frame) if frame.epoch is None or frame.seq is None else self._by_sequence(frame)
         if self.fields is not None:
             fresh = fresh.only(self.fields)
+        if len(fresh):
+            until = int(fresh.t[-1])
+            self._until[frame.timeline] = max(until, self._until.get(frame.timeline, until))
         return fresh if len(fresh) and fresh.columns else None
 
     def _by_sequence(self, frame: Frame) -> Frame:
@@ -102,10 +108,7 @@ class Follower:
 
     def _by_time(self, frame: Frame) -> Frame:
         until = self._until.get(frame.timeline)
-        fresh = frame if until is None else frame.rows(frame.t > until)
-        if len(fresh):
-            self._until[frame.timeline] = int(fresh.t[-1])
-        return fresh
+        return frame if until is None else frame.rows(frame.t > until)
 
 
 async def follow(consumer: Source, node: str, fields: Sequence[str] | None, last: float) -> AsyncGenerator[Frame, None]:
@@ -123,6 +126,10 @@ async def follow(consumer: Source, node: str, fields: Sequence[str] | None, last
             raise
         except (NodeAway, NoAnswer, NoHub) as trouble:
             log.info("%s: %s", node, trouble)
+            if isinstance(trouble, NodeAway):
+                for frame in await _recorded(consumer, node, follower, beginning):
+                    beginning = 1.0
+                    yield frame
         await _until_there(consumer, node)
 
 
@@ -154,11 +161,22 @@ async def _gone(consumer: Source, node: str, inbox: "Inbox[Frame | None]") -> No
                 inbox.put(None)
 
 
-async def _missed(consumer: Source, node: str, follower: Follower, beginning: float) -> list[Frame]:
-    """What the node has from `beginning` on that was not seen."""
-    known, _ = await consumer.fields(node, 0, 0)
+async def _recorded(consumer: Source, node: str, follower: Follower, beginning: float) -> list[Frame]:
+    """What was recorded of a node that is away, from `beginning` on; nothing where nobody records."""
+    try:
+        return await _missed(consumer, node, follower, beginning, kept=True)
+    except (NodeAway, NoAnswer, NoHub) as trouble:
+        log.debug("%s: nothing recorded: %s", node, trouble)
+        return []
+
+
+async def _missed(
+    consumer: Source, node: str, follower: Follower, beginning: float, *, kept: bool = False
+) -> list[Frame]:
+    """What the node (`kept`: or its archive) has from `beginning` on that was not seen."""
+    known, _ = await consumer.fields(node, 0, 0, kept=kept)
     wanted = [name for name in known if follower.fields is None or name in follower.fields]
-    answer = await consumer.data(node, wanted, beginning, _OPEN_END, since=dict(follower.since) or None)
+    answer = await consumer.data(node, wanted, beginning, _OPEN_END, since=dict(follower.since) or None, kept=kept)
     fresh = (follower.take(part.points) for part in answer.parts)
     return [frame for frame in fresh if frame is not None]
 

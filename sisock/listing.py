@@ -1,10 +1,14 @@
 """Data nodes as the hub lists them."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
 class Node(NamedTuple):
-    """A data node as the hub lists it; `since` is int64 ns: for how long it has been up or away."""
+    """A data node as the hub lists it; `since` is int64 ns: for how long it has been up or away.
+
+    `kept_by`: the recorders that keep its past and answer for it.
+    """
 
     name: str
     description: str
@@ -12,3 +16,10 @@ class Node(NamedTuple):
     since: int = 0
     sensitive: bool = False
     info: dict[str, Any] = {}  # noqa: RUF012  # never changed in place
+    kept_by: tuple[str, ...] = ()
+
+
+def read_node(listed: Mapping[str, Any]) -> Node:
+    """A node of the hub's listing; raises KeyError or TypeError for anything else."""
+    known = {key: listed[key] for key in Node._fields if key != "kept_by"}
+    return Node(**known, kept_by=tuple(listed.get("kept_by", ())))

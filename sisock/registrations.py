@@ -1,8 +1,9 @@
-"""What the router itself knows of data nodes: which session offers which node's `get_data`."""
+"""What the router itself knows: which session offers which node's `get_data`, or answers for its past."""
 
 import asyncio
 from typing import NamedTuple
 
+from sisock.fleet.recorders import Kept
 from sisock.wamp import Link, WampError
 
 _AT_ONCE = 64  # questions to the router under way at a time
@@ -22,29 +23,33 @@ async def is_offered_by(link: Link, name: str, session: int) -> bool:
     return found is not None and session in await link.call("wamp.registration.list_callees", found)
 
 
-async def holders(link: Link) -> list[Holder]:
-    """All data nodes that the router has."""
+async def offered(link: Link) -> tuple[list[Holder], list[Kept]]:
+    """All data nodes that the router has, and all that recorders keep."""
     limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(registration: int) -> Holder | None:
+    async def one(registration: int) -> Holder | Kept | None:
         async with limit:
-            return await _holder(link, registration)
+            return await offer(link, registration)
 
     registrations = (await link.call("wamp.registration.list"))["exact"]
     found = await asyncio.gather(*(one(registration) for registration in registrations))
-    return [holder for holder in found if holder is not None]
+    return [each for each in found if isinstance(each, Holder)], [each for each in found if isinstance(each, Kept)]
 
 
-async def _holder(link: Link, registration: int) -> Holder | None:
-    """Who has this registration; None if it is no node's, or just gone."""
+async def offer(link: Link, registration: int) -> Holder | Kept | None:
+    """Which node's data, or which node's past, is offered by this registration; None if it is neither, or just gone."""
+    uris = link.settings.uris
     try:
         uri = (await link.call("wamp.registration.get", registration))["uri"]
-        match = link.settings.uris.nodes_of_existing.fullmatch(uri)
-        sessions = await link.call("wamp.registration.list_callees", registration) if match else []
-        if not match or not sessions:
+        node, archive = uris.nodes_of_existing.fullmatch(uri), uris.archives.fullmatch(uri)
+        sessions = await link.call("wamp.registration.list_callees", registration) if node or archive else []
+        if not sessions:
             return None
-        return Holder(match[1], sessions[0], (await link.call("wamp.session.get", sessions[0]))["authid"])
+        authid = (await link.call("wamp.session.get", sessions[0]))["authid"]
     except WampError as error:
         if error.kind in ("lost", "late"):
             raise
         return None
+    if archive:
+        return Kept(registration, archive[1], sessions[0], authid)
+    return Holder(node[1], sessions[0], authid) if node else None

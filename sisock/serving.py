@@ -11,7 +11,7 @@ from sisock import sizes, times, wire
 from sisock.frames import Answer, Frame
 from sisock.keys import Key
 from sisock.nodes.base import Service
-from sisock.nodes.query import parse_query
+from sisock.nodes.query import parse_query, parse_sample
 from sisock.settings import Settings
 from sisock.wamp import Call, Handler, Link, WampError
 
@@ -77,6 +77,7 @@ class Serving:
         await link.subscribe(uris.hub_started, self._hub_started)
         await self._claim(link, uris.node(name, "get_fields"), self._get_fields)
         await self._claim(link, uris.node(name, "get_data"), self._get_data, sized=True)
+        await self._claim(link, uris.node(name, "get_sample"), self._get_sample)
         await self._announce()
 
     async def _claim(self, link: Link, uri: str, handler: Handler, *, sized: bool = False) -> None:
@@ -146,6 +147,13 @@ class Serving:
             raise WampError("bad_request", str(error).removeprefix("parse_query() ")) from error
         answer = await self._asked(self._service.get_data(query))
         return self._in_lists(answer, query.fields) if columns == "list" else self._typed(answer, call)
+
+    async def _get_sample(self, call: Call) -> Any:
+        try:
+            fields, t, which = parse_sample(*call.args, **call.kwargs, now=time.time_ns())
+        except (TypeError, ValueError) as error:
+            raise WampError("bad_request", str(error).removeprefix("parse_sample() ")) from error
+        return wire.encode_answer(await self._asked(self._service.get_sample(fields, t, which)))
 
     async def _asked(self, asking: Coroutine[Any, Any, T]) -> T:
         """What the service answers; an error of its own is ours, not the caller's."""

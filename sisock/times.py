@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -24,6 +25,16 @@ def to_ns(seconds: float) -> int:
 def to_seconds(ns: int) -> float:
     """Convert nanoseconds to float seconds."""
     return ns / NS
+
+
+def at_the_door(ns: int, now: int) -> float:
+    """Convert nanoseconds to a time of the door: what lies before 1970 is told as so long before now."""
+    return ns / NS if ns > 0 else (ns - now) / NS
+
+
+def utc(ns: int) -> str:
+    """The time for people, to the second: `2026-01-31 23:59:59 UTC`."""
+    return f"{datetime.fromtimestamp(ns // NS, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def moment(t: float, now: int) -> int:

@@ -1,6 +1,7 @@
 """The names that things may have, and the URIs made of them."""
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 NODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -29,6 +30,23 @@ def split_target(target: object) -> tuple[str, str]:
         raise ValueError(f"{target!r:.80} is not a target: write it as node{JOINT}field")
     node, field = target.split(JOINT, 1)
     return check_node(node), check_field(field)
+
+
+def fields_of(targets: Iterable[str]) -> dict[str, list[str] | None]:
+    """The fields of each node among targets `node::field`, each once; None, for all, where it stands alone as `node`.
+
+    Raises ValueError with the cure for other text.
+    """
+    nodes: dict[str, list[str] | None] = {}
+    for target in dict.fromkeys(targets):
+        if JOINT not in target:
+            nodes[check_node(target)] = None
+            continue
+        node, field = split_target(target)
+        fields = nodes.setdefault(node, [])
+        if fields is not None:
+            fields.append(field)
+    return nodes
 
 
 class Uris(NamedTuple):
@@ -79,9 +97,18 @@ class Uris(NamedTuple):
         """Matches the `get_data` URI of a node and gives its name, for rebuilding a listing from the router."""
         return re.compile(rf"{re.escape(self.prefix)}\.consumer\.({NODE.pattern})\.get_data")
 
+    @property
+    def archives(self) -> re.Pattern[str]:
+        """Matches the `get_data` URI of a node's archive and gives the node's name."""
+        return re.compile(rf"{re.escape(self.prefix)}\.archive\.({NODE.pattern})\.get_data")
+
     def node(self, name: str, what: str) -> str:
-        """URI of a node's own procedure or topic: `get_fields`, `get_data`, `live`."""
+        """URI of a node's own procedure or topic: `get_fields`, `get_data`, `get_sample`, `live`."""
         return f"{self.prefix}.consumer.{name}.{what}"
+
+    def archive(self, name: str, what: str) -> str:
+        """URI of a procedure by which a recorder answers for a node: `get_fields`, `get_data`, `get_sample`."""
+        return f"{self.prefix}.archive.{name}.{what}"
 
     def error(self, kind: str) -> str:
         """URI of an error: `bad_request`, `not_authorized`, `failed`."""

@@ -83,6 +83,12 @@ def test_a_listing_that_fails_is_told_once_and_the_next_one_counts(lines, nonsen
     assert lines()[1:] == [("INFO", "listing of nodes known again")]
 
 
+def test_fields_of_a_node_that_is_away_are_asked_where_somebody_keeps_its_past():
+    kept, lost = Node("kept", "", "away", 1, kept_by=("recorder",)), Node("lost", "", "away", 1)
+    source = Told(HOST, kept, lost, host={"cpu": Field()}, kept={"level": Field()}, lost={"x": Field()})
+    assert Directory(source, DEADLINE).known() == {"host": {"cpu": Field()}, "kept": {"level": Field()}, "lost": {}}
+
+
 def test_without_any_listing_the_trouble_is_raised():
     with pytest.raises(ConsumerError, match=r"no listing: ZeroDivisionError\('why'\)"):
         Directory(_failing(ZeroDivisionError("why")), DEADLINE).known()

@@ -117,7 +117,18 @@ def test_what_the_node_said_of_itself_is_kept_through_an_absence():
     table.reconcile([("a", 9, "a")])
     assert table["a"].listed(sensitive=False) == {
         "name": "a", "description": "what it is", "state": "up", "since": 3, "sensitive": False, "info": {"v": 1, "kind": "live"},
+        "kept_by": [],
     }  # fmt: skip
+
+
+def test_a_node_that_only_a_recorder_knows_is_away_and_others_stay_as_they_are():
+    table = Presence(itertools.count(1).__next__)
+    table.add("a", "what it is", 1, "a", {})
+    for name in ("a", "b", "b"):
+        table.recall(name)
+    listed = [entry.listed(sensitive=False, kept_by=["recorder"]) for entry in table]
+    assert [(each["name"], each["state"], each["since"]) for each in listed] == [("a", "up", 1), ("b", "away", 2)]
+    assert listed[1]["kept_by"] == ["recorder"]
 
 
 def test_no_more_than_a_number_of_absent_nodes_are_remembered(monkeypatch):

@@ -38,11 +38,14 @@ EVERYTHING = {
     "wamp.session.kill_by_authid", "wamp.session.add_testament", "wamp.session.on_join", "wamp.session.on_leave",
     "wamp.registration.list", "wamp.registration.get", "wamp.registration.remove_callee",
     "wamp.registration.on_register", "wamp.registration.list_callees", "wamp.subscription.list", "wamp.subscription.get_events",
-    *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "live", "x")),
-    *(f"org.example.archive.{n}.{w}" for n in ("weather", "lsof") for w in ("get_fields", "get_data", "live")),
+    *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "get_sample", "live", "x")),
+    *(f"org.example.archive.{n}.{w}" for n in ("weather", "lsof") for w in ("get_fields", "get_data", "get_sample", "live")),
     "", "org.example", "org.example.", "org.example.consumer.", "org.example.consumer..get_data", "org.example.consumer.weather",
     "org.example.consumer.weather.get_data.x", "org.exampleXconsumer.weather.get_data", "other.consumer.weather.get_data",
 }  # fmt: skip
+
+
+ANSWERS = ("get_fields", "get_data", "get_sample")
 
 
 def of(name, *whats):
@@ -66,28 +69,26 @@ def test_the_hub_offers_its_procedures_and_reads_the_routers_meta_api():
         "wamp.registration.get",
         "wamp.registration.list_callees",
     }
-    assert of("lsof", "get_fields", "get_data") < called
+    assert of("lsof", *ANSWERS) < called
 
 
 def test_a_data_node_offers_and_publishes_only_under_its_own_name():
-    assert allowed("weather", "register", EVERYTHING) == of("weather", "get_fields", "get_data")
+    assert allowed("weather", "register", EVERYTHING) == of("weather", *ANSWERS)
     assert allowed("weather", "publish", EVERYTHING) == of("weather", "live")
     assert allowed("weather", "call", EVERYTHING) == {URIS.add, URIS.subtract}
     assert allowed("weather", "subscribe", EVERYTHING) == {URIS.hub_started, URIS.subtracted}
 
 
 def test_an_existing_client_may_have_several_names():
-    assert allowed("server", "register", EVERYTHING) == of("one", "get_fields", "get_data")
+    assert allowed("server", "register", EVERYTHING) == of("one", *ANSWERS)
     assert may("server", "register", URIS.node("two", "get_data"))
     assert not may("server", "register", URIS.node("server", "get_data"))
 
 
 def test_a_consumer_asks_and_hears_what_it_may_see():
     lists = {URIS.get_data_node, URIS.hub_nodes}
-    archive = {"org.example.archive.weather.get_fields", "org.example.archive.weather.get_data"}
-    assert allowed("ann", "call", EVERYTHING) == (
-        lists | archive | of("weather", "get_fields", "get_data") | of("hostess", "get_fields", "get_data")
-    )
+    archive = {URIS.archive("weather", what) for what in ANSWERS}
+    assert allowed("ann", "call", EVERYTHING) == (lists | archive | of("weather", *ANSWERS) | of("hostess", *ANSWERS))
     assert allowed("ann", "subscribe", EVERYTHING) == (
         {URIS.added, URIS.subtracted, URIS.hub_started} | of("weather", "live") | of("hostess", "live")
     )
@@ -97,7 +98,7 @@ def test_a_consumer_asks_and_hears_what_it_may_see():
 
 
 def test_a_sensitive_node_is_for_those_that_may_see_sensitive_nodes():
-    secret = of("lsof", "get_fields", "get_data")
+    secret = of("lsof", *ANSWERS)
     assert secret <= allowed("cli", "call", EVERYTHING)
     assert not secret & allowed("bridge", "call", EVERYTHING)
     assert not may("bridge", "subscribe", URIS.node("lsof", "live"))
@@ -109,10 +110,7 @@ def test_a_sensitive_node_is_for_those_that_may_see_sensitive_nodes():
 
 def test_a_recorder_is_a_consumer_that_offers_archives():
     assert allowed("keeper", "call", EVERYTHING) == allowed("bridge", "call", EVERYTHING)
-    assert allowed("keeper", "register", EVERYTHING) == {
-        "org.example.archive.weather.get_fields",
-        "org.example.archive.weather.get_data",
-    }
+    assert allowed("keeper", "register", EVERYTHING) == {URIS.archive("weather", what) for what in ANSWERS}
 
 
 @pytest.mark.parametrize(

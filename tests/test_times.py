@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sisock.times import FIRST, LAST, NS, moment, parse_duration, to_ns, to_seconds, window
+from sisock.times import FIRST, LAST, NS, at_the_door, moment, parse_duration, to_ns, to_seconds, utc, window
 
 NOW = 1_763_000_000 * NS + 123_456_789
 
@@ -90,3 +90,15 @@ def test_durations_are_a_number_and_a_unit(text, seconds):
 def test_anything_else_is_no_duration(text):
     with pytest.raises(ValueError, match="is not a duration: write a number and one of ms, s"):
         parse_duration(text)
+
+
+@given(st.integers(FIRST, LAST))
+def test_what_is_told_to_the_door_is_heard_there_to_the_microsecond_or_as_near_as_a_float_is(ns):
+    heard = moment(at_the_door(ns, NOW), NOW)
+    assert abs(heard - ns) <= max(2_000, abs(ns - NOW) / 1e12, abs(ns) / 1e12) or ns < FIRST + NOW
+
+
+def test_a_time_for_people_is_utc_to_the_second():
+    assert utc(1_763_000_000 * NS + 999_999_999) == "2025-11-13 02:13:20 UTC"
+    assert utc(-1) == "1969-12-31 23:59:59 UTC"
+    assert utc(FIRST)[:4] == "1677"

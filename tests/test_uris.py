@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sisock.uris import Uris, check_field, check_node, split_target
+from sisock.uris import Uris, check_field, check_node, fields_of, split_target
 
 NODES = st.from_regex(re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}", re.ASCII), fullmatch=True)
 FIELDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=200).filter(
@@ -137,3 +137,17 @@ def test_existing_programs_find_their_uris():
         "org.simonsobservatory.consumer.data_node_subtracted",
         "org.simonsobservatory.consumer.x.get_data",
     ]
+
+
+def test_targets_may_be_whole_nodes():
+    assert fields_of(["a::x", "b", "a::y", "a::x", "b::z", "c::x", "c"]) == {"a": ["x", "y"], "b": None, "c": None}
+    for wrong in ("a b", "::x", "a::", "a::b::c"):
+        with pytest.raises(ValueError, match=r"use |write it"):
+            fields_of([wrong])
+
+
+def test_an_archive_is_known_by_its_uri():
+    uris = Uris("org.example")
+    assert uris.archives.fullmatch(uris.archive("weather", "get_data"))[1] == "weather"
+    assert not uris.archives.fullmatch(uris.archive("weather", "get_fields"))
+    assert not uris.archives.fullmatch(uris.node("weather", "get_data"))

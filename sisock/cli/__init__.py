@@ -3,6 +3,7 @@
 import click
 
 import sisock
+from sisock.cli.at import at
 from sisock.cli.completion import completion
 from sisock.cli.doctor import doctor
 from sisock.cli.failures import Sentences
@@ -37,6 +38,23 @@ def main() -> None:
     """
 
 
-_COMMANDS = (up, ls, get, tail, plot, node, link, principal, init, settings, doctor, router, hub, bridge, completion)
+_COMMANDS = (
+    up,
+    ls,
+    get,
+    at,
+    tail,
+    plot,
+    node,
+    link,
+    principal,
+    init,
+    settings,
+    doctor,
+    router,
+    hub,
+    bridge,
+    completion,
+)
 for command in _COMMANDS:
     main.add_command(command)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -37,6 +37,13 @@ def by_node(targets: Sequence[str]) -> dict[str, list[str]]:
     for node, field in dict.fromkeys(map(split_target, targets)):
         nodes.setdefault(node, []).append(field)
     return nodes
+
+
+def check_fields(node: str, names: Sequence[str], known: Collection[str]) -> None:
+    """Raise Failure for the first name that is not among the fields known of the node."""
+    for name in names:
+        if name not in known:
+            raise Failure(f"{node} has no field {name!r}: `sisock ls {node}` lists them", Exit.UNKNOWN)
 
 
 def _look_for_router(settings: Settings) -> None:

@@ -34,7 +34,7 @@ def values(column: Column) -> list[Any]:
 def as_table(series: Sequence[Series]) -> str:
     """Columns of text under their targets and units."""
     t, columns = side_by_side(series)
-    cells = [stamps(t - t % 1_000_000), *([_short(value) for value in values(column)] for column in columns)]
+    cells = [stamps(t - t % 1_000_000), *([short(value) for value in values(column)] for column in columns)]
     heads = ["time (UTC)", *(_head(each) for each in series)]
     widths = [max(map(len, (head, *column))) for head, column in zip(heads, cells, strict=True)]
     rows = [heads, *zip(*cells, strict=True)]
@@ -45,7 +45,8 @@ def _head(series: Series) -> str:
     return f"{series.target} ({series.field.units})" if series.field.units else series.target
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """The value in a cell of a table."""
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value).replace("\n", " ")

@@ -36,9 +36,15 @@ def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_as_dict(node) for node in listed], indent=1, ensure_ascii=False))
         return
-    for node in listed:
+    states = [_state(node) for node in listed]
+    width = max([5, *map(len, states)])
+    for node, state in zip(listed, states, strict=True):
         mark = " (sensitive)" if node.sensitive else ""
-        click.echo(f"{node.name:<16} {node.state:<5} {_ago(node.since):>5}  {node.description}{mark}".rstrip())
+        click.echo(f"{node.name:<16} {state:<{width}} {_ago(node.since):>5}  {node.description}{mark}".rstrip())
+
+
+def _state(node: "Node") -> str:
+    return ", kept by ".join([node.state, *([", ".join(node.kept_by)] if node.kept_by else [])])
 
 
 async def _nodes(consumer: "Consumer") -> "list[Node]":

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sisock.cli.failures import Failure
+from sisock.cli.asking import check_fields
 from sisock.errors import ConsumerError
-from sisock.exits import Exit
 from sisock.frames import Answer, Column, Field, Times
 from sisock.uris import JOINT
 
@@ -59,9 +58,7 @@ async def fetch(consumer: "Consumer", wanted: Wanted, deadline: float) -> tuple[
 
 async def _series(consumer: "Consumer", node: str, names: Sequence[str], answer: Answer) -> list[Series]:
     fields, _ = await consumer.fields(node, 0, 0)
-    for name in names:
-        if name not in fields:
-            raise Failure(f"{node} has no field {name!r}: `sisock ls {node}` lists them", Exit.UNKNOWN)
+    check_fields(node, names, fields)
     return [
         Series(f"{node}{JOINT}{shown}", fields[name], *answer.series(shown), answer)
         for name in names

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sisock.cli.asking import ask, by_node
-from sisock.cli.failures import Failure
+from sisock.cli.asking import ask, by_node, check_fields
 from sisock.cli.options import CLIENT, with_settings
-from sisock.exits import Exit
 from sisock.settings import Settings
 from sisock.times import parse_duration
 
@@ -86,9 +84,7 @@ async def _follow_all(consumer: "Consumer", wanted: dict[str, list[str]], last: 
 
 async def _known(consumer: "Consumer", node: str, names: list[str]) -> "dict[str, Field]":
     fields, _ = await consumer.fields(node, 0, 0)
-    for name in names:
-        if name not in fields:
-            raise Failure(f"{node} has no field {name!r}: `sisock ls {node}` lists them", Exit.UNKNOWN)
+    check_fields(node, names, fields)
     return {name: fields[name] for name in names}
 
 

@@ -1,7 +1,7 @@
 """Which data nodes are there, which were, and since when: the hub's table."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sisock.uris import check_node
@@ -24,10 +24,11 @@ class Entry(NamedTuple):
         """What existing consumers see of it."""
         return {"name": self.name, "description": self.description}
 
-    def listed(self, *, sensitive: bool) -> dict[str, Any]:
+    def listed(self, *, sensitive: bool, kept_by: Sequence[str] = ()) -> dict[str, Any]:
         """What our own consumers see of it."""
         state = "away" if self.session is None else "up"
-        return {**self.public, "state": state, "since": self.since, "sensitive": sensitive, "info": self.info}
+        about = {"state": state, "since": self.since, "sensitive": sensitive, "info": self.info}
+        return {**self.public, **about, "kept_by": list(kept_by)}
 
 
 class Presence:
@@ -64,6 +65,11 @@ class Presence:
         self._entries[name] = Entry(name, description, since, session, authid, info)
         self._changed()
         return not again
+
+    def recall(self, name: str) -> None:
+        """Note a node of which nothing is known but that it once was: it is away from now on, unless it is known."""
+        if name not in self._entries:
+            self._away(Entry(name, "", 0))
 
     def leave(self, session: int) -> list[Entry]:
         """Note that a session is over; the nodes that went with it."""

@@ -16,7 +16,7 @@ META_PROCEDURES = frozenset(
     {"wamp.session.count", "wamp.session.list", "wamp.session.get"}
     | {f"wamp.registration.{each}" for each in ("list", "get", "lookup", "match", "list_callees", "count_callees")}
 )
-ANSWERS = ("get_fields", "get_data")
+ANSWERS = ("get_fields", "get_data", "get_sample")
 
 
 class Policy(NamedTuple):

@@ -4,14 +4,15 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sisock import reduction
+from sisock import nearest, reduction
 from sisock.frames import Answer, Field, Frame, Query, Timeline, Times, column
+from sisock.nearest import Which
 from sisock.nodes import health
 from sisock.nodes.base import (
     RING,
@@ -27,6 +28,7 @@ from sisock.nodes.base import (
     sentence,
     timelines_of,
 )
+from sisock.nodes.seeking import seek
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
 
@@ -50,6 +52,13 @@ class ArchivedNode(DataNode):
         """Times and values of one field between two times in ns."""
         raise NoData(f"{type(self).__name__} has no read(): write one")
 
+    def find(self, field: str, t: int, which: Which) -> Any:
+        """Time in ns of the last sample at or before t ns ("at"), "before" it, or the first "after" it; None if none.
+
+        Give one, plain or async, where there is an index: without it `read` is asked for windows that grow.
+        """
+        return NotImplemented
+
     def service(self, *, ring: int = RING) -> Service:
         """This node at work; the archive is its memory."""
         return ArchivedService(self)
@@ -65,7 +74,7 @@ class ArchivedService:
     ) -> None:
         """Ask the clock for the time in ns since 1970; give a read so many seconds."""
         self.name, self.description = name_of(node), description_of(node)
-        self._node, self._patience = node, patience
+        self._node, self._patience, self._clock = node, patience, clock
         self._health = health.Health(clock)
         self._ring = Ring(_HEALTH_RING)
         self._threads = Threads(self.name, most=_READERS)
@@ -118,6 +127,36 @@ class ArchivedService:
             frames.append(self._ring.window(health.TIMELINE, own, query.start, query.end))
         answer = await self._reduce(frames, query)
         return replace(answer, notices=(*answer.notices, *notices))
+
+    async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
+        """What the archive has nearest to an instant; a field that cannot be read costs only itself."""
+        began = time.monotonic()
+        known, wrong = await self._fields()
+        asked = [name for name in fields if name in known]
+        found = await asyncio.gather(*(self._seek(name, known[name], t, which) for name in asked))
+        nothing = [each for each in found if isinstance(each, _Nothing)]
+        if asked:
+            self._report(*_outcome(nothing, time.monotonic() - began))
+        samples = [each for each in found if isinstance(each, Frame)]
+        own = [self._ring.nearest(name, t, which) for name in fields if name in health.FIELDS]
+        return nearest.answer([*samples, *own], which, (*wrong, *_few([each.why for each in nothing])))
+
+    async def _seek(self, name: str, field: Field, t: int, which: Which) -> "Frame | _Nothing | None":
+        """The sample of one field, None if it has none, or why it cannot be found."""
+
+        async def read(start: int, end: int) -> "Frame | _Nothing":
+            found = await self._read(name, field, start, end)
+            sound = isinstance(found, Frame) or found.state == "failed"
+            return found if sound else _frame(field, name, _EMPTY, _EMPTY)
+
+        patience = asyncio.timeout(self._patience)
+        try:
+            async with patience:
+                at = await call(self._node.find, name, t, which, run_in_thread=self._threads.run)
+                return await seek(read, name, t, which, self._clock(), at)
+        except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
+            late = f"no sample was found within {self._patience:g} s"
+            return _Nothing("failed", f"{name}: {late if patience.expired() else f'find() failed: {sentence(error)}'}")
 
     async def _reduce(self, frames: list[Frame], query: Query) -> Answer:
         """Reduce here what takes a millisecond, in a thread what takes longer."""

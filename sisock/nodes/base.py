@@ -2,10 +2,11 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, get_args
 
 from sisock.frames import Answer, Field, Frame, Query, Timeline, Times, Type
+from sisock.nearest import Which
 from sisock.nodes import health
 from sisock.times import NS
 from sisock.uris import check_field, check_node
@@ -38,6 +39,12 @@ class Service(Protocol):
 
     async def get_data(self, query: Query) -> Answer:
         """Samples of the fields asked for; unknown fields are left out."""
+
+    async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
+        """For each field the last sample that has a value at or before t ns, before it, or the first after it.
+
+        One row on the axis `timeline::field` each; fields that are unknown or have no such sample are left out.
+        """
 
 
 class DataNode:

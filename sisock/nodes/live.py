@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sisock import reduction
+from sisock import nearest, reduction
 from sisock.frames import Answer, Field, Frame, Query, Timeline
+from sisock.nearest import Which
 from sisock.nodes import health
 from sisock.nodes.base import (
     RING,
@@ -27,7 +28,7 @@ from sisock.nodes.base import (
 from sisock.nodes.rows import Schema
 from sisock.nodes.threads import Threads
 from sisock.store.ring import Ring
-from sisock.times import NS
+from sisock.times import FIRST, NS
 
 log = logging.getLogger(__name__)
 PATIENCE = 5.0  # seconds after which a `sample` that has not come back is told to be hanging
@@ -156,6 +157,13 @@ class LiveService:
                 until[timeline] = min(query.end, int(frame.t[-1])) if len(frame) else None
         answer = reduction.answer(frames, query, until)
         return replace(answer, notices=self._notices(query))
+
+    async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
+        """What the ring still holds; a sentence where a sample of before may have had to go."""
+        found = {name: self._ring.nearest(name, t, which) for name in fields}
+        lacking = tuple(name for name, sample in found.items() if sample is None)
+        notices = () if which == "after" else self._notices(Query(lacking, FIRST, t))
+        return nearest.answer(found.values(), which, notices)
 
     def _window(self, timeline: str, fields: list[str], query: Query) -> Frame:
         epoch, seq = query.since.get(timeline, ("", 0))

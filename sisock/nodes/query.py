@@ -5,6 +5,7 @@ from typing import Any
 
 from sisock import times
 from sisock.frames import Query
+from sisock.nearest import WHICH, Which
 from sisock.nodes.base import MOST_FIELDS
 from sisock.reduction import METHODS, MOST_POINTS
 
@@ -22,17 +23,40 @@ def parse_query(
     now: int,
 ) -> Query:
     """The query that these arguments make; raises ValueError with the cure where they make none."""
-    if not isinstance(fields, (list, tuple)) or not all(isinstance(name, str) for name in fields):
-        raise ValueError("get_data takes a list of field names first")
-    if len(fields) > MOST_FIELDS:
-        raise ValueError(f"{len(fields)} fields are too many for one call: ask for {MOST_FIELDS} at the most")
+    names = _fields(fields, "get_data")
     if reduce is not None and (not isinstance(reduce, str) or reduce not in METHODS):
         raise ValueError(f"reduce={reduce!r:.80} is unknown: use one of {', '.join(METHODS)}")
     first, last = times.window(start, end, now)
     return Query(
-        tuple(dict.fromkeys(fields)), first, last, _stride(min_stride), _points(max_points), reduce, _since(since),
+        names, first, last, _stride(min_stride), _points(max_points), reduce, _since(since),
         _bin(bin),
     )  # fmt: skip
+
+
+def parse_sample(
+    fields: Any, t: Any = 0.0, which: Any = "at", *, ns: Any = None, now: int
+) -> tuple[tuple[str, ...], int, Which]:
+    """The fields, the instant in ns and the side of it that the arguments of `get_sample` ask for.
+
+    Raises ValueError with the cure where they ask for nothing.
+    """
+    names = _fields(fields, "get_sample")
+    if not isinstance(which, str) or which not in WHICH:
+        raise ValueError(f"which={which!r:.80} is unknown: use one of {', '.join(WHICH)}")
+    if ns is None:
+        return names, times.window(t, t, now)[0], which
+    if isinstance(ns, bool) or not isinstance(ns, int) or not times.FIRST <= ns <= times.LAST:
+        raise ValueError(f"ns={ns!r:.80} is not a whole number of nanoseconds since 1970, as an int64 holds it")
+    return names, ns, which
+
+
+def _fields(fields: Any, what: str) -> tuple[str, ...]:
+    """The names of fields, each once."""
+    if not isinstance(fields, (list, tuple)) or not all(isinstance(name, str) for name in fields):
+        raise ValueError(f"{what} takes a list of field names first")
+    if len(fields) > MOST_FIELDS:
+        raise ValueError(f"{len(fields)} fields are too many for one call: ask for {MOST_FIELDS} at the most")
+    return tuple(dict.fromkeys(fields))
 
 
 def _stride(value: Any) -> int | None:

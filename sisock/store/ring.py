@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sisock.frames import Column, Frame, concat
+from sisock.nearest import Which, nearer, nearest, sought
 
 _BLOCK = 4096  # rows up to which blocks are joined
 _SHARE = 16  # a block is at most this part of the ring: so much goes at once, and the rest stays
@@ -108,6 +109,28 @@ class Ring:
             frame = frame.rows(np.argsort(frame.t, kind="stable"))
         inside = frame.between(start, end)
         return Frame(timeline, inside.t, inside.columns, self.epoch, seq)
+
+    def nearest(self, field: str, t: int, which: Which) -> Frame | None:
+        """The field's last sample at or before t ns, before it, or the first after it, that has a value; None without.
+
+        A frame of one row with the identity of its sample.
+        """
+        start, end = sought(t, which)
+        best: Frame | None = None
+        for timeline in self.timelines():
+            if field in self.fields(timeline):
+                blocks = self._blocks[timeline]
+                for block in blocks if which == "after" else reversed(blocks):
+                    if block.high >= start and block.low < end and _may_be_nearer(block, best, which):
+                        best = nearer(best, nearest(block.frame, field, start, end, which), which)
+        return best
+
+
+def _may_be_nearer(block: _Block, best: Frame | None, which: Which) -> bool:
+    """Whether the block may have a sample that is nearer than the best so far."""
+    if best is None:
+        return True
+    return block.low < int(best.t[0]) if which == "after" else block.high > int(best.t[0])
 
 
 def _block(frame: Frame) -> _Block:

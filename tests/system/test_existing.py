@@ -142,6 +142,25 @@ def test_a_new_consumer_reads_an_existing_node(fleet: Fleet, node: Program) -> N
         frames.close()
 
 
+def test_an_existing_node_is_searched_here_for_the_sample_at_an_instant(fleet: Fleet, node: Program) -> None:
+    with BlockingConsumer(fleet.settings, "cli") as consumer:
+        frames = consumer.live("old", ["ramp"], last=60)
+        seen = 0
+        while seen < 3:
+            seen += len(next(frames))
+        frames.close()
+        t, _ = consumer.data("old", ["ramp", "word"], -60).series("ramp")
+        found = consumer.sample("old", ["ramp", "word", "none"], ns=int(t[1]))
+        assert [found.series(name)[0].tolist() for name in ("ramp", "word", "none")] == [[t[1]], [t[1]], []]
+        assert found.method == "at"
+        for which, ns in (("before", int(t[0])), ("after", int(t[1]))):
+            near = consumer.sample("old", ["ramp"], which=which, ns=int(t[1])).series("ramp")[0].tolist()
+            assert near == [ns if which == "before" else int(t[2])]
+        assert len(consumer.sample("old", ["ramp"], 1.0, "after").series("ramp")[0]) == 1
+        assert len(consumer.sample("old", ["ramp"], 1.0).series("ramp")[0]) == 0
+        assert consumer.instant(targets=["old"])["old"].samples == 2
+
+
 def test_what_an_existing_node_answers_is_reduced_here_with_every_spike(fleet: Fleet, node: Program) -> None:
     with BlockingConsumer(fleet.settings, "cli") as consumer:
         frames = consumer.live("old", ["ramp"], last=60)

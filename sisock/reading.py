@@ -1,0 +1,139 @@
+"""What nodes answer, or their archives while they are away."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sisock import lists, nearest, times, wire
+from sisock.calls import Absent, Calls, decoded
+from sisock.errors import ConsumerError, TooLarge
+from sisock.frames import Answer, Field, Timeline
+from sisock.lists import Asked
+from sisock.nodes import health
+from sisock.nodes.query import parse_sample
+
+T = TypeVar("T")
+Ask = Callable[..., Awaitable[Any]]  # `Calls.node` or `Calls.archive`
+_AT_ONCE = 1.0  # seconds
+
+
+class Reading:
+    """Asks nodes in typed columns, those in the old way in lists; `kept`: asks the archive of a node that is away."""
+
+    def __init__(self, calls: Calls) -> None:
+        """Ask by these calls."""
+        self._calls = calls
+        self.ours: dict[str, bool] = {}  # nodes that are known to answer in typed columns, or not to
+
+    async def is_ours(self, node: str) -> bool:
+        """True if the node answers in typed columns. Raises Absent."""
+        if node not in self.ours:
+            known = await lists.fields(self._calls, node)
+            self.ours[node] = known.get("health.state", Field()).timeline == health.TIMELINE
+        return self.ours[node]
+
+    async def fields(
+        self, node: str, start: float, end: float, *, kept: bool = True
+    ) -> tuple[dict[str, Field], dict[str, Timeline]]:
+        """The fields of a node and its timelines."""
+
+        async def asked(ask: Ask) -> tuple[dict[str, Field], dict[str, Timeline]]:
+            return decoded(node, wire.decode_fields, await ask(node, "get_fields", start, end))
+
+        return await self._or_kept(node, lambda: asked(self._calls.node), lambda: asked(self._calls.archive), kept=kept)
+
+    async def data(
+        self, node: str, asked: Asked, deadline: float | None, *, kept: bool = True, in_parts: bool = True
+    ) -> Answer:
+        """Samples, reduced as asked. An answer that is too large raises TooLarge: without `in_parts` for one message."""
+
+        async def typed(ask: Ask) -> Answer:
+            parts: list[Any] = []
+            ahead = {"on_progress": parts.append} if in_parts else {}
+            last = await ask(
+                node, "get_data", list(asked.fields), asked.start, asked.end, asked.min_stride,
+                deadline=deadline, columns="typed", **ahead, **asked.options,
+            )  # fmt: skip
+            return wire.assemble([_answer(node, part) for part in (*parts, last)])
+
+        async def of_node() -> Answer:
+            if await self.is_ours(node):
+                return await typed(self._calls.node)
+            return await lists.data(self._calls, node, asked, deadline)
+
+        async def of_archive() -> Answer:
+            return await self._noticed(node, asked.fields, await typed(self._calls.archive))
+
+        return await self._or_kept(node, of_node, of_archive, kept=kept)
+
+    async def sample(
+        self, node: str, fields: Sequence[str], t: float, which: nearest.Which, ns: int | None, deadline: float | None
+    ) -> Answer:
+        """The samples of the fields that are nearest to an instant."""
+        exact = {} if ns is None else {"ns": ns}
+
+        async def typed(ask: Ask) -> Answer:
+            return _answer(node, await ask(node, "get_sample", list(fields), t, which, deadline=deadline, **exact))
+
+        async def of_node() -> Answer:
+            if await self.is_ours(node):
+                return await typed(self._calls.node)
+            names, at, side = parse_sample(list(fields), t, which, **exact, now=time.time_ns())
+            return await lists.sample(self._calls, node, names, at, side, deadline)
+
+        async def of_archive() -> Answer:
+            return await self._noticed(node, fields, await typed(self._calls.archive))
+
+        return await self._or_kept(node, of_node, of_archive)
+
+    async def _or_kept(
+        self,
+        node: str,
+        of_node: Callable[[], Awaitable[T]],
+        of_archive: Callable[[], Awaitable[T]],
+        *,
+        kept: bool = True,
+    ) -> T:
+        """What the node answers; where it is away what its archive does, or NodeAway where there is none."""
+        try:
+            return await of_node()
+        except Absent as absent:
+            try:
+                if kept:
+                    return await of_archive()
+            except Absent:
+                pass  # what is missed is the node
+            raise await self._calls.why_absent(node) from absent
+
+    async def _noticed(self, node: str, fields: Sequence[str], answer: Answer) -> Answer:
+        """An archive's answer with a notice that says so."""
+        since, until = await asyncio.gather(_soon(self._away_since(node)), _soon(self._recorded_until(node, fields)))
+        away = f"{node} is away since {times.utc(since)}" if since else f"{node} is away"
+        recorded = "this is what was recorded" + (f" until {times.utc(until)}" if until is not None else "")
+        return replace(answer, notices=(f"{away}; {recorded}", *answer.notices))
+
+    async def _away_since(self, node: str) -> int | None:
+        """Since when the node is away, in ns; None where the hub does not know it."""
+        return next((each.since for each in await self._calls.nodes() if each.name == node), None)
+
+    async def _recorded_until(self, node: str, fields: Sequence[str]) -> int | None:
+        """Time in ns of the last sample that was recorded; None where there is none."""
+        last = _answer(node, await self._calls.archive(node, "get_sample", list(fields), 0.0, "at", ns=times.LAST))
+        return max((int(part.points.t[-1]) for part in last.parts if len(part.points)), default=None)
+
+
+async def _soon(asking: Awaitable[int | None]) -> int | None:
+    """What would be good to know, if it can be known at once."""
+    try:
+        return await asyncio.wait_for(asking, _AT_ONCE)
+    except (TimeoutError, Absent, ConsumerError):
+        return None
+
+
+def _answer(node: str, coded: Any) -> Answer:
+    """A typed answer as it came."""
+    if coded is False:
+        raise TooLarge(f"the answer of {node} would be too large: ask for fewer fields, less time or max_points")
+    return decoded(node, wire.decode_answer, coded)
