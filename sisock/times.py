@@ -4,8 +4,6 @@ import math
 import re
 from datetime import UTC, datetime
 
-import numpy as np
-
 NS = 1_000_000_000
 FIRST, LAST = -(2**63), 2**63 - 1  # what an int64 can hold
 _UNITS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31557600}
@@ -50,11 +48,6 @@ def window(start: float, end: float, now: int) -> tuple[int, int]:
     if (start, end) == (1, 0):
         return FIRST, LAST
     return moment(start, now), moment(end, now)
-
-
-def utc(ns: int) -> str:
-    """A time for people, to the second: `2026-01-31 23:59:59 UTC`."""
-    return f"{np.datetime64(ns // NS, 's')} UTC".replace("T", " ")
 
 
 def parse_duration(text: str) -> float:
