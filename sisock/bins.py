@@ -179,7 +179,7 @@ def fold(bins: Bins, at: Rows, start: Times, *, ordered: bool = True) -> Bins:
         (each for each in (bins.t_first, bins.t_low, bins.t_high, bins.t_last) if each is not None), bins.start
     )
     every = _spread(filled, of[heads], start, begins[at])
-    return every._replace(missing=np.add.reduceat(bins.missing, at))
+    return every._replace(missing=np.add.reduceat(bins.missing, at, dtype=np.int64))
 
 
 def _fold_filled(bins: Bins, at: Rows, start: Times, *, ordered: bool) -> Bins:
@@ -196,7 +196,8 @@ def _fold_filled(bins: Bins, at: Rows, start: Times, *, ordered: bool) -> Bins:
     made |= _ends(bins, at, sizes, ordered=ordered)
     if bins.total is not None:
         made |= _fold_moments(bins, at, sizes)
-    return Bins(start, np.add.reduceat(bins.count, at), np.add.reduceat(bins.missing, at), **made)
+    count, missing = (np.add.reduceat(each, at, dtype=np.int64) for each in (bins.count, bins.missing))
+    return Bins(start, count, missing, **made)
 
 
 def _ends(bins: Bins, at: Rows, sizes: Counts, *, ordered: bool) -> dict[str, Any]:
@@ -231,19 +232,52 @@ def _fold_moments(bins: Bins, at: Rows, sizes: Counts) -> dict[str, Any]:
     return made
 
 
+class Many(NamedTuple):
+    """Bins of several fields, one field after the other: `of` is which one each is of. Shape (n,)."""
+
+    bins: Bins
+    of: NDArray[np.intp]
+
+    def each(self, fields: int) -> list[Bins]:
+        """Those of each field."""
+        ends = np.searchsorted(self.of, np.arange(fields + 1)).tolist()
+        return [self.bins.rows(slice(a, b)) for a, b in pairwise(ends)]
+
+
 def regroup(bins: Bins, width: int) -> Bins:
     """Bins that follow one another, joined into those of a grid of this width (or of the same)."""
-    if not len(bins.start):
-        return bins
-    first, last = int(bins.start[0]) // width, int(bins.start[-1]) // width
-    if last - first > 4 * len(bins.start) + 16:  # few bins far apart
-        begins = bins.start // width * width
-        at = np.flatnonzero(np.diff(begins, prepend=begins[0] - 1))
-        return fold(bins, at, begins[at])
-    edges = np.arange(first, last + 2, dtype=np.int64) * width
-    ends = np.searchsorted(bins.start, edges)
-    some = np.flatnonzero(ends[1:] > ends[:-1])
-    return fold(bins, ends[some], edges[some])
+    return regroup_many(Many(bins, np.zeros(len(bins.start), np.intp)), width).bins
+
+
+def regroup_many(many: Many, width: int) -> Many:
+    """Bins that follow one another in each field, joined into those of a grid of this width (or of the same)."""
+    bins, of = many
+    if not len(of):
+        return many
+    begins = bins.start - bins.start % width
+    at = heads((begins, of))
+    return Many(fold(bins, at, begins[at]), of[at])
+
+
+def heads(keys: Sequence[NDArray[Any]]) -> Rows:
+    """The rows at which one of the keys is another than in the row before; the first one too."""
+    changed = np.ones(len(keys[0]), bool)
+    np.not_equal(keys[0][1:], keys[0][:-1], out=changed[1:])
+    for key in keys[1:]:
+        changed[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changed)
+
+
+def in_line(parts: Sequence[Many], width: int) -> Many | None:
+    """Bins whose parts follow one another in time, as one; None without any."""
+    some = [part for part in parts if len(part.of)]
+    if len(some) < 2:
+        return some[0] if some else None
+    bins, of = concat([part.bins for part in some]), np.concatenate([part.of for part in some])
+    if of[-1] or of[0]:
+        order = np.argsort(of, kind="stable")
+        bins, of = bins.rows(order), of[order]
+    return regroup_many(Many(bins, of), width)
 
 
 def join(parts: Sequence[Bins]) -> Bins:

@@ -2,14 +2,14 @@
 
 import os
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import TIMES, VALUES, Bins
+from sisock.bins import EVERY, TIMES, VALUES, Bins, Many, fold, regroup_many
 
 BLOCK = 512  # bins of a block
 _VALUE = {"f8": "<f8", "i8": "<i8", "b1": "<i8"}  # how the values of a kind of field lie in 8 bytes
@@ -140,31 +140,44 @@ class Level:
 
     # reading
 
-    def read(self, stretch: Stretch, kind: str, wanted: Collection[str]) -> Bins:
-        """The bins of a stretch that is kept, those without samples left out. Only lean statistics of a lean level."""
-        slots = stretch.slots
-        assert slots is not None  # the caller's business
-        skipped = stretch.first % BLOCK
-        whole = slice(skipped, skipped + stretch.beyond - stretch.first)
-        rows: Any = slots
-        if len(slots) == 1 or int(slots[-1]) - int(slots[0]) == len(slots) - 1:
-            rows = slice(int(slots[0]), int(slots[-1]) + 1)
-        with self._lock:
-            got = {name: self._slots[name][rows].reshape(-1)[whole] for name in {"count", "missing", *wanted}}
-        return self._bins(got, stretch.first, kind, wanted)
+    def read(
+        self, first: int, beyond: int, slots: NDArray[np.intp], kind: str, wanted: Collection[str], width: int
+    ) -> Many:
+        """The bins `[first, beyond)` of several fields, joined into those of a grid of this width.
 
-    def _bins(self, got: dict[str, NDArray[Any]], first: int, kind: str, wanted: Collection[str]) -> Bins:
-        count, missing = got["count"].astype(np.int64), got["missing"].astype(np.int64)
-        some = count > 0 if not missing.any() else (count + missing) > 0
-        every = bool(some.all())
-        start = (np.arange(first, first + len(count), dtype=np.int64)) << self.exponent
-        if not every:
-            start, count, missing = start[some], count[some], missing[some]
-        made: dict[str, Any] = {}
-        for name in wanted:
-            values = got[name] if every else got[name][some]
-            made[name] = self._decoded(name, values, kind)
-        return Bins(start, count, missing, **made)
+        slots: where their blocks lie, shape (fields, blocks). Of a lean level only lean statistics may be wanted.
+        """
+        skipped = first % BLOCK
+        inside = slice(skipped, skipped + beyond - first)
+        with self._lock:
+            got = {
+                name: self._slots[name][slots].reshape(len(slots), -1)[:, inside].reshape(-1)
+                for name in {"count", "missing", *wanted}
+            }
+        count, missing = got["count"], got["missing"]
+        filled = count > 0
+        if not filled.all():
+            rows = np.flatnonzero(filled | (missing > 0))
+            if len(rows) < len(filled):
+                return self._sparse({name: each[rows] for name, each in got.items()}, rows, first, beyond, kind, width)
+        group, fields, size = width >> self.exponent, len(slots), beyond - first
+        numbers = np.arange(first // group, (beyond - 1) // group + 1, dtype=np.int64)
+        at = np.maximum(numbers * group - first, 0)
+        every = (at + size * np.arange(fields)[:, None]).reshape(-1)
+        bins = self._bins(got, np.empty(0, np.int64), kind)
+        return Many(fold(bins, every, np.tile(numbers * width, fields)), np.repeat(np.arange(fields), len(numbers)))
+
+    def _sparse(
+        self, got: dict[str, NDArray[Any]], rows: NDArray[np.intp], first: int, beyond: int, kind: str, width: int
+    ) -> Many:
+        """As `read`, where some bins have no samples: `rows` are the others."""
+        of = rows // (beyond - first)
+        start = (first + rows - of * (beyond - first)) << self.exponent
+        return regroup_many(Many(self._bins(got, start, kind), of), width)
+
+    def _bins(self, got: Mapping[str, NDArray[Any]], start: NDArray[np.int64], kind: str) -> Bins:
+        held = {name: self._decoded(name, each, kind) for name, each in got.items() if name in EVERY}
+        return Bins(start, got["count"], got["missing"], **held)  # type: ignore[arg-type]  # 32 bits hold them here
 
     def _decoded(self, name: str, values: NDArray[Any], kind: str) -> NDArray[Any]:
         if name in VALUES:

@@ -1,6 +1,6 @@
 """Answers from an archive: of stored bins where the screen asks for fewer points than there are samples."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,13 +9,13 @@ import numpy as np
 
 from sisock import picking, reduction
 from sisock.axes import merge
-from sisock.bins import Bins, fold, join
+from sisock.bins import Bins, Many, fold, in_line, join
 from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import GAP
 from sisock.grid import Grid
 from sisock.store.segments import ROWS
 from sisock.store.series import Series, Snapshot, Trouble, cuts
-from sisock.store.tiers import Kept, Span, binned, in_line
+from sisock.store.tiers import Kept, Span, binned
 from sisock.uris import JOINT
 
 MOST_VALUES = 64_000_000  # of an answer that is not reduced
@@ -128,26 +128,29 @@ def _lttb(like: Frame, name: str, bins: Bins, query: Query) -> Frame:
 def bins_of(asked: Asked, how: Grid, wanted: set[str], level: int | None, trouble: Trouble) -> dict[str, Bins]:
     """The bins of each field: of tiers, of the samples in between, and of what waits to be written."""
     series, width = asked.series, how.width
+    fields = series.asked(asked.names)
     with series.lock:  # what is stored and what waits, at one moment
-        snapshot = series.snapshot()
-        span = _outward(asked, level)
-        read = [
-            (name, kept, series.tiers.read(kept, span, width, wanted, level))
-            for name, kept in series.asked(asked.names)
-        ]
-    between = _between(series, snapshot, read, width, wanted, trouble)
+        snapshot, span = series.snapshot(), _outward(asked, level)
+        read = list(series.tiers.read([kept for _, kept in fields], span, width, wanted, level))
     found: dict[str, list[Bins]] = {}
-    for name, kept, pieces in read:
-        line = [piece if isinstance(piece, Bins) else between.get((name, kept.kind, piece)) for piece in pieces]
+    for rows, pieces in read:
+        names = {fields[row][0]: fields[row][1] for row in rows}
+        line = [
+            piece if isinstance(piece, Many) else _between(series, snapshot, piece, names, width, wanted, trouble)
+            for piece in pieces
+        ]
         whole = in_line([each for each in line if each is not None], width)
         if whole is not None:
-            found.setdefault(name, []).append(whole)
+            for name, bins in zip(names, whole.each(len(names)), strict=True):
+                found.setdefault(name, []).append(bins)
     waiting = series.read(snapshot._replace(segments=()), asked.span, asked.names, trouble)
-    for name in asked.names if waiting is not None else ():
-        made = binned(waiting.frame, name, width, wanted) if waiting is not None and name in series.kinds else None
-        if made is not None:
-            found.setdefault(name, []).append(made)
-    joined = {name: join(_alike(parts)) for name, parts in found.items()}
+    if waiting is not None:
+        frame = waiting.frame
+        names_there = [name for name in asked.names if name in series.kinds and name in frame.columns]
+        more = binned(dict.fromkeys(names_there, frame), names_there, width, wanted)
+        for name, bins in zip(names_there, more.each(len(names_there)) if more else [], strict=False):
+            found.setdefault(name, []).append(bins)
+    joined = {name: join(_alike(parts)) for name, parts in found.items() if any(len(each.start) for each in parts)}
     return {name: _one(bins) if how.most == 1 else bins for name, bins in joined.items()}
 
 
@@ -162,27 +165,15 @@ def _outward(asked: Asked, level: int | None) -> Span:
 
 
 def _between(
-    series: Series, snapshot: Snapshot, read: Iterable[tuple[str, Kept, list[Bins | Span]]], width: int,
-    wanted: set[str], trouble: Trouble,
-) -> dict[tuple[str, str, Span], Bins]:  # fmt: skip
-    """The bins of stretches of which there are no stored ones; what several fields need is read together."""
-    needed: dict[tuple[Span, str], dict[str, Kept]] = {}
-    for name, kept, pieces in read:
-        for piece in pieces:
-            if not isinstance(piece, Bins):
-                needed.setdefault((piece, kept.kind), {})[name] = kept
-    made = {}
-    for (span, kind), fields in needed.items():
-        parts: dict[str, list[Bins]] = {}
-        for some in _stretches(series, snapshot, span):
-            for name, frame in series.raw(snapshot, some, fields, trouble).items():
-                bins = binned(frame, name, width, wanted)
-                parts.setdefault(name, []).extend([bins] if bins is not None else [])
-        for name, several in parts.items():
-            whole = in_line(several, width)
-            if whole is not None:
-                made[name, kind, span] = whole
-    return made
+    series: Series, snapshot: Snapshot, span: Span, fields: Mapping[str, Kept], width: int, wanted: set[str],
+    trouble: Trouble,
+) -> Many | None:  # fmt: skip
+    """The bins of a stretch of which there are no stored ones."""
+    parts = [
+        binned(series.raw(snapshot, some, fields, trouble), list(fields), width, wanted)
+        for some in _stretches(series, snapshot, span)
+    ]
+    return in_line([part for part in parts if part is not None], width)
 
 
 def _stretches(series: Series, snapshot: Snapshot, span: Span) -> Iterator[Span]:

@@ -1,6 +1,6 @@
-"""The tiers of one timeline: its samples as bins of some thirty, of eight of these, and so on, ready for any zoom.
+"""The tiers of one timeline: its samples as bins of some thirty, of four of these, and so on, ready for any zoom.
 
-A bin of 2**n ns, the finest of 20 to 40 samples at the usual rate, each further tier 8 times coarser. A block of bins
+A bin of 2**n ns, the finest of 20 to 40 samples at the usual rate, each further tier 4 times coarser. A block of bins
 is kept only where it pays; where it is not, finer bins or the samples themselves are few enough to be read.
 """
 
@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import EVERY, Bins, concat, join, of_samples, regroup
+from sisock.bins import EVERY, Bins, Many, concat, in_line, join, of_samples, regroup
 from sisock.frames import Frame, Times
 from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
 from sisock.store.levels import BLOCK, Level, Records, Stretch
 
-STEP = 3  # a tier's bins are 2**3 times as wide as those of the one before
+STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
 LEAN = frozenset({"low", "high", "total", "m2", "t_low", "t_high"})  # what the finest tier knows
 ENDS = frozenset({"first", "last", "t_first", "t_last"})  # what the others know besides
 PER_BIN = 20  # samples of a finest bin at the usual rate, at least
@@ -167,36 +167,56 @@ class Tiers:
         level = self.levels[number]
         first, beyond = -(-start >> level.exponent), end >> level.exponent
         if first >= beyond:
-            yield from self._pieces(number - 1, low, field, start, end)
+            yield from self._pieces(self._below(number, low, end - start), low, field, start, end)
             return
-        yield from self._pieces(number - 1, low, field, start, first << level.exponent)
+        below = self._below(number, low, level.width)
+        yield from self._pieces(below, low, field, start, first << level.exponent)
         for stretch in level.stretches(field, first, beyond):
             begin, close = stretch.first << level.exponent, stretch.beyond << level.exponent
             if stretch.slots is None:
                 yield from self._pieces(number - 1, low, field, begin, close)
             else:
                 yield Piece(level, stretch, begin, close)
-        yield from self._pieces(number - 1, low, field, beyond << level.exponent, end)
+        yield from self._pieces(below, low, field, beyond << level.exponent, end)
 
-    def read(self, kept: Kept, span: Span, width: int, wanted: Collection[str], level: int | None) -> list[Bins | Span]:
-        """The bins of a field, and the stretches in between whose samples have to be read, in the order of time."""
-        pieces = self.plan(level, kept.number, *span, wanted)
-        return [
-            (piece.start, piece.end)
-            if piece.level is None
-            else regroup(piece.level.read(piece.stretch, kept.kind, wanted), width)
-            for piece in pieces
-        ]
+    def _below(self, number: int, low: int, length: int) -> int:
+        """The finest level that has no more than a block of bins in so many ns: few pieces, not few bins, are quick."""
+        return next((i for i in range(low, number) if length >> self.levels[i].exponent <= BLOCK), number - 1)
+
+    def read(
+        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None
+    ) -> Iterator[tuple[list[int], list[Many | Span]]]:
+        """Which of the fields asked for are stored alike, and what of these is: bins, and stretches in between.
+
+        Of the stretches the samples have to be read; all is in the order of time.
+        """
+        plans = [self.plan(level, kept.number, *span, wanted) for kept in asked]
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for row, (kept, plan) in enumerate(zip(asked, plans, strict=True)):
+            alike.setdefault((kept.kind, *((p.start, p.end, p.level) for p in plan)), []).append(row)
+        for rows in alike.values():
+            kind, made = asked[rows[0]].kind, []
+            for number, piece in enumerate(plans[rows[0]]):
+                if piece.level is None:
+                    made.append((piece.start, piece.end))
+                else:
+                    slots = np.stack([plans[row][number].stretch.slots for row in rows])  # type: ignore[arg-type]
+                    first, beyond = piece.stretch.first, piece.stretch.beyond
+                    made.append(piece.level.read(first, beyond, slots, kind, wanted, width))
+            yield rows, made
 
     def bins(
         self, name: str, kept: Kept, span: Span, width: int, wanted: Collection[str], raw: Raw, level: int | None
     ) -> Bins | None:
         """The bins of a field in a stretch of time; None where there are no samples."""
-        made = (
-            binned(raw(*piece, {name: kept}).get(name), name, width, wanted) if not isinstance(piece, Bins) else piece
-            for piece in self.read(kept, span, width, wanted, level)
-        )
-        return in_line([each for each in made if each is not None], width)
+        made: list[Many | None] = []
+        for _, pieces in self.read([kept], span, width, wanted, level):
+            made = [
+                piece if isinstance(piece, Many) else binned(raw(*piece, {name: kept}), [name], width, wanted)
+                for piece in pieces
+            ]
+        whole = in_line([each for each in made if each is not None], width)
+        return None if whole is None else whole.bins
 
     # adding
 
@@ -275,7 +295,8 @@ class Tiers:
                 if fresh is not None:
                     made = fresh.get(name)
                 elif number < 2:
-                    made = binned(frames.get(name), name, level.width, EVERY)
+                    many = binned(frames, [name], level.width, EVERY)
+                    made = None if many is None else many.bins
                 else:
                     made = self.bins(name, kept, (start, end), level.width, EVERY, sources.raw, number - 1)
                 if made is not None and len(made.start):
@@ -308,18 +329,15 @@ def _first(fields: Asked) -> Asked:
     return dict(list(fields.items())[:1])
 
 
-def in_line(parts: Sequence[Bins], width: int) -> Bins | None:
-    """Bins one after the other as one; None without any."""
-    some = [each for each in parts if len(each.start)]
-    if len(some) < 2:
-        return some[0] if some else None
-    return regroup(concat(some), width)
-
-
-def binned(frame: Frame | None, name: str, width: int, wanted: Collection[str]) -> Bins | None:
-    """The bins of samples; None without any."""
-    column = frame.columns.get(name) if frame is not None else None
-    if frame is None or column is None or not len(frame):
+def binned(frames: Mapping[str, Frame], names: Sequence[str], width: int, wanted: Collection[str]) -> Many | None:
+    """The bins of the samples of several fields; None without any."""
+    made = []
+    for number, name in enumerate(names):
+        frame = frames.get(name)
+        if frame is not None and len(frame):
+            at = starts_of(frame.t, width)
+            bins = of_samples(frame.t, frame.columns[name], at, floors(frame.t[at], width), wanted)
+            made.append(Many(bins, np.full(len(at), number)))
+    if not made:
         return None
-    at = starts_of(frame.t, width)
-    return of_samples(frame.t, column, at, floors(frame.t[at], width), wanted)
+    return Many(concat([each.bins for each in made]), np.concatenate([each.of for each in made]))

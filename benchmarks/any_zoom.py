@@ -1,0 +1,252 @@
+"""Any zoom, any age: what a picture costs, whatever lies behind it; against peers over the same samples.
+
+An archive of one field with `--size` samples, one of ten fields with a tenth of the rows, and one of a million. Peers:
+DuckDB over the same Parquet files, numpy over a memory map of the raw columns. Every answer is compared with the peer's.
+
+`python -m benchmarks.any_zoom [--size 1e7] [--fields 10] [--folder DIR]`; exit code 1 if a figure is missed or an answer
+is wrong. The figures of 10^8 and 10^9 samples take minutes and 17 GB at 10^9; archives in `--folder` are used again.
+"""
+
+import argparse
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import machine, table
+from sisock.frames import Column, Field, Frame, Query
+from sisock.store.archive import Archive
+from sisock.times import FIRST, LAST
+
+BEGIN = 1_500_000_000 * 10**9
+STEP = 10**7  # ns between samples: 100 Hz
+BINS = 1000
+_BATCH = 262_144
+_COLD = "--one-cold-query"
+
+
+class Figure(NamedTuple):
+    """One figure against its aim."""
+
+    what: str
+    measured: float
+    aim: float
+    unit: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether it is what it should be."""
+        return self.measured >= self.aim if self.at_least else self.measured <= self.aim
+
+    def row(self) -> list[str]:
+        """What, measured, aim, whether met."""
+        sign = "≥" if self.at_least else "≤"
+        return [self.what, f"{self.measured:.3g} {self.unit}", f"{sign} {self.aim:g}", "" if self.met else "MISSED"]
+
+
+def noise(first: int, rows: int) -> NDArray[np.float64]:
+    """Noise on a slow sine, the same at each call; a spike here and there."""
+    values = np.random.default_rng(first).normal(size=rows) + 10 * np.sin(np.arange(first, first + rows) / 1e6)
+    values[rows // 2] += 100
+    return values
+
+
+def fill(folder: Path, rows: int, fields: int) -> tuple[Archive, float]:
+    """An archive of so many samples of so many fields, and the seconds that it took; one that is there is opened."""
+    ready = folder / "ready"
+    archive = Archive(folder)
+    began = time.perf_counter()
+    if not ready.exists():
+        about = {f"f{i}": Field(units="V", timeline="t") for i in range(fields)}
+        for first in range(0, rows, _BATCH):
+            count = min(_BATCH, rows - first)
+            t = np.arange(first, first + count) * STEP + BEGIN
+            columns = {name: Column(noise(first + i, count)) for i, name in enumerate(about)}
+            archive.put("n", Frame("t", t, columns, "epoch", first + count), about)
+            archive.flush()
+        if hasattr(archive, "compact"):
+            archive.compact()
+        ready.touch()
+    return archive, time.perf_counter() - began
+
+
+def timed(act: Callable[[], Any], times: int) -> list[float]:
+    """Milliseconds of each of so many calls, after a few that do not count."""
+    for _ in range(3):
+        act()
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        act()
+        took.append((time.perf_counter() - began) * 1e3)
+    return took
+
+
+def whole(fields: int = 1) -> Query:
+    """A thousand bins of min, max and mean over all there is."""
+    return Query(tuple(f"f{i}" for i in range(fields)), FIRST, LAST, max_points=BINS, reduce="band")
+
+
+# figures ----------------------------------------------------------------------------------------
+
+
+def whole_archive(archive: Archive, million: Archive, segments: str) -> Iterator[Figure]:
+    """The whole archive on one screen."""
+    took = statistics.median(timed(lambda: archive.answer("n", whole()), 200))
+    small = statistics.median(timed(lambda: million.answer("n", whole()), 200))
+    yield Figure("1,000 bins over the whole archive", took, 1.0, "ms")
+    yield Figure("… times that of 10^6 samples", took / small, 1.5, "")
+    answer = archive.answer("n", whole())
+    sql = (
+        f"SELECT epoch_ns(time) // {answer.bin} AS bin, min(f0), max(f0), avg(f0), count(f0) "
+        f"FROM read_parquet('{segments}') GROUP BY bin ORDER BY bin"
+    )
+    began = time.perf_counter()
+    rows = duckdb.sql(sql).fetchnumpy()
+    peer = (time.perf_counter() - began) * 1e3
+    for name, expected in (("f0::min", "min(f0)"), ("f0::max", "max(f0)")):
+        assert np.array_equal(answer.series(name)[1].values, rows[expected]), f"{name} is not what DuckDB finds"
+    assert np.allclose(answer.series("f0")[1].values, rows["avg(f0)"]), "the means are not what DuckDB finds"
+    yield Figure(
+        f"… times faster than DuckDB ({peer:.0f} ms)", peer / took, 1000 if answer.samples >= 10**8 else 10, "", True
+    )
+
+
+def any_window(archive: Archive, rows: int, fields: int) -> Iterator[Figure]:
+    """Windows of every length anywhere, several fields."""
+    rng = np.random.default_rng(1)
+    for method in ("band", "minmax", "m4"):
+        took, widest = [], rows * STEP
+        for number in range(420):
+            span = int(10 ** rng.uniform(5, np.log10(widest)))
+            start = BEGIN + int(rng.uniform(0, widest - span))
+            query = whole(fields)._replace(start=start, end=start + span, reduce=method)
+            began = time.perf_counter()
+            answer = archive.answer("n", query)
+            took.append((time.perf_counter() - began) * 1e3)
+            first, beyond = -(-(start - BEGIN) // STEP), -(-(start + span - BEGIN) // STEP)
+            assert {part.samples for part in answer.parts} in ({beyond - first}, set()), (
+                f"{method}: samples are missing"
+            )
+        yield Figure(f"any window, {fields} fields, {method}, warm, p99", float(np.percentile(took[20:], 99)), 10, "ms")
+
+
+def cold(folder: Path) -> Figure:
+    """The first queries of a new process, nothing of the archive in the page cache."""
+    took = []
+    for seed in range(5):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                _forget(path)
+        argv = [sys.executable, "-m", "benchmarks.any_zoom", _COLD, str(seed), "--folder", str(folder)]
+        took.append(float(subprocess.run(argv, capture_output=True, text=True, check=True).stdout))
+    return Figure("any window, cold, the worst of 5", max(took), 100, "ms")
+
+
+def _forget(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
+
+
+def one_cold_query(folder: Path, seed: int) -> None:
+    """Print the milliseconds of a query somewhere in the archive."""
+    archive = Archive(folder)
+    ends = archive.timelines("n")[0].ends()
+    assert ends is not None  # it was filled
+    rng = np.random.default_rng(seed)
+    span = int((ends[1] - ends[0]) * 10 ** rng.uniform(-5, 0))
+    start = ends[0] + int(rng.uniform(0, ends[1] - ends[0] - span))
+    began = time.perf_counter()
+    archive.answer("n", whole(10)._replace(start=start, end=start + span))
+    print((time.perf_counter() - began) * 1e3)
+
+
+def raw(archive: Archive, rows: int, folder: Path, segments: str) -> Iterator[Figure]:
+    """A million samples out of the middle."""
+    count = min(1_000_000, rows // 2)
+    start = BEGIN + rows // 2 * STEP
+    end = start + count * STEP
+    query = Query(("f0",), start, end)
+    took = statistics.median(timed(lambda: archive.answer("n", query), 9))
+    sql = f"SELECT epoch_ns(time) AS t, f0 FROM read_parquet('{segments}') WHERE time >= {_stamp(start)} AND time < {_stamp(end)}"
+    peer = statistics.median(timed(lambda: duckdb.sql(sql).fetchnumpy(), 9))
+    answer = archive.answer("n", query)
+    assert np.array_equal(answer.series("f0")[1].values, duckdb.sql(sql + " ORDER BY time").fetchnumpy()["f0"])
+    t, values = (np.memmap(folder / name, "<i8" if name == "t" else "<f8", "w+", shape=(2 * count,)) for name in "tv")
+    t[:], values[:] = 1, 2.0
+    copy = statistics.median(
+        timed(lambda: (np.array(t[count // 2 : -count // 2]), np.array(values[count // 2 : -count // 2])), 9)
+    )
+    yield Figure(f"{count:,} samples out of the middle, times DuckDB ({peer:.1f} ms)", took / peer, 1, "")
+    yield Figure(f"… times a copy out of a memory map ({copy:.1f} ms)", took / copy, 20, "")
+
+
+def _stamp(ns: int) -> str:
+    return f"make_timestamp_ns({ns})::TIMESTAMPTZ_NS"
+
+
+def disk(archive: Archive, folder: Path, segments: str) -> Iterator[Figure]:
+    """Bytes at rest."""
+    series = archive.timelines("n")[0]
+    ours = sum(segment.nbytes for segment in series.snapshot().segments)
+    theirs = folder / "duckdb.parquet"
+    duckdb.sql(f"COPY (SELECT * FROM read_parquet('{segments}')) TO '{theirs}' (FORMAT parquet, COMPRESSION zstd)")
+    yield Figure("tiers on top of segments", 100 * series.tiers.nbytes / ours, 60, "%")
+    yield Figure("segments, times DuckDB's own zstd Parquet", ours / theirs.stat().st_size, 1.1, "")
+    theirs.unlink()
+
+
+def main() -> int:
+    """Print the figures; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--size", type=float, default=1e7, help="samples of the field")
+    parser.add_argument("--fields", type=int, default=10)
+    parser.add_argument("--folder", type=Path, help="where archives lie that are used again")
+    parser.add_argument(_COLD, type=int, dest="cold", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.cold is not None:
+        one_cold_query(options.folder, options.cold)
+        return 0
+    rows = int(options.size)
+    with contextlib.ExitStack() as stack:
+        place = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        figures = list(_figures(place, rows, options.fields))
+    print(f"{rows:,} samples; {machine()}")
+    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
+    return int(not all(figure.met for figure in figures))
+
+
+def _figures(place: Path, rows: int, fields: int) -> Iterator[Figure]:
+    one, many, million = (place / name for name in (f"one-{rows}", f"many-{rows}", "million"))
+    archive, took = fill(one, rows, 1)
+    small, _ = fill(million, 10**6, 1)
+    segments = f"{one}/segments/**/*.parquet"
+    print(f"filled with {rows / took / 1e6:.1f} million values/s" if took > 1 else "filled before", flush=True)
+    yield from whole_archive(archive, small, segments)
+    yield from raw(archive, rows, place, segments)
+    yield from disk(archive, place, segments)
+    archive.close()
+    small.close()
+    wide, _ = fill(many, rows // 10, fields)
+    yield from any_window(wide, rows // 10, fields)
+    wide.close()
+    yield cold(many)
+    shutil.rmtree(place / "t", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
