@@ -58,7 +58,9 @@ class Figure(NamedTuple):
 
 def noise(first: int, rows: int) -> NDArray[np.float64]:
     """Noise on a slow sine, the same at each call; a spike here and there."""
-    values = np.random.default_rng(first).normal(size=rows) + 10 * np.sin(np.arange(first, first + rows) / 1e6)
+    values: NDArray[np.float64] = np.random.default_rng(first).normal(size=rows) + 10 * np.sin(
+        np.arange(first, first + rows) / 1e6
+    )
     values[rows // 2] += 100
     return values
 
@@ -114,7 +116,7 @@ def whole_archive(archive: Archive, million: Archive, segments: str) -> Iterator
         f"FROM read_parquet('{segments}') GROUP BY bin ORDER BY bin"
     )
     began = time.perf_counter()
-    rows = duckdb.sql(sql).fetchnumpy()
+    rows = _peer(sql)
     peer = (time.perf_counter() - began) * 1e3
     for name, expected in (("f0::min", "min(f0)"), ("f0::max", "max(f0)")):
         assert np.array_equal(answer.series(name)[1].values, rows[expected]), f"{name} is not what DuckDB finds"
@@ -129,7 +131,7 @@ def any_window(archive: Archive, rows: int, fields: int) -> Iterator[Figure]:
     rng = np.random.default_rng(1)
     for method in ("band", "minmax", "m4"):
         took, widest = [], rows * STEP
-        for number in range(420):
+        for _ in range(420):
             span = int(10 ** rng.uniform(5, np.log10(widest)))
             start = BEGIN + int(rng.uniform(0, widest - span))
             query = whole(fields)._replace(start=start, end=start + span, reduce=method)
@@ -165,7 +167,7 @@ def _forget(path: Path) -> None:
 def one_cold_query(folder: Path, seed: int) -> None:
     """Print the milliseconds of a query somewhere in the archive."""
     archive = Archive(folder)
-    ends = archive.timelines("n")[0].ends()
+    ends = archive.timelines("n")[0].snapshot().ends()
     assert ends is not None  # it was filled
     rng = np.random.default_rng(seed)
     span = int((ends[1] - ends[0]) * 10 ** rng.uniform(-5, 0))
@@ -183,9 +185,9 @@ def raw(archive: Archive, rows: int, folder: Path, segments: str) -> Iterator[Fi
     query = Query(("f0",), start, end)
     took = statistics.median(timed(lambda: archive.answer("n", query), 9))
     sql = f"SELECT epoch_ns(time) AS t, f0 FROM read_parquet('{segments}') WHERE time >= {_stamp(start)} AND time < {_stamp(end)}"
-    peer = statistics.median(timed(lambda: duckdb.sql(sql).fetchnumpy(), 9))
+    peer = statistics.median(timed(lambda: _peer(sql), 9))
     answer = archive.answer("n", query)
-    assert np.array_equal(answer.series("f0")[1].values, duckdb.sql(sql + " ORDER BY time").fetchnumpy()["f0"])
+    assert np.array_equal(answer.series("f0")[1].values, _peer(sql + " ORDER BY time")["f0"])
     t, values = (np.memmap(folder / name, "<i8" if name == "t" else "<f8", "w+", shape=(2 * count,)) for name in "tv")
     t[:], values[:] = 1, 2.0
     copy = statistics.median(
@@ -195,6 +197,13 @@ def raw(archive: Archive, rows: int, folder: Path, segments: str) -> Iterator[Fi
     yield Figure(f"… times a copy out of a memory map ({copy:.1f} ms)", took / copy, 20, "")
 
 
+def _peer(sql: str) -> dict[str, Any]:
+    """What DuckDB finds, as arrays."""
+    found = duckdb.sql(sql)
+    assert found is not None  # it is a SELECT
+    return found.fetchnumpy()
+
+
 def _stamp(ns: int) -> str:
     return f"make_timestamp_ns({ns})::TIMESTAMPTZ_NS"
 
@@ -202,7 +211,7 @@ def _stamp(ns: int) -> str:
 def disk(archive: Archive, folder: Path, segments: str) -> Iterator[Figure]:
     """Bytes at rest."""
     series = archive.timelines("n")[0]
-    ours = sum(segment.nbytes for segment in series.snapshot().segments)
+    ours = sum(segment.nbytes for segment in series.snapshot().segments.every)
     theirs = folder / "duckdb.parquet"
     duckdb.sql(f"COPY (SELECT * FROM read_parquet('{segments}')) TO '{theirs}' (FORMAT parquet, COMPRESSION zstd)")
     yield Figure("tiers on top of segments", 100 * series.tiers.nbytes / ours, 60, "%")

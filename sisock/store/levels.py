@@ -177,7 +177,7 @@ class Level:
 
     def _bins(self, got: Mapping[str, NDArray[Any]], start: NDArray[np.int64], kind: str) -> Bins:
         held = {name: self._decoded(name, each, kind) for name, each in got.items() if name in EVERY}
-        return Bins(start, got["count"], got["missing"], **held)  # type: ignore[arg-type]  # 32 bits hold them here
+        return Bins(start, got["count"], got["missing"], **held)
 
     def _decoded(self, name: str, values: NDArray[Any], kind: str) -> NDArray[Any]:
         if name in VALUES:

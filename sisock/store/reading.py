@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,8 @@ from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import GAP
 from sisock.grid import Grid
 from sisock.store.segments import ROWS
-from sisock.store.series import Series, Snapshot, Trouble, cuts
+from sisock.store.series import Series
+from sisock.store.snapshot import Snapshot, Trouble
 from sisock.store.tiers import Kept, Span, binned
 from sisock.uris import JOINT
 
@@ -32,6 +32,7 @@ class Asked(NamedTuple):
     series: Series
     names: list[str]
     span: Span
+    ends: Span  # of all there is
     snapshot: Snapshot
     rows: int  # samples at the most
 
@@ -65,11 +66,12 @@ def needs_of(query: Query) -> set[str]:
 def _asked(timelines: Iterable[Series], query: Query) -> Iterator[Asked]:
     for series in timelines:
         names = [name for name in query.fields if name in series.fields]
-        snapshot, ends = series.snapshot(), series.ends()
+        snapshot = series.snapshot()
+        ends = snapshot.ends()
         if names and ends is not None:
             span = max(query.start, ends[0]), min(query.end, ends[1])
             if span[0] < span[1]:
-                yield Asked(series, names, span, snapshot, series.rows_within(snapshot, *span))
+                yield Asked(series, names, span, ends, snapshot, snapshot.rows_within(*span))
 
 
 def _widened(how: Grid, stored: Sequence[Asked], wanted: set[str]) -> Grid:
@@ -90,7 +92,7 @@ def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Tro
                 f"up to {each.rows} samples of {len(each.names)} fields are too many for one answer: "
                 "ask for less time, fewer fields or max_points"
             )
-        samples = each.series.read(each.snapshot, each.span, each.names, trouble)
+        samples = each.snapshot.read(each.span, each.names, trouble)
         if samples is not None:
             frames.append(replace(_like(each.series), t=samples.frame.t, columns=samples.frame.columns))
             until[each.series.timeline] = each.span[1]
@@ -136,14 +138,14 @@ def bins_of(asked: Asked, how: Grid, wanted: set[str], level: int | None, troubl
     for rows, pieces in read:
         names = {fields[row][0]: fields[row][1] for row in rows}
         line = [
-            piece if isinstance(piece, Many) else _between(series, snapshot, piece, names, width, wanted, trouble)
+            piece if isinstance(piece, Many) else _between(snapshot, piece, names, width, wanted, trouble)
             for piece in pieces
         ]
         whole = in_line([each for each in line if each is not None], width)
         if whole is not None:
             for name, bins in zip(names, whole.each(len(names)), strict=True):
                 found.setdefault(name, []).append(bins)
-    waiting = series.read(snapshot._replace(segments=()), asked.span, asked.names, trouble)
+    waiting = snapshot.only_waiting().read(asked.span, asked.names, trouble)
     if waiting is not None:
         frame = waiting.frame
         names_there = [name for name in asked.names if name in series.kinds and name in frame.columns]
@@ -157,32 +159,23 @@ def bins_of(asked: Asked, how: Grid, wanted: set[str], level: int | None, troubl
 def _outward(asked: Asked, level: int | None) -> Span:
     """The span, up to whole bins of the level where there are no samples beyond it."""
     start, end = asked.span
-    ends = asked.series.ends()
-    if level is None or ends is None:
+    if level is None:
         return start, end
     width = asked.series.tiers.levels[level].width
-    return start // width * width if start <= ends[0] else start, -(-end // width) * width if end >= ends[1] else end
+    return start // width * width if start <= asked.ends[0] else start, -(-end // width) * width if end >= asked.ends[
+        1
+    ] else end
 
 
 def _between(
-    series: Series, snapshot: Snapshot, span: Span, fields: Mapping[str, Kept], width: int, wanted: set[str],
-    trouble: Trouble,
-) -> Many | None:  # fmt: skip
+    snapshot: Snapshot, span: Span, fields: Mapping[str, Kept], width: int, wanted: set[str], trouble: Trouble
+) -> Many | None:
     """The bins of a stretch of which there are no stored ones."""
     parts = [
-        binned(series.raw(snapshot, some, fields, trouble), list(fields), width, wanted)
-        for some in _stretches(series, snapshot, span)
+        binned(snapshot.raw(some, fields, trouble), list(fields), width, wanted)
+        for some in snapshot.stretches(span, _AT_ONCE)
     ]
     return in_line([part for part in parts if part is not None], width)
-
-
-def _stretches(series: Series, snapshot: Snapshot, span: Span) -> Iterator[Span]:
-    """The span in stretches of so few samples that they fit into memory."""
-    if series.rows_within(snapshot, *span) <= _AT_ONCE:
-        yield span
-        return
-    inner = [t for t in cuts(snapshot.segments) if span[0] < t < span[1]]
-    yield from pairwise([span[0], *inner, span[1]])
 
 
 def _alike(parts: Sequence[Bins]) -> list[Bins]:
@@ -216,14 +209,14 @@ def _texts(asked: Asked, name: str, query: Query, trouble: Trouble) -> Part:
     series, snapshot = asked.series, asked.snapshot
     looks: list[Span] = [asked.span]
     if asked.rows > _MOST_TEXTS:
-        starts = np.unique(np.concatenate([each.starts for each in snapshot.segments]))
+        starts = np.unique(np.concatenate([each.starts for each in snapshot.segments.every]))
         inside = starts[(starts >= asked.span[0]) & (starts < asked.span[1])]
         rows = np.unique(np.linspace(0, max(0, len(inside) - 2), _LOOKS).astype(np.intp)).tolist()
         looks = [(int(inside[i]), int(inside[i + 1])) for i in rows] if len(inside) > 1 else looks
         trouble.told[f"::{name}"] = (
             f"{name} was looked at in {len(looks)} of {len(inside)} stretches: changes in between may be missing, zoom in"
         )
-    frames = [series.read(snapshot, look, (name,), trouble) for look in looks]
+    frames = [snapshot.read(look, (name,), trouble) for look in looks]
     some_frames = [each.frame for each in frames if each is not None and name in each.frame.columns]
     like = _like(series)
     if not some_frames:

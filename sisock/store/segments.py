@@ -49,7 +49,10 @@ class Segment(NamedTuple):
 
 
 class Identified(NamedTuple):
-    """Samples of one timeline in the order of time, with the identity of each; imported ones have none."""
+    """Samples of one timeline in the order of time, with the identity of each; imported ones have none.
+
+    Without any epochs nobody asked for the identity.
+    """
 
     frame: Frame
     epochs: tuple[str | None, ...]
@@ -58,7 +61,22 @@ class Identified(NamedTuple):
 
     def rows(self, rows: Any) -> "Identified":
         """The same with only these rows."""
-        return Identified(self.frame.rows(rows), self.epochs, self.of[rows], self.seq[rows])
+        frame = self.frame.rows(rows)
+        return (
+            Identified(frame, self.epochs, self.of[rows], self.seq[rows])
+            if self.epochs
+            else Identified(frame, *_NOBODY)
+        )
+
+
+_NOBODY: tuple[tuple[str | None, ...], NDArray[np.int32], NDArray[np.int64]]
+_NOBODY = (), np.empty(0, np.int32), np.empty(0, np.int64)  # where nobody asked for the identity
+
+
+def in_time(frames: Sequence[Frame]) -> Frame:
+    """Frames of one timeline as one, in the order of time."""
+    whole = concat(frames)
+    return whole.rows(np.argsort(whole.t, kind="stable")) if (whole.t[1:] < whole.t[:-1]).any() else whole
 
 
 def identified(frame: Frame) -> Identified:
@@ -67,10 +85,12 @@ def identified(frame: Frame) -> Identified:
     return Identified(frame, (frame.epoch,), np.zeros(len(frame), np.int32), np.arange(first, first + len(frame)))
 
 
-def together(parts: Sequence[Identified]) -> Identified:
+def together(parts: Sequence[Identified], *, identity: bool = True) -> Identified:
     """All of them in the order of time; of equal times those of an earlier part come first."""
     if len(parts) == 1:
         return parts[0]
+    if not identity:
+        return Identified(in_time([part.frame for part in parts]), *_NOBODY)
     epochs = tuple(dict.fromkeys(epoch for part in parts for epoch in part.epochs))
     of = np.concatenate([np.array([epochs.index(e) for e in part.epochs], np.int32)[part.of] for part in parts])
     every = Identified(concat([p.frame for p in parts]), epochs, of, np.concatenate([p.seq for p in parts]))
@@ -155,7 +175,7 @@ class SegmentFiles:
         held = {name: _column(table.column(stored_name(name)), segment.kinds[name]).rows(slice(a, b)) for name in names}
         frame = Frame("", t[a:b], held)
         if not identity:
-            return Identified(frame, (None,), np.zeros(len(frame), np.int32), np.zeros(len(frame), np.int64))
+            return Identified(frame, *_NOBODY)
         epochs, of = _epochs(table.column("epoch"))
         seq = _column(table.column("seq"), "i8").values
         return Identified(frame, epochs, of[a:b], seq[a:b])

@@ -5,18 +5,15 @@ import secrets
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from sisock.frames import Field, Frame, concat
+from sisock.frames import Field, Frame
+from sisock.store import growing
 from sisock.store.index import Index, Known
 from sisock.store.segments import (
     ROWS,
-    DamagedError,
     Identified,
     Segment,
     SegmentFiles,
@@ -25,28 +22,14 @@ from sisock.store.segments import (
     kind_of,
     together,
 )
+from sisock.store.snapshot import Snapshot, Trouble, in_order
 from sisock.store.tiers import Asked, Kept, Span, Tiers
-from sisock.times import NS, utc
+from sisock.times import NS
 
 log = logging.getLogger(__name__)
 EARLIEST, LATEST = -2_208_988_800 * NS, 7_258_118_400 * NS  # 1900 and 2200: other times are no measurements
 MOST_ROWS = 4_194_304  # of a segment
 MOST_BYTES = 64 * 2**20  # of a segment, before it is compressed
-_AT_ONCE = 1_000_000  # samples read together
-
-
-class Snapshot(NamedTuple):
-    """What there was at one moment: segments in the order of time, and what was not in one yet."""
-
-    segments: tuple[Segment, ...]
-    waiting: tuple[Identified, ...]
-
-
-@dataclass
-class Trouble:
-    """What an answer lacks, as sentences: by what it is about, once each."""
-
-    told: dict[str, str] = field(default_factory=dict)
 
 
 class Series:
@@ -60,8 +43,7 @@ class Series:
         self.lock = threading.RLock()
         self.touched = 0.0  # when the oldest of what waits came, by the clock of whoever puts it
         self._id, self._index, self._files = known.id, index, files
-        self._segments: list[Segment] = []
-        self._take_up(known.segments)
+        self._segments = in_order(known.segments)
         self._waiting: list[Identified] = []
         self._accounts = known.accounts
         self._beyond = dict(known.accounts)  # the same, with what waits
@@ -73,7 +55,7 @@ class Series:
     def snapshot(self) -> Snapshot:
         """Segments, and what waits."""
         with self.lock:
-            return Snapshot(tuple(self._segments), tuple(self._waiting))
+            return Snapshot(self._files, self._segments, tuple(self._waiting))
 
     @property
     def identity(self) -> tuple[str | None, int | None]:
@@ -84,17 +66,10 @@ class Series:
         """One past the last sequence that there is of this epoch; 0 without any."""
         return self._beyond.get(epoch, 0)
 
-    def ends(self) -> Span | None:
-        """Time of the first sample and one past that of the last; None without any."""
-        segments, waiting = self.snapshot()
-        lows = [segment.low for segment in segments[:1]] + [int(each.frame.t.min()) for each in waiting]
-        highs = [segment.high for segment in segments] + [int(each.frame.t.max()) for each in waiting]
-        return (min(lows), max(highs) + 1) if lows else None
-
     @property
     def nbytes(self) -> int:
         """Bytes on disk."""
-        return sum(segment.nbytes for segment in self._segments) + self.tiers.nbytes
+        return sum(segment.nbytes for segment in self._segments.every) + self.tiers.nbytes
 
     def asked(self, names: Sequence[str]) -> list[tuple[str, Kept]]:
         """The fields that have tiers, each with every kind of values it has had."""
@@ -143,12 +118,12 @@ class Series:
             return 0
         samples = together(waiting)
         frame = samples.frame
-        known_until = self._segments_until()
+        known_until = EARLIEST if self._segments.until is None else self._segments.until
         segments = [self._write(each) for each in _pieces(samples)]
         self.tiers.begin(frame.t)
         with self._index.change():
             numbered = self._numbered(frame)
-            taken = self.tiers.take(numbered, frame)
+            taken = growing.take(self.tiers, numbered, frame)
             for segment in segments:
                 self._index.add(self._id, segment)
             self._index.describe(self._id, {name: self.fields.get(name, Field()) for name in frame.columns})
@@ -157,24 +132,15 @@ class Series:
             redo = self._index.redo(self._id, taken.writes) if taken.writes else 0
             self._index.note(notes or {})
         with self.lock:
-            self.tiers.apply(taken.writes)
-            self._take_up(segments)
+            growing.apply(self.tiers, taken.writes)
+            self._segments = in_order([*self._segments.every, *segments])
             self._accounts.update(accounts)
             self._waiting = self._waiting[len(waiting) :]
             self.weight = sum(map(_weight, self._waiting))
         if redo:
             self._index.done(redo)
-        self.tiers.grow(numbered, taken, known_until, self._known)
+        growing.grow(self.tiers, numbered, taken, known_until, self._known)
         return len(frame)
-
-    def _take_up(self, segments: Sequence[Segment]) -> None:
-        self._segments = sorted([*self._segments, *segments], key=lambda each: each.low)
-        self._lows = np.array([each.low for each in self._segments], np.int64)
-        self._highs = np.array([each.high for each in self._segments], np.int64)
-
-    def _segments_until(self) -> int:
-        """One past the last time in segments."""
-        return max((segment.high + 1 for segment in self._segments), default=EARLIEST)
 
     def _write(self, samples: Identified) -> Segment:
         frame = samples.frame
@@ -199,7 +165,7 @@ class Series:
 
     def _known(self, start: int, end: int, asked: Asked) -> dict[str, Frame]:
         """What segments have, as tiers ask for it."""
-        return self.raw(self.snapshot(), (start, end), asked, Trouble())
+        return self.snapshot().raw((start, end), asked, Trouble())
 
     # after an unclean end
 
@@ -211,7 +177,7 @@ class Series:
     def redo(self) -> None:
         """Write into the tiers what perhaps was not, before a sudden end."""
         for writes in self._index.undone(self._id):
-            self.tiers.apply(writes)
+            growing.apply(self.tiers, writes)
 
     def rebuild(self) -> Iterator[float]:
         """Make the tiers anew of all samples in segments; how much is done, from 0 to 1. Nothing may be flushed meanwhile.
@@ -221,14 +187,15 @@ class Series:
         place = self.tiers.folder
         fresh = Tiers(place.with_name(f"{place.name}.new"))
         fresh.clear()
-        segments = self.snapshot()._replace(waiting=())
-        times = cuts(segments.segments)
-        for number, span in enumerate(pairwise(times)):
+        snapshot = self.snapshot()
+        ends = snapshot._replace(waiting=()).ends()
+        spans = list(snapshot.stretches(ends, 0)) if ends else []
+        for number, span in enumerate(spans):
             for name, kept in self.asked(list(self.kinds)):
-                frame = self.raw(segments, span, {name: kept}, Trouble()).get(name)
+                frame = snapshot.raw(span, {name: kept}, Trouble()).get(name)
                 if frame is not None:
                     self._add_to(fresh, name, kept, frame, span)
-            yield (number + 1) / len(times)
+            yield (number + 1) / (len(spans) + 1)
         fresh.sync()
         fresh.close()
         with self.lock:
@@ -240,82 +207,15 @@ class Series:
     def _add_to(self, tiers: Tiers, name: str, kept: Kept, frame: Frame, span: Span) -> None:
         """Add a field's samples of a stretch of time, the ones before it being there already."""
         tiers.begin(frame.t)
-        taken = tiers.take({name: kept}, frame)
-        tiers.apply(taken.writes)
-        tiers.grow({name: kept}, taken, span[0], lambda a, b, asked: self._known(a, min(b, span[1]), asked))
-
-    # reading samples
-
-    def rows_within(self, snapshot: Snapshot, start: int, end: int) -> int:
-        """How many samples there may be in `[start, end)`, at the most."""
-        rows = sum(len(each.frame) for each in snapshot.waiting)
-        for segment in snapshot.segments:
-            if segment.low < end and segment.high >= start:
-                first = max(0, int(np.searchsorted(segment.starts, start)) - 1)
-                last = int(np.searchsorted(segment.starts, end))
-                rows += min(segment.rows, (last - first) * ROWS)
-        return rows
-
-    def read(
-        self, snapshot: Snapshot, span: Span, names: Sequence[str], trouble: Trouble, *, identity: bool = False
-    ) -> Identified | None:
-        """The samples in a stretch of time, of segments and of what waits; None without any."""
-        parts = []
-        for segment in snapshot.segments:
-            if segment.low < span[1] and segment.high >= span[0]:
-                try:
-                    parts.append(self._files.read(segment, *span, names, identity=identity))
-                except DamagedError as error:
-                    trouble.told[segment.name] = _lost(segment, error)
-        for each in snapshot.waiting:
-            inside = (each.frame.t >= span[0]) & (each.frame.t < span[1])
-            if inside.any():
-                parts.append(each.rows(inside)._replace(frame=each.frame.only(names).rows(inside)))
-        some = [part for part in parts if len(part.frame)]
-        return together(some) if some else None
-
-    def raw(self, snapshot: Snapshot, span: Span, asked: Asked, trouble: Trouble) -> dict[str, Frame]:
-        """The samples of fields in segments, each of the kind asked for, in the order of time."""
-        start, end = span
-        found: dict[str, list[Frame]] = {}
-        for segment in snapshot.segments:
-            if segment.low < end and segment.high >= start:
-                names = [name for name, kept in asked.items() if segment.kinds.get(name) == kept.kind]
-                try:
-                    frame = self._files.read(segment, start, end, names).frame if names else None
-                except DamagedError as error:
-                    trouble.told[segment.name] = _lost(segment, error)
-                    continue
-                if frame is not None and len(frame):
-                    for name in names:
-                        found.setdefault(name, []).append(frame.only((name,)))
-        return {name: _in_time(frames) for name, frames in found.items()}
-
-
-def cuts(segments: Sequence[Segment]) -> list[int]:
-    """Times that cut all samples into stretches of about a million."""
-    if not segments:
-        return []
-    starts = np.unique(np.concatenate([segment.starts for segment in segments]))
-    return [*starts[:: max(1, _AT_ONCE // ROWS)].tolist(), max(segment.high for segment in segments) + 1]
+        taken = growing.take(tiers, {name: kept}, frame)
+        growing.apply(tiers, taken.writes)
+        growing.grow(tiers, {name: kept}, taken, span[0], lambda a, b, asked: self._known(a, min(b, span[1]), asked))
 
 
 def slug(timeline: str) -> str:
     """A timeline's name as that of a folder."""
     plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in timeline)[:60]
     return plain if plain == timeline else f"{plain}-{zlib.crc32(timeline.encode()):08x}"
-
-
-def _in_time(frames: Sequence[Frame]) -> Frame:
-    whole = concat(frames)
-    return whole.rows(np.argsort(whole.t, kind="stable")) if (whole.t[1:] < whole.t[:-1]).any() else whole
-
-
-def _lost(segment: Segment, error: DamagedError) -> str:
-    return (
-        f"{segment.rows} samples between {utc(segment.low)} and {utc(segment.high)} cannot be read, "
-        f"for their file is damaged: {error}"
-    )
 
 
 def _weight(samples: Identified) -> int:

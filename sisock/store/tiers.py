@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import EVERY, Bins, Many, concat, in_line, join, of_samples, regroup
+from sisock.bins import Bins, Many, concat, in_line, of_samples
 from sisock.frames import Frame, Times
 from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
@@ -19,14 +19,8 @@ from sisock.store.levels import BLOCK, Level, Records, Stretch
 
 STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
 LEAN = frozenset({"low", "high", "total", "m2", "t_low", "t_high"})  # what the finest tier knows
-ENDS = frozenset({"first", "last", "t_first", "t_last"})  # what the others know besides
 PER_BIN = 20  # samples of a finest bin at the usual rate, at least
-FEWEST = 2048  # samples of a timeline for which tiers are begun
-_SOME = 256  # samples of a block for which it is kept, once there are tiers
-_FULL = 4  # blocks of a field beyond which a coarser tier is begun
-_AT_ONCE = 16  # fields whose samples are read at once
-_LEVELS = 16
-_WIDEST = 58  # exponent of the widest bins: nine years
+WIDEST = 58  # exponent of the widest bins: nine years
 
 Asked = Mapping[str, "Kept"]  # the fields, and which kind of their values
 Raw = Callable[[int, int, Asked], Mapping[str, Frame]]  # samples [start, end) of each field, in the order of time
@@ -58,37 +52,6 @@ class Piece(NamedTuple):
     end: int
 
 
-class Taken(NamedTuple):
-    """Samples on their way into the tiers: their times, their bins in each tier, what changes of blocks there are."""
-
-    t: Times
-    starts: Times  # when the finest bins of all of them begin
-    bins: dict[str, list[Bins]]
-    writes: list[Write]
-
-
-class _Sources(NamedTuple):
-    """Where the bins of a new block come from."""
-
-    taken: Taken
-    known_until: int
-    raw: Raw
-
-    def samples(self, start: int, end: int, fields: Asked) -> int:
-        """How many samples of these fields there are in `[start, end)`."""
-        if start >= self.known_until:
-            first, last = np.searchsorted(self.taken.t, (start, end))
-            return int(last - first)
-        return max((len(frame) for frame in self.raw(start, end, fields).values()), default=0)
-
-    def fresh(self, number: int, start: int, end: int, names: Sequence[str]) -> dict[str, Bins] | None:
-        """The bins of one level, if all of their samples are those just taken."""
-        known = {name: self.taken.bins[name] for name in names if name in self.taken.bins}
-        if start < self.known_until or any(number >= len(bins) for bins in known.values()):
-            return None
-        return {name: _within(bins[number], start, end) for name, bins in known.items()}
-
-
 class Tiers:
     """All tiers of one timeline, in a folder of their own."""
 
@@ -98,9 +61,10 @@ class Tiers:
         folder.mkdir(parents=True, exist_ok=True)
         self.levels: list[Level] = []
         for exponent in sorted(int(path.stem) for path in folder.glob("*.blocks")):
-            self._add_level(exponent)
+            self.add_level(exponent)
 
-    def _add_level(self, exponent: int) -> Level:
+    def add_level(self, exponent: int) -> Level:
+        """Have one more tier, coarser than all others."""
         self.levels.append(Level(self.folder, exponent, full=bool(self.levels)))
         return self.levels[-1]
 
@@ -108,7 +72,7 @@ class Tiers:
         """Choose the finest bins for samples that come like these."""
         interval = usual_interval(t)
         if not self.levels and interval:
-            self._add_level(min(_WIDEST, (PER_BIN * interval - 1).bit_length()))
+            self.add_level(min(WIDEST, (PER_BIN * interval - 1).bit_length()))
 
     @property
     def nbytes(self) -> int:
@@ -195,12 +159,13 @@ class Tiers:
         for row, (kept, plan) in enumerate(zip(asked, plans, strict=True)):
             alike.setdefault((kept.kind, *((p.start, p.end, p.level) for p in plan)), []).append(row)
         for rows in alike.values():
-            kind, made = asked[rows[0]].kind, []
+            kind = asked[rows[0]].kind
+            made: list[Many | Span] = []
             for number, piece in enumerate(plans[rows[0]]):
                 if piece.level is None:
                     made.append((piece.start, piece.end))
                 else:
-                    slots = np.stack([plans[row][number].stretch.slots for row in rows])  # type: ignore[arg-type]
+                    slots = np.stack([_slots(plans[row][number]) for row in rows])
                     first, beyond = piece.stretch.first, piece.stretch.beyond
                     made.append(piece.level.read(first, beyond, slots, kind, wanted, width))
             yield rows, made
@@ -218,115 +183,15 @@ class Tiers:
         whole = in_line([each for each in made if each is not None], width)
         return None if whole is None else whole.bins
 
-    # adding
 
-    def take(self, fields: Mapping[str, Kept], frame: Frame) -> "Taken":
-        """These samples, in the order of time, as bins of every tier, ready to be added."""
-        if not self.levels:
-            return Taken(frame.t, frame.t, {}, [])
-        width = self.levels[0].width
-        at = starts_of(frame.t, width)
-        start = floors(frame.t[at], width)
-        taken = Taken(frame.t, start, {}, [])
-        for name, kept in fields.items():
-            column = frame.columns.get(name)
-            if column is not None:
-                bins = taken.bins[name] = [of_samples(frame.t, column, at, start)]
-                bins += (bins[0] for _ in self.levels[1:])
-                for number, level in enumerate(self.levels):
-                    bins[number] = regroup(bins[max(0, number - 1)], level.width)
-                    taken.writes.extend(self._merged(level, kept, bins[number]))
-        return taken
-
-    def _merged(self, level: Level, kept: Kept, bins: Bins) -> Iterator[Write]:
-        """What the level will have of these bins, as far as it keeps their blocks."""
-        numbers = bins.start >> level.exponent
-        there = level.kept(kept.number, numbers)
-        if not there.any():
-            return
-        bins, numbers = (bins, numbers) if there.all() else (bins.rows(there), numbers[there])
-        wanted = LEAN if not level.full else LEAN | ENDS
-        before = level.bins_at(kept.number, kept.kind, numbers, wanted)
-        if len(before.start):
-            bins = join([before, bins.only(wanted)])
-        yield Write(level.exponent, kept.number, *level.coded(bins))
-
-    def apply(self, writes: Sequence[Write]) -> None:
-        """Write what `take` made; once more changes nothing."""
-        levels = {level.exponent: level for level in self.levels}
-        for write in writes:
-            if write.exponent in levels:
-                levels[write.exponent].put(write.field, write.numbers, write.records)
-
-    def grow(self, fields: Mapping[str, Kept], taken: "Taken", known_until: int, raw: Raw) -> None:
-        """Keep the blocks that pay since these samples came; `raw` knows them already, as do the blocks there are.
-
-        Of blocks from `known_until` on there are no other samples.
-        """
-        t, number = taken.starts, 0
-        while number < len(self.levels):
-            level = self.levels[number]
-            for block in _distinct((t >> level.exponent) // BLOCK):
-                self._grow_block(number, block, fields, _Sources(taken, known_until, raw))
-            if number + 1 == len(self.levels) and self._is_full(level):
-                self._add_level(level.exponent + STEP)
-                t = level.times()  # the new one has to know all there is
-            number += 1
-
-    def _is_full(self, level: Level) -> bool:
-        """Whether bins of this width are so many that coarser ones pay."""
-        return level.most > _FULL and level.exponent + STEP <= _WIDEST and len(self.levels) < _LEVELS
-
-    def _grow_block(self, number: int, block: int, fields: Mapping[str, Kept], sources: "_Sources") -> None:
-        """Keep this block of all fields for which it pays."""
-        level = self.levels[number]
-        start, end = block * BLOCK << level.exponent, (block + 1) * BLOCK << level.exponent
-        new = {name: kept for name, kept in fields.items() if not level.has(kept.number, block)}
-        if number:
-            new = {name: kept for name, kept in new.items() if self._pays(number, kept.number, block)}
-        elif new and sources.samples(start, end, _first(new)) < (_SOME if level.blocks else FEWEST):
-            return
-        names = list(new)
-        for some in (names[i : i + _AT_ONCE] for i in range(0, len(names), _AT_ONCE)):
-            asked = {name: new[name] for name in some}
-            fresh = sources.fresh(number, start, end, some)
-            frames = sources.raw(start, end, asked) if fresh is None and number < 2 else {}
-            for name, kept in asked.items():
-                if fresh is not None:
-                    made = fresh.get(name)
-                elif number < 2:
-                    many = binned(frames, [name], level.width, EVERY)
-                    made = None if many is None else many.bins
-                else:
-                    made = self.bins(name, kept, (start, end), level.width, EVERY, sources.raw, number - 1)
-                if made is not None and len(made.start):
-                    level.add(kept.number, block, *level.coded(made))
-
-    def _pays(self, number: int, field: int, block: int) -> bool:
-        """Whether a coarser block is worth keeping, by how many of those below it are."""
-        below = self.levels[number - 1]
-        kept = sum(below.has(field, each) for each in range(block << STEP, (block + 1) << STEP))
-        return kept >= (1 if self.levels[number].blocks else 2)
-
-
-def _distinct(numbers: NDArray[np.int64]) -> list[int]:
-    """Each of ascending numbers once."""
-    return numbers[np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))].tolist() if len(numbers) else []
-
-
-def _within(bins: Bins, start: int, end: int) -> Bins:
-    first, last = np.searchsorted(bins.start, (start, end))
-    return bins.rows(slice(first, last))
+def _slots(piece: Piece) -> NDArray[np.intp]:
+    assert piece.stretch.slots is not None  # for it is stored
+    return piece.stretch.slots
 
 
 def _lowest(wanted: Collection[str]) -> int:
     """The finest level that knows all that is wanted."""
     return 0 if LEAN.issuperset(wanted) else 1
-
-
-def _first(fields: Asked) -> Asked:
-    """One of the fields, for all of them."""
-    return dict(list(fields.items())[:1])
 
 
 def binned(frames: Mapping[str, Frame], names: Sequence[str], width: int, wanted: Collection[str]) -> Many | None:

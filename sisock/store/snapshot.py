@@ -1,0 +1,122 @@
+"""What an archive had of one timeline at one moment, and its samples read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from sisock.frames import Frame, Times
+from sisock.store.segments import ROWS, DamagedError, Identified, Segment, SegmentFiles, in_time, together
+from sisock.store.tiers import Asked, Span
+from sisock.times import utc
+
+_AT_ONCE = 1_000_000  # samples read together
+
+
+@dataclass
+class Trouble:
+    """What an answer lacks, as sentences: by what it is about, once each."""
+
+    told: dict[str, str] = field(default_factory=dict)
+
+
+class Segments(NamedTuple):
+    """The segments of a timeline in the order of their first times."""
+
+    every: tuple[Segment, ...]
+    lows: Times  # first time of each, shape (n,)
+    highs: Times  # last time of each
+    rows: Times  # samples of each
+    until: int | None  # one past the last time of all; None without any
+
+    def within(self, start: int, end: int) -> Iterator[Segment]:
+        """Those that may have samples in `[start, end)`."""
+        beyond = int(np.searchsorted(self.lows, end))
+        for row in np.flatnonzero(self.highs[:beyond] >= start).tolist():
+            yield self.every[row]
+
+    def rows_within(self, start: int, end: int) -> int:
+        """How many samples they may have in `[start, end)`, at the most."""
+        inside = (self.lows >= start) & (self.highs < end)
+        rows = int(self.rows[inside].sum())
+        for row in np.flatnonzero(~inside & (self.lows < end) & (self.highs >= start)).tolist():
+            segment = self.every[row]
+            first = max(0, int(np.searchsorted(segment.starts, start)) - 1)
+            rows += min(segment.rows, (int(np.searchsorted(segment.starts, end)) - first) * ROWS)
+        return rows
+
+
+def in_order(segments: Sequence[Segment]) -> Segments:
+    """These segments by their first times."""
+    every = tuple(sorted(segments, key=lambda each: each.low))
+    lows, highs, rows = (np.array([each[i] for each in every], np.int64) for i in (2, 3, 1))
+    return Segments(every, lows, highs, rows, int(highs.max()) + 1 if every else None)
+
+
+class Snapshot(NamedTuple):
+    """What there was at one moment: segments, and what was not in one yet."""
+
+    files: SegmentFiles
+    segments: Segments
+    waiting: tuple[Identified, ...]
+
+    def ends(self) -> Span | None:
+        """Time of the first sample and one past that of the last; None without any."""
+        ends = [(int(self.segments.lows[0]), self.segments.until)] if self.segments.until is not None else []
+        ends += [(int(each.frame.t.min()), int(each.frame.t.max()) + 1) for each in self.waiting]
+        return (min(low for low, _ in ends), max(beyond for _, beyond in ends)) if ends else None
+
+    def rows_within(self, start: int, end: int) -> int:
+        """How many samples there may be in `[start, end)`, at the most."""
+        return self.segments.rows_within(start, end) + sum(len(each.frame) for each in self.waiting)
+
+    def only_waiting(self) -> "Snapshot":
+        """The same without what is in segments."""
+        return self._replace(segments=in_order(()))
+
+    def read(self, span: Span, names: Sequence[str], trouble: Trouble, *, identity: bool = False) -> Identified | None:
+        """The samples in a stretch of time, of segments and of what waits; None without any."""
+        parts = []
+        for segment in self.segments.within(*span):
+            try:
+                parts.append(self.files.read(segment, *span, names, identity=identity))
+            except DamagedError as error:
+                trouble.told[segment.name] = _lost(segment, error)
+        for each in self.waiting:
+            inside = (each.frame.t >= span[0]) & (each.frame.t < span[1])
+            if inside.any():
+                parts.append(each.rows(inside)._replace(frame=each.frame.only(names).rows(inside)))
+        some = [part for part in parts if len(part.frame)]
+        return together(some, identity=identity) if some else None
+
+    def raw(self, span: Span, asked: Asked, trouble: Trouble) -> dict[str, Frame]:
+        """The samples of fields in segments, each of the kind asked for, in the order of time."""
+        found: dict[str, list[Frame]] = {}
+        for segment in self.segments.within(*span):
+            names = [name for name, kept in asked.items() if segment.kinds.get(name) == kept.kind]
+            try:
+                frame = self.files.read(segment, *span, names).frame if names else None
+            except DamagedError as error:
+                trouble.told[segment.name] = _lost(segment, error)
+                continue
+            if frame is not None and len(frame):
+                for name in names:
+                    found.setdefault(name, []).append(frame.only((name,)))
+        return {name: in_time(frames) for name, frames in found.items()}
+
+    def stretches(self, span: Span, most: int) -> Iterator[Span]:
+        """The span in parts of no more than so many samples, or of about a million."""
+        if self.rows_within(*span) <= most:
+            yield span
+            return
+        starts = np.unique(np.concatenate([segment.starts for segment in self.segments.within(*span)]))
+        cuts = starts[(starts > span[0]) & (starts < span[1])][:: max(1, _AT_ONCE // ROWS)].tolist()
+        yield from zip([span[0], *cuts], [*cuts, span[1]], strict=True)
+
+
+def _lost(segment: Segment, error: DamagedError) -> str:
+    return (
+        f"{segment.rows} samples between {utc(segment.low)} and {utc(segment.high)} cannot be read, "
+        f"for their file is damaged: {error}"
+    )
