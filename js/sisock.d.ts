@@ -2,7 +2,19 @@
 
 export type State = "connecting" | "connected" | "lost" | "refused" | "closed";
 export type FieldType = "number" | "string" | "bool";
-export type Reduction = "minmax" | "m4" | "mean" | "band" | "lttb";
+/** `minmax`, `m4` and `band` keep every spike; all but `minmax`, `m4`, `lttb` and `stride` answer per bin. */
+export type Reduction =
+  | "minmax"
+  | "m4"
+  | "band"
+  | "mean"
+  | "first"
+  | "last"
+  | "count"
+  | "std"
+  | "lttb"
+  | "stride"
+  | "bins";
 /** Numbers (NaN where missing), texts or booleans (null where missing). */
 export type Values = Float64Array | (string | null)[] | (boolean | null)[];
 
@@ -13,6 +25,8 @@ export interface Node {
   since: number;
   sensitive: boolean;
   info: { v?: number; kind?: "live" | "archive" | "command"; version?: string };
+  /** Recorders that answer for its past. */
+  kept_by: string[];
 }
 
 export interface Field {
@@ -43,12 +57,15 @@ export interface Axis {
 export class Answer {
   axes: Record<string, Axis>;
   columns: Record<string, { axis: string; values: Values }>;
-  label: { method: string; bin: number | null; notices: string[] };
+  /** `bin`: width of its bins, ms; `tier`: that of the stored bins they were made of, null where made of the samples. */
+  label: { method: string; bin: number | null; tier: number | null; notices: string[] };
+  /** Of `band` and `bins` also `field::min`, `field::max`, `field::count` and so on. */
   series(field: string): { t: Float64Array; values: Values; axis: Axis | null };
   readonly samples: number;
   readonly empty: boolean;
   without(key: string, rows: number): Answer;
   only(fields: string[]): Answer;
+  noting(notice: string): Answer;
 }
 
 export class SisockError extends Error {
@@ -57,6 +74,8 @@ export class SisockError extends Error {
 
 export interface DataOptions {
   maxPoints?: number;
+  /** Bins of exactly so many ms (down to nanoseconds), on multiples of it since 1970, in place of `maxPoints`. */
+  bin?: number;
   reduce?: Reduction;
   minStride?: number;
   since?: Record<string, [string, number]>;
@@ -67,6 +86,7 @@ export interface LiveOptions {
   /** Milliseconds of history that come first. */
   last?: number;
   maxPoints?: number;
+  bin?: number;
   reduce?: Reduction;
   /** Ask every so many ms as well, for nodes that publish nothing live. */
   poll?: number;
@@ -86,6 +106,7 @@ export interface Client {
     end?: number | null,
     options?: DataOptions,
   ): Promise<Answer>;
+  sample(node: string, fields: Iterable<string>, t?: number, which?: "at" | "before" | "after"): Promise<Answer>;
   live(
     node: string,
     fields: Iterable<string>,

@@ -1,12 +1,12 @@
 /** sisock in the browser: nodes, their fields, history and live data. Times are milliseconds; zero or less means ago. */
 
-import { Answer, decodeAnswer, joinAnswers } from "./lib/answer.js";
+import { Answer } from "./lib/answer.js";
+import { Asking } from "./lib/asking.js";
 import { SisockError } from "./lib/errors.js";
 import { Link } from "./lib/link.js";
-import { decodeLists } from "./lib/lists.js";
 import { Live } from "./lib/live.js";
 import { Tickets } from "./lib/tickets.js";
-import { fromNs, toDoor } from "./lib/times.js";
+import { fromNs, toDoor, widthNs } from "./lib/times.js";
 import { PREFIX, uris } from "./lib/uris.js";
 
 export { Answer, SisockError };
@@ -26,42 +26,44 @@ class Client {
   constructor(link, names) {
     this.link = link;
     this.uris = names;
-    this.ours = new Map(); // node -> whether it speaks our extension of the protocol
+    this.asking = new Asking(link, names);
   }
 
-  /** All nodes: [{name, description, state: "up"|"away", since (ms), sensitive, info}]. */
+  /** All nodes: [{name, description, state: "up"|"away", since (ms), sensitive, info, kept_by}]. */
   async nodes() {
     const listed = await this.link.call(this.uris.nodes, [], {}, { who: "the hub" });
-    for (const { name, info } of listed) this.ours.set(name, Boolean(info?.v));
-    return listed.map((node) => ({ ...node, since: fromNs(node.since) }));
+    const nodes = listed.map((node) => ({ kept_by: [], ...node, since: fromNs(node.since) }));
+    this.asking.know(nodes);
+    return nodes;
   }
 
-  /** Fields and timelines of a node: {fields: {name: {description, timeline, type, units}}, timelines: {name: {interval, field}}}. */
+  /**
+   * Fields and timelines: {fields: {name: {description, timeline, type, units}}, timelines: {name: {interval, field}}}.
+   * Of a node that is away, what was recorded; so do all that ask.
+   */
   async fields(node, start = null, end = null) {
-    const [fields, timelines] = await this.link.call(this.uris.fields(node), toDoor(start, end), {}, { who: node });
+    const [fields, timelines] = await this.asking.fields(node, toDoor(start, end));
     return { fields, timelines };
   }
 
-  /** Samples of fields in [start, end); null is no bound. Returns an Answer. */
-  async data(node, fields, start = null, end = null, { maxPoints, reduce, minStride, since, deadline } = {}) {
-    if (!this.ours.has(node)) await this.nodes().catch(() => {}); // nodes answer also while the hub is away
-    const args = [[...fields], ...toDoor(start, end)];
-    const stride = minStride ? minStride / 1000 : null;
-    if (this.ours.get(node) === false) return this.lists(node, [...args, stride], deadline);
-    const kwargs = { columns: "typed", min_stride: stride };
+  /** Samples of fields in [start, end); null is no bound. `bin`: in bins of exactly so many ms. Returns an Answer. */
+  async data(node, fields, start = null, end = null, { maxPoints, bin, reduce, minStride, since, deadline } = {}) {
+    if (!this.asking.listed.has(node)) await this.nodes().catch(() => {}); // nodes answer also while the hub is away
+    const kwargs = {};
     if (maxPoints) kwargs.max_points = Math.max(1, Math.round(maxPoints));
+    if (bin) kwargs.bin = widthNs(bin);
     if (reduce) kwargs.reduce = reduce;
     if (since && Object.keys(since).length) kwargs.since = since;
-    const parts = [];
-    const progress = (part) => parts.push(part);
-    const last = await this.link.call(this.uris.data(node), args, kwargs, { who: node, deadline, progress });
-    return joinAnswers([...parts, last].map(decodeAnswer));
+    const args = [[...fields], ...toDoor(start, end), minStride ? minStride / 1000 : null];
+    return this.asking.data(node, args, kwargs, deadline);
   }
 
-  /** What a node in the old way answers: lists, never reduced. */
-  async lists(node, args, deadline) {
-    const { fields } = await this.fields(node);
-    return decodeLists(await this.link.call(this.uris.data(node), args, {}, { who: node, deadline }), fields);
+  /**
+   * One sample of each field: the last one at `t` or before, or by `which`: "before" it, the first "after" it.
+   * Returns an Answer.
+   */
+  async sample(node, fields, t = 0, which = "at") {
+    return this.asking.sample(node, [[...fields], t / 1000, which]);
   }
 
   /**

@@ -1,9 +1,11 @@
 """A stand-in for a recorder: answers for nodes under their archives' names, with what it was given to keep."""
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from queue import Queue
 from typing import Any
 
 from sisock import nearest, reduction, times, wire
@@ -69,6 +71,27 @@ async def recording(settings: Settings, kept: dict[str, Recorded], name: str = "
         await link.leave()
         running.cancel()
         await asyncio.wait({running}, timeout=5)
+
+
+@contextmanager
+def recording_meanwhile(settings: Settings, kept: dict[str, Recorded], name: str = "recorder") -> Iterator[None]:
+    """The same for a test that has no loop of its own."""
+    ready: Queue[Callable[[], object]] = Queue()
+
+    async def work() -> None:
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with recording(settings, kept, name):
+            ready.put(lambda: loop.call_soon_threadsafe(over.set))
+            await over.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(work(),))
+    thread.start()
+    stop = ready.get(timeout=30)
+    try:
+        yield
+    finally:
+        stop()
+        thread.join(10)
 
 
 def _handlers(recorded: Recorded) -> dict[str, Any]:

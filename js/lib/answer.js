@@ -9,7 +9,7 @@ export class Answer {
   /**
    * @param axes {key: {t, of, epoch, seq, finalizedUntil, samples, gaps}}, times in ms
    * @param columns {field: {axis: key, values}}
-   * @param label {method, bin (ms or null), notices}
+   * @param label {method, bin and tier (ms or null), notices}
    */
   constructor(axes, columns, label) {
     this.axes = axes;
@@ -44,6 +44,11 @@ export class Answer {
     return new Answer(this.axes, Object.fromEntries(kept), this.label);
   }
 
+  /** The same answer with one more notice, the first. */
+  noting(notice) {
+    return new Answer(this.axes, this.columns, { ...this.label, notices: [notice, ...this.label.notices] });
+  }
+
   /** Whether there is any point in it. */
   get empty() {
     return Object.values(this.columns).every(({ values }) => !values.length);
@@ -64,6 +69,7 @@ export function decodeAnswer(raw) {
   return new Answer(axes, columns, {
     method: label.method ?? "raw",
     bin: fromNs(label.bin),
+    tier: fromNs(label.tier),
     notices: label.notices ?? [],
   });
 }

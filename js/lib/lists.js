@@ -22,7 +22,7 @@ export function decodeLists(raw, fields) {
     const axis = fields[name]?.timeline;
     if (values.length && axes[axis]) columns[name] = { axis, values: decodeList(values, fields[name].type) };
   }
-  return new Answer(axes, columns, { method: "raw", bin: null, notices: [] });
+  return new Answer(axes, columns, { method: "raw", bin: null, tier: null, notices: [] });
 }
 
 function decodeList(values, type) {

@@ -10,7 +10,7 @@ const MOST_WAITING = 10000; // frames; what is dropped beyond is asked for later
 export class Live {
   /**
    * @param client Client  @param fields names of fields
-   * @param options {last: ms of history, maxPoints, reduce, poll: ask every so many ms as well (for nodes without live frames)}
+   * @param options {last: ms of history, maxPoints, bin, reduce, poll: ask every so many ms as well (for nodes without live frames)}
    * @param onUpdate (answer, {history: boolean}) => void  @param onProblem (SisockError) => void
    */
   constructor(client, node, fields, options, onUpdate, onProblem) {
@@ -76,12 +76,12 @@ export class Live {
   }
 
   async ask() {
-    const { last = 0, maxPoints, reduce } = this.options;
+    const { last = 0, maxPoints, bin, reduce } = this.options;
     const history = !this.begun;
     const start = history ? -last : Math.min(...[...this.joins.values()].map((join) => join.last)) - SLACK;
     const since = history ? undefined : this.since();
     try {
-      const asked = { maxPoints, reduce, since };
+      const asked = { maxPoints, bin, reduce, since };
       const answer = await this.client.data(this.node, this.fields, Number.isFinite(start) ? start : -last, OPEN_END, asked);
       this.begun = true;
       this.settle(answer, history);

@@ -9,8 +9,8 @@ export function uris(prefix = PREFIX) {
     started: `${prefix}.hub.started`,
     added: `${prefix}.consumer.data_node_added`,
     subtracted: `${prefix}.consumer.data_node_subtracted`,
-    fields: (node) => `${prefix}.consumer.${node}.get_fields`,
-    data: (node) => `${prefix}.consumer.${node}.get_data`,
+    node: (node, what) => `${prefix}.consumer.${node}.${what}`, // get_fields, get_data, get_sample
+    archive: (node, what) => `${prefix}.archive.${node}.${what}`, // the same, of whoever recorded it
     live: (node) => `${prefix}.consumer.${node}.live`,
   };
 }

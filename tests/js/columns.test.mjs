@@ -5,7 +5,7 @@ import test from "node:test";
 import { decodeAnswer, joinAnswers } from "../../js/lib/answer.js";
 import { decodeColumn } from "../../js/lib/columns.js";
 import { decodeLists } from "../../js/lib/lists.js";
-import { toDoor } from "../../js/lib/times.js";
+import { toDoor, utc, widthNs } from "../../js/lib/times.js";
 
 /** Bytes of a typed array, one byte off any alignment, as a CBOR decoder hands them out. */
 function odd(array) {
@@ -74,4 +74,21 @@ test("times at the door", () => {
   assert.deepEqual(toDoor(null, null), [1, 0]);
   assert.deepEqual(toDoor(-5000, 0), [-5, 0]);
   assert.deepEqual(toDoor(null, 2000), [1, 2]);
+});
+
+test("widths of bins travel as whole nanoseconds, exact also where a float of milliseconds is coarse", () => {
+  for (let k = 0; k <= 52; k++) assert.equal(widthNs(2 ** k / 1e6), 2 ** k);
+  assert.equal(widthNs(0.001), 1000);
+  assert.throws(() => widthNs(2 ** 54 / 1e6), /104 days/);
+  for (const none of [0, -1, NaN, Infinity, 1e-7]) assert.throws(() => widthNs(none), /a nanosecond/);
+});
+
+test("a label says from which stored bins its own were made", () => {
+  const raw = { v: 1, timelines: { s: axis([1n]) }, data: { x: numbers([1]) }, label: { method: "band", bin: 2 ** 34, tier: 2 ** 31, notices: [] } };
+  assert.deepEqual(decodeAnswer(raw).label, { method: "band", bin: 17179.869184, tier: 2147.483648, notices: [] });
+  assert.equal(decodeAnswer({ ...raw, label }).label.tier, null);
+});
+
+test("a time for people", () => {
+  assert.equal(utc(1769903999999), "2026-01-31 23:59:59 UTC");
 });

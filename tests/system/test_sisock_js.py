@@ -9,9 +9,12 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from sisock.frames import Column, Field, Frame
 from tests.fleet import ARCHIVE, COUNTER, ROOT, Fleet, running_fleet
+from tests.recorder import Recorded, recording_meanwhile
 from tests.system.browser import Opener, Sight
 
 
@@ -38,7 +41,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory, elsewhere: tuple[ThreadingHTTPServer, Path]) -> Iterator[Fleet]:
     origin = f"http://127.0.0.1:{elsewhere[0].server_port}"
-    with running_fleet(tmp_path_factory.mktemp("module"), origins=origin) as fleet:
+    principals = {"recorder": "recorder", "gone": "data_node"}
+    with running_fleet(tmp_path_factory.mktemp("module"), principals, origins=origin) as fleet:
         fleet.node("counter", COUNTER)
         fleet.node("archive", ARCHIVE)
         yield fleet
@@ -73,6 +77,50 @@ def test_the_module_gives_typed_columns_and_answers_larger_than_a_message(look: 
     assert got[4:6] == ["042", 1_000_000]
     assert got[6][0] == "SisockError"
     assert "nobody" in got[6][1]
+
+
+def test_bins_of_a_width_are_exact_and_a_sample_can_be_asked_for(look: Opener) -> None:
+    sight = look()
+    ready(sight)
+    got = sight.page.evaluate(
+        """async ([token, url]) => {
+            const { connect } = await import("/sisock.js");
+            const client = connect({ url, token, storage: null });
+            const bin = 2 ** 34 / 1e6;
+            const all = await client.data("archive", ["sine"], null, null, { bin, reduce: "count" });
+            const { t, values } = all.series("sine");
+            const before = await client.sample("archive", ["sine"], 1.5e12 + 500, "before");
+            const out = [all.label, values.reduce((sum, n) => sum + n, 0), t[9] / bin, before.series("sine").t[0]];
+            client.close();
+            return out;
+        }""",
+        [sight.token(), sight.origin.replace("http", "ws") + "/ws"],
+    )
+    assert got[0] == {"method": "count", "bin": 2**34 / 1e6, "tier": None, "notices": []}
+    assert got[1:] == [1_000_000, pytest.approx(1_500_000_000 * 10**9 // 2**34 + 9), 1.5e12]
+
+
+def test_what_was_recorded_of_a_node_that_is_away_comes_with_a_notice(look: Opener, fleet: Fleet) -> None:
+    t = 1_700_000_000 * 10**9 + np.arange(1000) * 10**9
+    frame = Frame("tide", t, {"level": Column(np.arange(1000) / 10)}, "an epoch", 1000)
+    gone = Recorded({"level": Field("how high", "tide", units="m")}, [frame])
+    sight = look()
+    ready(sight)
+    with recording_meanwhile(fleet.settings, {"gone": gone}):
+        got = sight.page.evaluate(
+            """async ([token, url]) => {
+                const { connect } = await import("/sisock.js");
+                const client = connect({ url, token, storage: null });
+                const { fields } = await client.fields("gone");
+                const answer = await client.data("gone", ["level"], null, null, { maxPoints: 10 });
+                const out = [fields.level.units, answer.samples, answer.label.notices];
+                client.close();
+                return out;
+            }""",
+            [sight.token(), sight.origin.replace("http", "ws") + "/ws"],
+        )
+    assert got[:2] == ["m", 1000]
+    assert re.fullmatch(r"gone is away( since .* UTC)?; this is what was recorded", *got[2])
 
 
 def test_the_example_of_the_readme_runs(look: Opener, elsewhere: tuple[ThreadingHTTPServer, Path]) -> None:
