@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
-from sisock.frames import TEXT, Column, Field, Frame, Times, concat, texts
+from sisock.frames import TEXT, Column, Field, Frame, Times, texts
+from sisock.store.identified import NOBODY, Identified
 
 log = logging.getLogger(__name__)
 VERSION = 1
@@ -46,56 +47,6 @@ class Segment(NamedTuple):
     starts: Times  # time of the first row of each row group
     kinds: Mapping[str, str]  # {field: "f8", "i8", "b1" or "text"}
     nbytes: int
-
-
-class Identified(NamedTuple):
-    """Samples of one timeline in the order of time, with the identity of each; imported ones have none.
-
-    Without any epochs nobody asked for the identity.
-    """
-
-    frame: Frame
-    epochs: tuple[str | None, ...]
-    of: NDArray[np.int32]  # which epoch each sample is of, shape (n,)
-    seq: NDArray[np.int64]  # sequence of each sample, anything where there is no epoch, shape (n,)
-
-    def rows(self, rows: Any) -> "Identified":
-        """The same with only these rows."""
-        frame = self.frame.rows(rows)
-        return (
-            Identified(frame, self.epochs, self.of[rows], self.seq[rows])
-            if self.epochs
-            else Identified(frame, *_NOBODY)
-        )
-
-
-_NOBODY: tuple[tuple[str | None, ...], NDArray[np.int32], NDArray[np.int64]]
-_NOBODY = (), np.empty(0, np.int32), np.empty(0, np.int64)  # where nobody asked for the identity
-
-
-def in_time(frames: Sequence[Frame]) -> Frame:
-    """Frames of one timeline as one, in the order of time."""
-    whole = concat(frames)
-    return whole.rows(np.argsort(whole.t, kind="stable")) if (whole.t[1:] < whole.t[:-1]).any() else whole
-
-
-def identified(frame: Frame) -> Identified:
-    """A frame, whose samples have consecutive sequences up to its own."""
-    first = 0 if frame.seq is None else frame.seq - len(frame)
-    return Identified(frame, (frame.epoch,), np.zeros(len(frame), np.int32), np.arange(first, first + len(frame)))
-
-
-def together(parts: Sequence[Identified], *, identity: bool = True) -> Identified:
-    """All of them in the order of time; of equal times those of an earlier part come first."""
-    if len(parts) == 1:
-        return parts[0]
-    if not identity:
-        return Identified(in_time([part.frame for part in parts]), *_NOBODY)
-    epochs = tuple(dict.fromkeys(epoch for part in parts for epoch in part.epochs))
-    of = np.concatenate([np.array([epochs.index(e) for e in part.epochs], np.int32)[part.of] for part in parts])
-    every = Identified(concat([p.frame for p in parts]), epochs, of, np.concatenate([p.seq for p in parts]))
-    t = every.frame.t
-    return every.rows(np.argsort(t, kind="stable")) if (t[1:] < t[:-1]).any() else every
 
 
 def kind_of(column: Column) -> str:
@@ -175,7 +126,7 @@ class SegmentFiles:
         held = {name: _column(table.column(stored_name(name)), segment.kinds[name]).rows(slice(a, b)) for name in names}
         frame = Frame("", t[a:b], held)
         if not identity:
-            return Identified(frame, *_NOBODY)
+            return Identified(frame, *NOBODY)
         epochs, of = _epochs(table.column("epoch"))
         seq = _column(table.column("seq"), "i8").values
         return Identified(frame, epochs, of[a:b], seq[a:b])

@@ -1,6 +1,5 @@
 """One timeline at rest: what has come and waits to be written, segments, and tiers over them."""
 
-import logging
 import secrets
 import threading
 import zlib
@@ -11,23 +10,13 @@ import numpy as np
 
 from sisock.frames import Field, Frame
 from sisock.store import growing
+from sisock.store.identified import Identified, accounts, pieces, together
 from sisock.store.index import Index, Known
-from sisock.store.segments import (
-    ROWS,
-    Identified,
-    Segment,
-    SegmentFiles,
-    described,
-    identified,
-    kind_of,
-    together,
-)
+from sisock.store.intake import EARLIEST, Intake
+from sisock.store.segments import ROWS, Segment, SegmentFiles, described, kind_of
 from sisock.store.snapshot import Snapshot, Trouble, in_order
 from sisock.store.tiers import Asked, Kept, Span, Tiers
-from sisock.times import NS
 
-log = logging.getLogger(__name__)
-EARLIEST, LATEST = -2_208_988_800 * NS, 7_258_118_400 * NS  # 1900 and 2200: other times are no measurements
 MOST_ROWS = 4_194_304  # of a segment
 MOST_BYTES = 64 * 2**20  # of a segment, before it is compressed
 
@@ -44,27 +33,28 @@ class Series:
         self.touched = 0.0  # when the oldest of what waits came, by the clock of whoever puts it
         self._id, self._index, self._files = known.id, index, files
         self._segments = in_order(known.segments)
-        self._waiting: list[Identified] = []
-        self._accounts = known.accounts
-        self._beyond = dict(known.accounts)  # the same, with what waits
-        self._epoch = next(reversed(known.accounts), None) if known.accounts else None
-        self.weight = 0  # bytes that wait
+        self._intake = Intake(known.accounts, known.counts)
 
     # what there is
 
     def snapshot(self) -> Snapshot:
         """Segments, and what waits."""
         with self.lock:
-            return Snapshot(self._files, self._segments, tuple(self._waiting))
+            return Snapshot(self._files, self._segments, self._intake.waiting)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that wait in memory."""
+        return self._intake.weight
 
     @property
     def identity(self) -> tuple[str | None, int | None]:
         """The latest epoch, and one past its last sequence."""
-        return (self._epoch, self._beyond[self._epoch]) if self._epoch in self._beyond else (None, None)
+        return self._intake.identity
 
     def since(self, epoch: str) -> int:
         """One past the last sequence that there is of this epoch; 0 without any."""
-        return self._beyond.get(epoch, 0)
+        return self._intake.since(epoch)
 
     @property
     def nbytes(self) -> int:
@@ -75,51 +65,23 @@ class Series:
         """The fields that have tiers, each with every kind of values it has had."""
         return [(name, kept) for name in names for kept in self.kinds.get(name, {}).values()]
 
-    # taking samples
-
     def put(self, frame: Frame, fields: Mapping[str, Field]) -> int:
         """Take what is new of a frame; how many samples that is. It waits in memory for `flush`."""
-        sound = (frame.t >= EARLIEST) & (frame.t < LATEST)
-        samples = identified(frame)
-        if frame.epoch is not None and frame.seq is not None:
-            samples = self._unknown(frame, samples)
-            sound = sound[len(frame) - len(samples.frame) :]
-        if not sound.all():
-            self._count("refused", int((~sound).sum()))
-            samples = samples.rows(sound)
         with self.lock:
             self.fields.update({name: about for name, about in fields.items() if name in frame.columns})
-            if frame.epoch is not None and frame.seq is not None:
-                self._epoch = frame.epoch
-                self._beyond[frame.epoch] = max(frame.seq, self._beyond.get(frame.epoch, 0))
-            if len(samples.frame):
-                self._waiting.append(samples)
-                self.weight += _weight(samples)
-        return len(samples.frame)
-
-    def _unknown(self, frame: Frame, samples: Identified) -> Identified:
-        """What of a frame has not come before."""
-        assert frame.epoch is not None and frame.seq is not None  # noqa: PT018  # asked by the caller
-        known = min(max(0, self._beyond.get(frame.epoch, 0) - (frame.seq - len(frame))), len(frame))
-        if known:
-            self._count("doubles", known)
-        return samples.rows(slice(known, None)) if known else samples
-
-    def _count(self, what: str, samples: int) -> None:
-        self.counts[what] = self.counts.get(what, 0) + samples
+            return self._intake.put(frame)
 
     # writing
 
     def flush(self, notes: Mapping[str, str] | None = None) -> int:
         """Write what waits into a segment and the tiers, on disk when this returns; how many samples. Raises OSError."""
-        with self.lock:
-            waiting = list(self._waiting)
+        waiting = self._intake.waiting
         if not waiting:
             return 0
         samples = together(waiting)
         frame = samples.frame
         known_until = EARLIEST if self._segments.until is None else self._segments.until
-        segments = [self._write(each) for each in _pieces(samples)]
+        segments = [self._write(each) for each in pieces(samples, ROWS, MOST_ROWS, MOST_BYTES)]
         self.tiers.begin(frame.t)
         with self._index.change():
             numbered = self._numbered(frame)
@@ -127,16 +89,14 @@ class Series:
             for segment in segments:
                 self._index.add(self._id, segment)
             self._index.describe(self._id, {name: self.fields.get(name, Field()) for name in frame.columns})
-            self._index.account(self._id, accounts := _accounts(samples))
+            self._index.account(self._id, accounts(samples))
             self._index.count(self._id, self.counts)
             redo = self._index.redo(self._id, taken.writes) if taken.writes else 0
             self._index.note(notes or {})
         with self.lock:
             growing.apply(self.tiers, taken.writes)
             self._segments = in_order([*self._segments.every, *segments])
-            self._accounts.update(accounts)
-            self._waiting = self._waiting[len(waiting) :]
-            self.weight = sum(map(_weight, self._waiting))
+            self._intake.written(len(waiting))
         if redo:
             self._index.done(redo)
         growing.grow(self.tiers, numbered, taken, known_until, self._known)
@@ -147,7 +107,7 @@ class Series:
         stamp = np.datetime_as_string(frame.t[:1].view("datetime64[ns]"), unit="s")[0].replace(":", "")
         name = f"{self.node}/{slug(self.timeline)}/{stamp}-{secrets.token_hex(4)}.parquet"
         about = {
-            "node": self.node, "timeline": self.timeline, "epochs": _accounts(samples), "fields": described(self.fields),
+            "node": self.node, "timeline": self.timeline, "epochs": accounts(samples), "fields": described(self.fields),
         }  # fmt: skip
         return self._files.write(name, samples, about)
 
@@ -216,22 +176,3 @@ def slug(timeline: str) -> str:
     """A timeline's name as that of a folder."""
     plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in timeline)[:60]
     return plain if plain == timeline else f"{plain}-{zlib.crc32(timeline.encode()):08x}"
-
-
-def _weight(samples: Identified) -> int:
-    return samples.frame.t.nbytes * 2 + sum(c.values.nbytes for c in samples.frame.columns.values())
-
-
-def _accounts(samples: Identified) -> dict[str, int]:
-    """For each epoch one past its last sequence among these."""
-    return {
-        epoch: int(samples.seq[samples.of == number].max()) + 1
-        for number, epoch in enumerate(samples.epochs)
-        if epoch is not None and (samples.of == number).any()
-    }
-
-
-def _pieces(samples: Identified) -> list[Identified]:
-    """The samples in parts of the size of a segment."""
-    rows = max(ROWS, min(MOST_ROWS, MOST_BYTES * len(samples.frame) // max(1, _weight(samples))))
-    return [samples.rows(slice(i, i + rows)) for i in range(0, len(samples.frame), rows)]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sisock.frames import Frame, Times
-from sisock.store.segments import ROWS, DamagedError, Identified, Segment, SegmentFiles, in_time, together
+from sisock.store.identified import Identified, in_time, together
+from sisock.store.segments import ROWS, DamagedError, Segment, SegmentFiles
 from sisock.store.tiers import Asked, Span
 from sisock.times import utc
 

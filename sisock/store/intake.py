@@ -1,0 +1,63 @@
+"""What has come of a timeline and waits in memory to be written: each sample once, at a time that can be meant."""
+
+from collections.abc import Mapping
+
+from sisock.frames import Frame
+from sisock.store.identified import Identified, identified, weight
+from sisock.times import NS
+
+EARLIEST, LATEST = -2_208_988_800 * NS, 7_258_118_400 * NS  # 1900 and 2200: other times are no measurements
+
+
+class Intake:
+    """Samples that wait. Not safe for threads by itself."""
+
+    def __init__(self, accounts: Mapping[str, int], counts: dict[str, int]) -> None:
+        """`accounts`: what has come and is written, one past the last sequence of each epoch; `counts` is kept up."""
+        self.waiting: tuple[Identified, ...] = ()
+        self.weight = 0  # bytes that wait
+        self.counts = counts
+        self._beyond = dict(accounts)
+        self._epoch: str | None = next(reversed(list(accounts)), None)
+
+    @property
+    def identity(self) -> tuple[str | None, int | None]:
+        """The latest epoch, and one past its last sequence."""
+        return (None, None) if self._epoch is None else (self._epoch, self._beyond[self._epoch])
+
+    def since(self, epoch: str) -> int:
+        """One past the last sequence that has come of this epoch; 0 without any."""
+        return self._beyond.get(epoch, 0)
+
+    def put(self, frame: Frame) -> int:
+        """Take what is new of a frame; how many samples that is."""
+        samples = self._unknown(frame)
+        sound = (samples.frame.t >= EARLIEST) & (samples.frame.t < LATEST)
+        if not sound.all():
+            self._count("refused", int((~sound).sum()))
+            samples = samples.rows(sound)
+        if frame.epoch is not None and frame.seq is not None:
+            self._epoch = frame.epoch
+            self._beyond[frame.epoch] = max(frame.seq, self.since(frame.epoch))
+        if len(samples.frame):
+            self.waiting = (*self.waiting, samples)
+            self.weight += weight(samples)
+        return len(samples.frame)
+
+    def _unknown(self, frame: Frame) -> Identified:
+        """What of a frame has not come before."""
+        samples = identified(frame)
+        if frame.epoch is None or frame.seq is None:
+            return samples
+        known = min(max(0, self.since(frame.epoch) - (frame.seq - len(frame))), len(frame))
+        if known:
+            self._count("doubles", known)
+        return samples.rows(slice(known, None)) if known else samples
+
+    def _count(self, what: str, samples: int) -> None:
+        self.counts[what] = self.counts.get(what, 0) + samples
+
+    def written(self, parts: int) -> None:
+        """Let the first of what waits go: it is written."""
+        self.waiting = self.waiting[parts:]
+        self.weight = sum(map(weight, self.waiting))
