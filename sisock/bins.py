@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from sisock.frames import Column, Times
 from sisock.grid import Rows
-from sisock.times import FIRST, LAST
 
 Values = NDArray[Any]
 Counts = NDArray[np.int64]
@@ -287,11 +286,17 @@ def join(parts: Sequence[Bins]) -> Bins:
         return some[0] if some else parts[0]
     if all(a.start[-1] < b.start[0] for a, b in pairwise(some)):
         return concat(some)
-    every = concat(some)
-    keys = (every.start,) if every.t_first is None else (every.t_first, every.start)
-    every = every.rows(np.lexsort(keys))
-    at = np.flatnonzero(np.diff(every.start, prepend=every.start[0] - 1 if every.start[0] > FIRST else LAST))
-    return fold(every, at, every.start[at], ordered=every.t_first is None or every.t_last is None)
+    return join_many([Many(part, np.zeros(len(part.start), np.intp)) for part in some]).bins
+
+
+def join_many(parts: Sequence[Many]) -> Many:
+    """As `join`, of several fields."""
+    bins, of = concat([part.bins for part in parts]), np.concatenate([part.of for part in parts])
+    ordered = bins.t_first is None or bins.t_last is None
+    order = np.lexsort((bins.start, of) if ordered else (bins.t_first, bins.start, of))  # type: ignore[arg-type]
+    bins, of = bins.rows(order), of[order]
+    at = heads((bins.start, of))
+    return Many(fold(bins, at, bins.start[at], ordered=ordered), of[at])
 
 
 def concat(parts: Sequence[Bins]) -> Bins:

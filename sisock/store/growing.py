@@ -1,23 +1,43 @@
 """Samples on their way into tiers: merged into the blocks there are, and further blocks kept where these pay."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sisock.bins import EVERY, Bins, join, of_samples, regroup
-from sisock.frames import Frame, Times
-from sisock.grid import floors, starts_of
+from sisock.bins import EVERY, Bins, Many, fold, heads, join_many, of_samples
+from sisock.frames import Column, Frame, Times
+from sisock.grid import Rows, floors, starts_of
 from sisock.store.levels import BLOCK, Level
-from sisock.store.tiers import LEAN, STEP, WIDEST, Asked, Kept, Raw, Tiers, Write, binned
+from sisock.store.tiers import LEAN, STEP, WIDEST, Asked, Raw, Tiers, Write, binned
 
 ENDS = frozenset({"first", "last", "t_first", "t_last"})  # what all but the finest tier know besides
 FEWEST = 2048  # samples of a timeline for which tiers are begun
 _SOME = 256  # samples of a block for which it is kept, once there are tiers
 _FULL = 4  # blocks of a field beyond which a coarser tier is begun
 _AT_ONCE = 16  # fields whose samples are read at once
+_VALUES = 2_000_000  # values that are binned at once
 _LEVELS = 16
+
+
+class Alike(NamedTuple):
+    """Fields of one kind whose bins begin at the same times: for each tier these times, and the bins of all fields.
+
+    The bins of one field follow those of the one before. Shapes (n,) and (fields * n,).
+    """
+
+    names: list[str]
+    numbers: list[int]
+    kind: str
+    starts: list[Times]
+    bins: list[Bins]
+
+    def only(self, rows: list[int]) -> "Alike":
+        """The same with only these of the fields."""
+        if len(rows) == len(self.names):
+            return self
+        bins = [_of_fields(each, rows, len(start)) for each, start in zip(self.bins, self.starts, strict=True)]
+        return Alike([self.names[r] for r in rows], [self.numbers[r] for r in rows], self.kind, self.starts, bins)
 
 
 class Taken(NamedTuple):
@@ -25,12 +45,108 @@ class Taken(NamedTuple):
 
     t: Times
     starts: Times  # when the finest bins of all of them begin
-    bins: dict[str, list[Bins]]
+    alike: list[Alike]
     writes: list[Write]
 
 
+def take(tiers: Tiers, fields: Asked, frame: Frame) -> Taken:
+    """These samples, in the order of time, as bins of every tier, ready to be added."""
+    if not tiers.levels:
+        return Taken(frame.t, frame.t, [], [])
+    width = tiers.levels[0].width
+    at = starts_of(frame.t, width)
+    start = floors(frame.t[at], width)
+    taken = Taken(frame.t, start, [], [])
+    for asked in _groups(fields, frame):
+        alike = _binned(tiers, asked, frame, at, start)
+        taken.alike.append(alike)
+        for number, level in enumerate(tiers.levels):
+            taken.writes.extend(_merged(level, number, alike))
+    return taken
+
+
+def _groups(fields: Asked, frame: Frame) -> Iterator[Asked]:
+    """Fields of one kind that have a value in every sample, some at a time; each other one for itself."""
+    whole: dict[str, list[str]] = {}
+    for name, kept in fields.items():
+        column = frame.columns.get(name)
+        if column is None:
+            continue
+        if column.missing is None and not (kept.kind == "f8" and np.isnan(column.values).any()):
+            whole.setdefault(kept.kind, []).append(name)
+        else:
+            yield {name: kept}
+    most = max(1, min(_AT_ONCE, _VALUES // max(1, len(frame))))
+    for names in whole.values():
+        for some in (names[i : i + most] for i in range(0, len(names), most)):
+            yield {name: fields[name] for name in some}
+
+
+def _binned(tiers: Tiers, asked: Asked, frame: Frame, at: Rows, start: Times) -> Alike:
+    """The bins of these fields in every tier."""
+    columns = [frame.columns[name] for name in asked]
+    count, size = len(columns), len(frame)
+    if count == 1:
+        bins = of_samples(frame.t, columns[0], at, start)
+    else:
+        values = Column(np.concatenate([column.values for column in columns]))
+        bins = of_samples(np.tile(frame.t, count), values, _repeated(at, count, size), np.tile(start, count))
+    starts, every = [start], [bins]
+    for level in tiers.levels[1:]:
+        begins = starts[-1] - starts[-1] % level.width
+        firsts = heads((begins,))
+        every.append(fold(every[-1], _repeated(firsts, count, len(begins)), np.tile(begins[firsts], count)))
+        starts.append(begins[firsts])
+    kept = list(asked.values())
+    return Alike(list(asked), [each.number for each in kept], kept[0].kind, starts, every)
+
+
+def _repeated(at: Rows, count: int, size: int) -> Rows:
+    """The same rows in each of so many runs of this size."""
+    rows: Rows = (at + size * np.arange(count)[:, None]).reshape(-1)
+    return rows
+
+
+def _of_fields(bins: Bins, rows: list[int], size: int) -> Bins:
+    return bins.rows((np.array(rows, np.intp)[:, None] * size + np.arange(size)).reshape(-1))
+
+
+def _merged(level: Level, number: int, alike: Alike) -> Iterator[Write]:
+    """What the level will have of these bins, as far as it keeps their blocks."""
+    there = level.kept(alike.numbers, alike.starts[number] >> level.exponent)
+    patterns: dict[bytes, list[int]] = {}
+    for row, pattern in enumerate(there):
+        if pattern.any():
+            patterns.setdefault(pattern.tobytes(), []).append(row)
+    for rows in patterns.values():
+        yield _write(level, number, alike.only(rows), np.flatnonzero(there[rows[0]]))
+
+
+def _write(level: Level, number: int, alike: Alike, places: Rows) -> Write:
+    """The bins at these places together with what the level has of them."""
+    count, size = len(alike.names), len(alike.starts[number])
+    numbers = alike.starts[number][places] >> level.exponent
+    wanted = LEAN if not level.full else LEAN | ENDS
+    bins = alike.bins[number].only(wanted).rows(_repeated(places, count, size))
+    before = level.bins_at(alike.numbers, alike.kind, numbers, wanted)
+    if len(before.of):
+        bins = join_many([before, Many(bins, np.repeat(np.arange(count), len(places)))]).bins
+    return Write(level.exponent, alike.numbers, numbers, level.coded(bins).reshape(count, -1))
+
+
+def apply(tiers: Tiers, writes: Sequence[Write]) -> None:
+    """Write what `take` made; once more changes nothing."""
+    levels = {level.exponent: level for level in tiers.levels}
+    for write in writes:
+        if write.exponent in levels:
+            levels[write.exponent].put(write.fields, write.numbers, write.records)
+
+
+# further blocks ---------------------------------------------------------------------------------
+
+
 class _Sources(NamedTuple):
-    """Where the bins of a new block come from."""
+    """Where the bins of a new block come from; of times from `known_until` on there are only the samples just taken."""
 
     taken: Taken
     known_until: int
@@ -43,65 +159,18 @@ class _Sources(NamedTuple):
             return int(last - first)
         return max((len(frame) for frame in self.raw(start, end, fields).values()), default=0)
 
-    def fresh(self, number: int, start: int, end: int, names: Sequence[str]) -> dict[str, Bins] | None:
-        """The bins of one level, if all of their samples are those just taken."""
-        known = {name: self.taken.bins[name] for name in names if name in self.taken.bins}
-        if start < self.known_until or any(number >= len(bins) for bins in known.values()):
-            return None
-        return {name: _within(bins[number], start, end) for name, bins in known.items()}
 
-
-def take(tiers: Tiers, fields: Mapping[str, Kept], frame: Frame) -> Taken:
-    """These samples, in the order of time, as bins of every tier, ready to be added."""
-    if not tiers.levels:
-        return Taken(frame.t, frame.t, {}, [])
-    width = tiers.levels[0].width
-    at = starts_of(frame.t, width)
-    start = floors(frame.t[at], width)
-    taken = Taken(frame.t, start, {}, [])
-    for name, kept in fields.items():
-        column = frame.columns.get(name)
-        if column is not None:
-            bins = taken.bins[name] = [of_samples(frame.t, column, at, start)]
-            bins += (bins[0] for _ in tiers.levels[1:])
-            for number, level in enumerate(tiers.levels):
-                bins[number] = regroup(bins[max(0, number - 1)], level.width)
-                taken.writes.extend(_merged(level, kept, bins[number]))
-    return taken
-
-
-def _merged(level: Level, kept: Kept, bins: Bins) -> Iterator[Write]:
-    """What the level will have of these bins, as far as it keeps their blocks."""
-    numbers = bins.start >> level.exponent
-    there = level.kept(kept.number, numbers)
-    if not there.any():
-        return
-    bins, numbers = (bins, numbers) if there.all() else (bins.rows(there), numbers[there])
-    wanted = LEAN if not level.full else LEAN | ENDS
-    before = level.bins_at(kept.number, kept.kind, numbers, wanted)
-    if len(before.start):
-        bins = join([before, bins.only(wanted)])
-    yield Write(level.exponent, kept.number, *level.coded(bins))
-
-
-def apply(tiers: Tiers, writes: Sequence[Write]) -> None:
-    """Write what `take` made; once more changes nothing."""
-    levels = {level.exponent: level for level in tiers.levels}
-    for write in writes:
-        if write.exponent in levels:
-            levels[write.exponent].put(write.field, write.numbers, write.records)
-
-
-def grow(tiers: Tiers, fields: Mapping[str, Kept], taken: Taken, known_until: int, raw: Raw) -> None:
+def grow(tiers: Tiers, fields: Asked, taken: Taken, known_until: int, raw: Raw) -> None:
     """Keep the blocks that pay since these samples came; `raw` knows them already, as do the blocks there are.
 
     Of blocks from `known_until` on there are no other samples.
     """
-    t, number = taken.starts, 0
+    t, number, sources = taken.starts, 0, _Sources(taken, known_until, raw)
     while number < len(tiers.levels):
         level = tiers.levels[number]
-        for block in _distinct((t >> level.exponent) // BLOCK):
-            _grow_block(tiers, number, block, fields, _Sources(taken, known_until, raw))
+        blocks = (t >> level.exponent) // BLOCK
+        for block in blocks[heads((blocks,))].tolist() if len(blocks) else ():
+            _grow_block(tiers, number, block, fields, sources)
         if number + 1 == len(tiers.levels) and _is_full(tiers, level):
             tiers.add_level(level.exponent + STEP)
             t = level.times()  # the new one has to know all there is
@@ -113,7 +182,7 @@ def _is_full(tiers: Tiers, level: Level) -> bool:
     return level.most > _FULL and level.exponent + STEP <= WIDEST and len(tiers.levels) < _LEVELS
 
 
-def _grow_block(tiers: Tiers, number: int, block: int, fields: Mapping[str, Kept], sources: _Sources) -> None:
+def _grow_block(tiers: Tiers, number: int, block: int, fields: Asked, sources: _Sources) -> None:
     """Keep this block of all fields for which it pays."""
     level = tiers.levels[number]
     start, end = block * BLOCK << level.exponent, (block + 1) * BLOCK << level.exponent
@@ -122,21 +191,41 @@ def _grow_block(tiers: Tiers, number: int, block: int, fields: Mapping[str, Kept
         new = {name: kept for name, kept in new.items() if _pays(tiers, number, kept.number, block)}
     elif new and sources.samples(start, end, _first(new)) < (_SOME if level.blocks else FEWEST):
         return
+    known = all(number < len(alike.starts) for alike in sources.taken.alike)
+    if start >= sources.known_until and known:
+        _add_taken(level, number, block, new, sources.taken)
+        return
     names = list(new)
     for some in (names[i : i + _AT_ONCE] for i in range(0, len(names), _AT_ONCE)):
-        asked = {name: new[name] for name in some}
-        fresh = sources.fresh(number, start, end, some)
-        frames = sources.raw(start, end, asked) if fresh is None and number < 2 else {}
-        for name, kept in asked.items():
-            if fresh is not None:
-                made = fresh.get(name)
-            elif number < 2:
-                many = binned(frames, [name], level.width, EVERY)
-                made = None if many is None else many.bins
-            else:
-                made = tiers.bins(name, kept, (start, end), level.width, EVERY, sources.raw, number - 1)
-            if made is not None and len(made.start):
-                level.add(kept.number, block, *level.coded(made))
+        _add_read(tiers, number, block, {name: new[name] for name in some}, sources.raw)
+
+
+def _add_taken(level: Level, number: int, block: int, new: Asked, taken: Taken) -> None:
+    """Keep a block of which all samples have just been taken."""
+    edges = np.array([block * BLOCK, (block + 1) * BLOCK]) << level.exponent
+    for whole in taken.alike:
+        alike = whole.only([row for row, name in enumerate(whole.names) if name in new])
+        first, beyond = np.searchsorted(alike.starts[number], edges).tolist()
+        if alike.names and first < beyond:
+            starts, places = alike.starts[number], np.arange(first, beyond)
+            bins = alike.bins[number].rows(_repeated(places, len(alike.names), len(starts)))
+            records = level.coded(bins).reshape(len(alike.names), -1)
+            level.add(alike.numbers, block, starts[first:beyond] >> level.exponent, records)
+
+
+def _add_read(tiers: Tiers, number: int, block: int, new: Asked, raw: Raw) -> None:
+    """Keep a block made of finer bins, or of samples that are read."""
+    level = tiers.levels[number]
+    start, end = block * BLOCK << level.exponent, (block + 1) * BLOCK << level.exponent
+    frames = raw(start, end, new) if number < 2 else {}
+    for name, kept in new.items():
+        if number < 2:
+            many = binned(frames, [name], level.width, EVERY)
+            made = None if many is None else many.bins
+        else:
+            made = tiers.bins(name, kept, (start, end), level.width, EVERY, raw, number - 1)
+        if made is not None and len(made.start):
+            level.add([kept.number], block, made.start >> level.exponent, level.coded(made)[None])
 
 
 def _pays(tiers: Tiers, number: int, field: int, block: int) -> bool:
@@ -149,13 +238,3 @@ def _pays(tiers: Tiers, number: int, field: int, block: int) -> bool:
 def _first(fields: Asked) -> Asked:
     """One of the fields, for all of them."""
     return dict(list(fields.items())[:1])
-
-
-def _distinct(numbers: NDArray[np.int64]) -> list[int]:
-    """Each of ascending numbers once."""
-    return numbers[np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))].tolist() if len(numbers) else []
-
-
-def _within(bins: Bins, start: int, end: int) -> Bins:
-    first, last = np.searchsorted(bins.start, (start, end))
-    return bins.rows(slice(first, last))

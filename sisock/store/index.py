@@ -191,7 +191,7 @@ class Index:
 
 
 def _packed(writes: list[Write]) -> bytes:
-    head = json.dumps([[w.exponent, w.field, len(w.numbers), w.records.dtype.descr] for w in writes]).encode()
+    head = json.dumps([[w.exponent, w.fields, len(w.numbers), w.records.dtype.descr] for w in writes]).encode()
     parts = [len(head).to_bytes(4, "little"), head]
     for write in writes:
         parts += [write.numbers.astype("<i8").tobytes(), write.records.tobytes()]
@@ -201,10 +201,10 @@ def _packed(writes: list[Write]) -> bytes:
 def _unpacked(body: bytes) -> list[Write]:
     at = 4 + int.from_bytes(body[:4], "little")
     writes = []
-    for exponent, field, rows, described in json.loads(body[4:at]):
+    for exponent, fields, bins, described in json.loads(body[4:at]):
         record = np.dtype([tuple(each) for each in described])
-        numbers = np.frombuffer(body, "<i8", rows, at)
-        records = np.frombuffer(body, record, rows, at + 8 * rows)
-        writes.append(Write(exponent, field, numbers, records))
-        at += rows * (8 + record.itemsize)
+        numbers = np.frombuffer(body, "<i8", bins, at)
+        records = np.frombuffer(body, record, len(fields) * bins, at + 8 * bins).reshape(len(fields), bins)
+        writes.append(Write(exponent, fields, numbers, records))
+        at += 8 * bins + records.nbytes
     return writes

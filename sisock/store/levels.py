@@ -2,14 +2,14 @@
 
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import EVERY, TIMES, VALUES, Bins, Many, fold, regroup_many
+from sisock.bins import EVERY, TIMES, VALUES, Bins, Many, fold, heads, regroup_many
 
 BLOCK = 512  # bins of a block
 _VALUE = {"f8": "<f8", "i8": "<i8", "b1": "<i8"}  # how the values of a kind of field lie in 8 bytes
@@ -95,11 +95,12 @@ class Level:
         """Whether the block is kept."""
         return block in self._places.get(field, ())
 
-    def kept(self, field: int, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these bins lie in blocks that are kept."""
-        with self._lock:
-            blocks, _ = self._of(field)
-        return np.isin(numbers // BLOCK, blocks) if len(blocks) else np.zeros(len(numbers), bool)
+    def kept(self, fields: Sequence[int], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these bins, ascending, lie in blocks that are kept. Shape (fields, n)."""
+        found = np.zeros((len(fields), len(numbers)), bool)
+        for rows, slots, _ in self._parts(fields, numbers):
+            found[:, rows] = (slots >= 0)[:, None]
+        return found
 
     @property
     def most(self) -> int:
@@ -185,63 +186,70 @@ class Level:
             return seen.astype(bool) if kind == "b1" else seen
         return values if name in TIMES else values.astype(np.float64, copy=False)
 
-    def at(self, field: int, numbers: NDArray[np.int64]) -> Records:
-        """The records of these bins, all of which lie in blocks that are kept. Shape (n,)."""
-        records = np.empty(len(numbers), self.record)
-        for rows, slot, places in self._parts(field, numbers):
+    def at(self, fields: Sequence[int], numbers: NDArray[np.int64]) -> Records:
+        """The records of these bins of each field, all of which lie in blocks that are kept. Shape (fields, n)."""
+        records = np.empty((len(fields), len(numbers)), self.record)
+        for rows, slots, places in self._parts(fields, numbers):
             for name in self.record.names or ():
-                records[name][rows] = self._slots[name][slot][places]
+                records[name][:, rows] = self._slots[name][slots[:, None], places]
         return records
 
-    def bins_at(self, field: int, kind: str, numbers: NDArray[np.int64], wanted: Collection[str]) -> Bins:
+    def bins_at(self, fields: Sequence[int], kind: str, numbers: NDArray[np.int64], wanted: Collection[str]) -> Many:
         """As `at`, decoded; those without samples left out."""
-        records = self.at(field, numbers)
-        some = (records["count"] > 0) | (records["missing"] > 0)
-        records, start = records[some], numbers[some] << self.exponent
-        made = {name: self._decoded(name, records[name], kind) for name in wanted}
-        return Bins(start, records["count"].astype(np.int64), records["missing"].astype(np.int64), **made)
+        records = self.at(fields, numbers).reshape(-1)
+        rows = np.flatnonzero((records["count"] > 0) | (records["missing"] > 0))
+        records = records[rows]
+        held = {name: self._decoded(name, records[name], kind) for name in wanted}
+        start = (numbers << self.exponent)[rows % len(numbers)]
+        count, missing = records["count"].astype(np.int64), records["missing"].astype(np.int64)
+        return Many(Bins(start, count, missing, **held), rows // len(numbers))
 
     # writing
 
-    def coded(self, bins: Bins) -> tuple[NDArray[np.int64], Records]:
-        """Numbers and records of bins."""
+    def coded(self, bins: Bins) -> Records:
+        """The records of bins. Shape (n,)."""
         records = np.zeros(len(bins.start), self.record)
         for name in self.record.names or ():
             values = getattr(bins, name)
             if name in VALUES:
                 values = values.astype("<i8") if values.dtype.kind == "b" else values.view("<i8")
             records[name] = values
-        return bins.start >> self.exponent, records
+        return records
 
-    def put(self, field: int, numbers: NDArray[np.int64], records: Records) -> None:
-        """Write these records at these bins, ascending, as far as their blocks are kept."""
+    def put(self, fields: Sequence[int], numbers: NDArray[np.int64], records: Records) -> None:
+        """Write these records, of shape (fields, n), at these bins, ascending, as far as their blocks are kept."""
         with self._lock:
-            for rows, slot, places in self._parts(field, numbers):
-                for name in self.record.names or ():
-                    self._slots[name][slot][places] = records[name][rows]
+            for rows, slots, places in self._parts(fields, numbers):
+                known = np.flatnonzero(slots >= 0)
+                for name in self.record.names or () if len(known) else ():
+                    self._slots[name][slots[known][:, None], places] = records[name][known, rows]
 
-    def add(self, field: int, block: int, numbers: NDArray[np.int64], records: Records) -> None:
-        """Keep one more block, with these bins of it; who looks at the file finds it whole or not at all."""
+    def add(self, fields: Sequence[int], block: int, numbers: NDArray[np.int64], records: Records) -> None:
+        """Keep one more block of each field, with these bins of it, records of shape (fields, n).
+
+        Who looks at the file finds it whole or not at all.
+        """
         with self._lock:
-            self._add(field, block, numbers, records)
+            first, beyond = self._used, self._used + len(fields)
+            if beyond > len(self._slots):
+                self._map(beyond + max(_GROWTH, self._used // 8))
+            self._slots[first:beyond] = np.zeros((), self._slot)
+            for name in self.record.names or ():
+                self._slots[name][first:beyond, numbers - block * BLOCK] = records[name]
+            entries = np.array([(field, block) for field in fields], _ENTRY)
+            os.pwrite(self._entries, entries.tobytes(), first * _ENTRY.itemsize)
+            for slot, field in enumerate(fields, first):
+                self._places.setdefault(field, {})[block] = slot
+                self._sorted.pop(field, None)
+            self._used = beyond
 
-    def _add(self, field: int, block: int, numbers: NDArray[np.int64], records: Records) -> None:
-        if self._used == len(self._slots):
-            self._map(self._used + max(_GROWTH, self._used // 8))
-        self._slots[self._used] = np.zeros((), self._slot)
-        for name in self.record.names or ():
-            self._slots[name][self._used][numbers - block * BLOCK] = records[name]
-        os.pwrite(self._entries, np.array([(field, block)], _ENTRY).tobytes(), self._used * _ENTRY.itemsize)
-        self._places.setdefault(field, {})[block] = self._used
-        self._sorted.pop(field, None)
-        self._used += 1
-
-    def _parts(self, field: int, numbers: NDArray[np.int64]) -> Iterator[tuple[slice, int, Any]]:
-        """Which rows of ascending bin numbers lie in which slot, and where in it."""
+    def _parts(
+        self, fields: Sequence[int], numbers: NDArray[np.int64]
+    ) -> Iterator[tuple[slice, NDArray[np.intp], NDArray[np.int64]]]:
+        """Which rows of ascending bin numbers lie in which slot of each field (-1: in none), and where in it."""
         blocks = numbers // BLOCK
-        heads = np.flatnonzero(np.diff(blocks, prepend=-(2**62))).tolist()
-        for begin, end in zip(heads, [*heads[1:], len(numbers)], strict=True):
+        begins = heads((blocks,)).tolist() if len(numbers) else []
+        for begin, end in zip(begins, [*begins[1:], len(numbers)], strict=True):
             block = int(blocks[begin])
-            slot = self._places.get(field, {}).get(block)
-            if slot is not None:
-                yield slice(begin, end), slot, numbers[begin:end] - block * BLOCK
+            slots = np.array([self._places.get(field, {}).get(block, -1) for field in fields], np.intp)
+            yield slice(begin, end), slots, numbers[begin:end] - block * BLOCK

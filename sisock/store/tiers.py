@@ -35,10 +35,10 @@ class Kept(NamedTuple):
 
 
 class Write(NamedTuple):
-    """Bins of one field to be written to one tier."""
+    """Bins of several fields to be written to one tier: which bins, and their records of shape (fields, n)."""
 
     exponent: int
-    field: int
+    fields: list[int]
     numbers: NDArray[np.int64]
     records: Records
 
