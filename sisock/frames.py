@@ -189,7 +189,8 @@ def _concat_column(parts: list[tuple[Column | None, int]]) -> Column:
 class Query(NamedTuple):
     """What a consumer asks of a node. Times are int64 ns, half-open; `since` is {timeline: (epoch, seq)}.
 
-    `bin`: the width in ns that bins have to have; without it `max_points` says how many there may be.
+    `bin`: the width in ns that bins have to have; without it `max_points` says how many there may be. `statistics`:
+    which ones of `bins` are wanted, all if none is named. `own`: only what the node itself has, nothing of an archive.
     """
 
     fields: tuple[str, ...]
@@ -200,6 +201,8 @@ class Query(NamedTuple):
     reduce: str | None = None
     since: Mapping[str, tuple[str, int]] = {}
     bin: int | None = None
+    statistics: tuple[str, ...] = ()
+    own: bool = False
 
 
 class Part(NamedTuple):

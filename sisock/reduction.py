@@ -113,7 +113,7 @@ def _reduce(whole: Part, method: str, how: Grid, query: Query) -> list[Part]:
     frame = whole.points
     at = how.starts(frame.t)
     start = how.begins(frame.t[at])
-    most = query.max_points or 2 * how.most
+    most, wanted = query.max_points or 2 * how.most, needs_of(query)
     parts = []
     for name, column in frame.columns.items():
         if column.type == "string" and method not in _OF_TEXTS:  # no extremes, no mean: answered by their changes
@@ -121,7 +121,7 @@ def _reduce(whole: Part, method: str, how: Grid, query: Query) -> list[Part]:
         elif method == "lttb":
             made = _picked(frame, name, picking.lttb(frame.t, column, most))
         else:
-            made = finish(frame, name, of_samples(frame.t, column, at, start, needs(method)), method)
+            made = finish(frame, name, of_samples(frame.t, column, at, start, wanted), method)
         parts.append(whole._replace(points=made))
     return parts
 
@@ -136,10 +136,17 @@ def _picked(frame: Frame, name: str, rows: Rows) -> Frame:
 
 
 def needs(method: str) -> set[str]:
-    """The statistics from which `finish` makes an answer by this method."""
-    if method in POINTS:
-        return {*POINTS[method], *(f"t_{name}" for name in POINTS[method])}
-    return PER_BIN[method]
+    """The statistics from which `finish` makes an answer by this method; `lttb` is made of extremes."""
+    drawn = POINTS.get("minmax" if method == "lttb" else method)
+    return PER_BIN[method] if drawn is None else {*drawn, *(f"t_{name}" for name in drawn)}
+
+
+def needs_of(query: Query) -> set[str]:
+    """The statistics of which the query's reduction is made; of `bins` those that it names."""
+    method = method_of(query)
+    if method != "bins" or not query.statistics:
+        return needs(method)
+    return {STATISTICS[name] for name in query.statistics} - {"count", "missing"}  # these are in all bins
 
 
 def finish(like: Frame, name: str, bins: Bins, method: str) -> Frame:
@@ -200,7 +207,9 @@ def bins_from(frame: Frame, name: str) -> Bins | None:
     columns = {each: frame.columns.get(f"{name}{JOINT}{shown}") for shown, each in STATISTICS.items()}
     if columns["count"] is None or columns["missing"] is None:
         return None
-    return Bins(frame.t, **{each: column.values for each, column in columns.items() if column is not None})
+    bins = Bins(frame.t, **{each: column.values for each, column in columns.items() if column is not None})
+    others = columns["count"].missing  # bins that only other fields on the same axis have
+    return bins if others is None else bins.rows(~others)
 
 
 _PER_BIN_COLUMNS = {

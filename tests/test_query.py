@@ -24,6 +24,16 @@ def test_what_our_own_callers_ask():
     assert (query.max_points, query.reduce, query.since) == (5, "band", {"t": ("e", 7)})
 
 
+def test_times_to_the_nanosecond_come_in_place_of_seconds():
+    query = parse_query(["a"], 5, 6, ns=[FIRST, 1_700_000_000_000_000_001], now=NOW)
+    assert (query.start, query.end) == (FIRST, 1_700_000_000_000_000_001)
+
+
+def test_what_one_recorder_asks_of_a_node_and_a_node_of_its_archive():
+    query = parse_query(["a"], 1, 0, reduce="bins", statistics=["min", "t_min"], own=True, now=NOW)
+    assert (query.statistics, query.own) == (("min", "t_min"), True)
+
+
 def test_a_field_asked_for_twice_is_answered_once():
     assert parse_query(["a", "b", "a"], 1, 2, now=NOW).fields == ("a", "b")
 
@@ -47,6 +57,10 @@ def test_a_field_asked_for_twice_is_answered_once():
         ({"since": {"t": ["e"]}}, "not of the form"), ({"since": {"t": ["e", "x"]}}, "not of the form"),
         ({"since": {"t": ["e", math.inf]}}, "not of the form"), ({"since": {"t": ["e", None]}}, "not of the form"),
         ({"since": {"t": ["e", 1, 2]}}, "not of the form"),
+        ({"ns": 5}, "not two times"), ({"ns": [1]}, "not two times"), ({"ns": [1, 2.0]}, "not a whole number of nano"),
+        ({"ns": [1, 2**63]}, "as an int64 holds it"), ({"ns": [True, 2]}, "not a whole number of nanoseconds"),
+        ({"statistics": "min"}, "a list of some of count, missing, min"), ({"statistics": ["mode"]}, "a list of some of"),
+        ({"statistics": [[]]}, "a list of some of"),
     ],
 )  # fmt: skip
 def test_what_is_no_query_is_a_sentence(options, said):
@@ -74,7 +88,8 @@ JUNK = st.recursive(
 
 
 @given(
-    st.lists(JUNK, min_size=3, max_size=4), st.dictionaries(st.sampled_from(["max_points", "reduce", "since"]), JUNK)
+    st.lists(JUNK, min_size=3, max_size=4),
+    st.dictionaries(st.sampled_from(["max_points", "reduce", "since", "ns", "statistics", "own"]), JUNK),
 )
 def test_junk_is_a_query_or_a_value_error(arguments, options):
     try:

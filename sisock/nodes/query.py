@@ -7,7 +7,7 @@ from sisock import times
 from sisock.frames import Query
 from sisock.nearest import WHICH, Which
 from sisock.nodes.base import MOST_FIELDS
-from sisock.reduction import METHODS, MOST_POINTS
+from sisock.reduction import METHODS, MOST_POINTS, STATISTICS
 
 
 def parse_query(
@@ -20,16 +20,22 @@ def parse_query(
     reduce: Any = None,
     since: Any = None,
     bin: Any = None,  # noqa: A002  # its name on the wire
+    ns: Any = None,
+    statistics: Any = (),
+    own: Any = False,
     now: int,
 ) -> Query:
-    """The query that these arguments make; raises ValueError with the cure where they make none."""
+    """The query that these arguments make; raises ValueError with the cure where they make none.
+
+    `ns`, two whole numbers, are the times in place of start and end: exact, as floats are not.
+    """
     names = _fields(fields, "get_data")
     if reduce is not None and (not isinstance(reduce, str) or reduce not in METHODS):
         raise ValueError(f"reduce={reduce!r:.80} is unknown: use one of {', '.join(METHODS)}")
-    first, last = times.window(start, end, now)
+    first, last = times.window(start, end, now) if ns is None else _exact(ns)
     return Query(
-        names, first, last, _stride(min_stride), _points(max_points), reduce, _since(since),
-        _bin(bin),
+        names, first, last, _stride(min_stride), _points(max_points), reduce, _since(since), _bin(bin),
+        _statistics(statistics), own is True,
     )  # fmt: skip
 
 
@@ -45,9 +51,25 @@ def parse_sample(
         raise ValueError(f"which={which!r:.80} is unknown: use one of {', '.join(WHICH)}")
     if ns is None:
         return names, times.window(t, t, now)[0], which
+    return names, _instant(ns), which
+
+
+def _instant(ns: Any) -> int:
     if isinstance(ns, bool) or not isinstance(ns, int) or not times.FIRST <= ns <= times.LAST:
         raise ValueError(f"ns={ns!r:.80} is not a whole number of nanoseconds since 1970, as an int64 holds it")
-    return names, ns, which
+    return ns
+
+
+def _exact(ns: Any) -> tuple[int, int]:
+    if not isinstance(ns, (list, tuple)) or len(ns) != 2:
+        raise ValueError(f"ns={ns!r:.80} are not two times, start and end, in nanoseconds since 1970")
+    return _instant(ns[0]), _instant(ns[1])
+
+
+def _statistics(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name in STATISTICS for name in names):
+        raise ValueError(f"statistics={names!r:.80} are not a list of some of {', '.join(STATISTICS)}")
+    return tuple(names)
 
 
 def _fields(fields: Any, what: str) -> tuple[str, ...]:

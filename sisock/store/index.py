@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS fields (series INTEGER NOT NULL, name TEXT NOT NULL, 
 CREATE TABLE IF NOT EXISTS kinds (number INTEGER PRIMARY KEY, series INTEGER NOT NULL, name TEXT NOT NULL,
     kind TEXT NOT NULL, UNIQUE (series, name, kind));
 CREATE TABLE IF NOT EXISTS segments (name TEXT PRIMARY KEY, series INTEGER NOT NULL, rows INTEGER NOT NULL,
-    low INTEGER NOT NULL, high INTEGER NOT NULL, starts BLOB NOT NULL, kinds TEXT NOT NULL, nbytes INTEGER NOT NULL);
+    low INTEGER NOT NULL, high INTEGER NOT NULL, starts BLOB NOT NULL, kinds TEXT NOT NULL, nbytes INTEGER NOT NULL,
+    epochs TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS segments_of ON segments (series, low);
 CREATE TABLE IF NOT EXISTS accounts (series INTEGER NOT NULL, epoch TEXT NOT NULL, beyond INTEGER NOT NULL,
     PRIMARY KEY (series, epoch));
@@ -43,7 +44,7 @@ class Known(NamedTuple):
     fields: dict[str, Field]
     kinds: dict[str, dict[str, Kept]]  # field -> kind -> its number in the tiers
     segments: list[Segment]
-    accounts: dict[str, int]  # epoch -> one past the last sequence that is in segments
+    accounts: dict[str, int]  # epoch, in the order in which they came -> one past the last sequence in segments
     counts: dict[str, int]
 
 
@@ -107,21 +108,23 @@ class Index:
 
     def _one(self, series: int, node: str, timeline: str) -> Known:
         def of(columns: str, table: str) -> list[Any]:
-            return self._db.execute(f"SELECT {columns} FROM {table} WHERE series = ?", (series,)).fetchall()  # noqa: S608
+            asked = f"SELECT {columns} FROM {table} WHERE series = ? ORDER BY rowid"  # noqa: S608
+            return self._db.execute(asked, (series,)).fetchall()
 
         kinds: dict[str, dict[str, Kept]] = {}
         for name, kind, number in of("name, kind, number", "kinds"):
             kinds.setdefault(name, {})[kind] = Kept(number, kind)
         segments = [
-            Segment(name, rows, low, high, np.frombuffer(starts, "<i8"), json.loads(held), nbytes)
-            for name, rows, low, high, starts, held, nbytes in of(
-                "name, rows, low, high, starts, kinds, nbytes", "segments"
+            Segment(name, rows, low, high, np.frombuffer(starts, "<i8"), json.loads(held), nbytes, json.loads(epochs))
+            for name, rows, low, high, starts, held, nbytes, epochs in of(
+                "name, rows, low, high, starts, kinds, nbytes, epochs", "segments"
             )
         ]
         fields = {name: Field(*json.loads(about)) for name, about in of("name, about", "fields")}
         segments.sort(key=lambda each: each.low)
         counts = dict(of("what, samples", "counts"))
-        return Known(series, node, timeline, fields, kinds, segments, dict(of("epoch, beyond", "accounts")), counts)
+        accounts = dict(of("epoch, beyond", "accounts"))
+        return Known(series, node, timeline, fields, kinds, segments, accounts, counts)
 
     def begin(self, node: str, timeline: str) -> Known:
         """A timeline that was not known; raises sqlite3.IntegrityError for one that was."""
@@ -150,9 +153,9 @@ class Index:
         """Take up a segment."""
         row = (
             segment.name, series, segment.rows, segment.low, segment.high, segment.starts.astype("<i8").tobytes(),
-            json.dumps(dict(segment.kinds)), segment.nbytes,
+            json.dumps(dict(segment.kinds)), segment.nbytes, json.dumps(dict(segment.epochs)),
         )  # fmt: skip
-        self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget segments."""

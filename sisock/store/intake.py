@@ -18,16 +18,11 @@ class Intake:
         self.weight = 0  # bytes that wait
         self.counts = counts
         self._beyond = dict(accounts)
-        self._epoch: str | None = next(reversed(list(accounts)), None)
 
     @property
-    def identity(self) -> tuple[str | None, int | None]:
-        """The latest epoch, and one past its last sequence."""
-        return (None, None) if self._epoch is None else (self._epoch, self._beyond[self._epoch])
-
-    def since(self, epoch: str) -> int:
-        """One past the last sequence that has come of this epoch; 0 without any."""
-        return self._beyond.get(epoch, 0)
+    def accounts(self) -> dict[str, int]:
+        """Epochs, in the order in which they came -> one past the last sequence that has come, written or not."""
+        return dict(self._beyond)
 
     def put(self, frame: Frame) -> int:
         """Take what is new of a frame; how many samples that is."""
@@ -37,8 +32,7 @@ class Intake:
             self._count("refused", int((~sound).sum()))
             samples = samples.rows(sound)
         if frame.epoch is not None and frame.seq is not None:
-            self._epoch = frame.epoch
-            self._beyond[frame.epoch] = max(frame.seq, self.since(frame.epoch))
+            self._beyond[frame.epoch] = max(frame.seq, self._beyond.get(frame.epoch, 0))
         if len(samples.frame):
             self.waiting = (*self.waiting, samples)
             self.weight += weight(samples)
@@ -49,7 +43,7 @@ class Intake:
         samples = identified(frame)
         if frame.epoch is None or frame.seq is None:
             return samples
-        known = min(max(0, self.since(frame.epoch) - (frame.seq - len(frame))), len(frame))
+        known = min(max(0, self._beyond.get(frame.epoch, 0) - (frame.seq - len(frame))), len(frame))
         if known:
             self._count("doubles", known)
         return samples.rows(slice(known, None)) if known else samples

@@ -12,6 +12,7 @@ from sisock.bins import Bins, Many, fold, in_line, join
 from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import GAP
 from sisock.grid import Grid
+from sisock.store.identified import Identified
 from sisock.store.segments import ROWS
 from sisock.store.series import Series
 from sisock.store.snapshot import Snapshot, Trouble
@@ -27,7 +28,7 @@ _MOST_GAPS = 100
 
 
 class Asked(NamedTuple):
-    """What is asked of one timeline: fields it has, the time both have in common, what there is of it now."""
+    """What is asked of one timeline: fields it has, the time both have in common, what there was of it at one moment."""
 
     series: Series
     names: list[str]
@@ -35,6 +36,12 @@ class Asked(NamedTuple):
     ends: Span  # of all there is
     snapshot: Snapshot
     rows: int  # samples at the most
+    new: Mapping[str, int] | None  # where only what is new is asked for: epochs, each from a sequence on
+
+    @property
+    def like(self) -> Frame:
+        """No samples, with the timeline's name, and how far all of them went at that moment."""
+        return Frame(self.series.timeline, np.empty(0, np.int64), {}, *self.snapshot.identity)
 
 
 def answer(timelines: Iterable[Series], query: Query) -> Answer:
@@ -44,10 +51,12 @@ def answer(timelines: Iterable[Series], query: Query) -> Answer:
     """
     asked = list(_asked(timelines, query))
     trouble = Trouble()
-    stored = [each for each in asked if each.rows > _FEW and reduction.is_reduced(query, each.rows)]
+    stored = [
+        each for each in asked if each.rows > _FEW and each.new is None and reduction.is_reduced(query, each.rows)
+    ]
     how = reduction.grid_of(query, [each.span for each in asked], midnights=not stored)
     if how is not None and query.bin is None:
-        how = _widened(how, stored, needs_of(query))
+        how = _widened(how, stored, reduction.needs_of(query))
     made = _direct([each for each in asked if each not in stored], query, how, trouble)
     if stored and how is not None:
         found = [_stored(each, query, how, trouble) for each in stored]
@@ -57,21 +66,26 @@ def answer(timelines: Iterable[Series], query: Query) -> Answer:
     return replace(made, notices=(*made.notices, *trouble.told.values()))
 
 
-def needs_of(query: Query) -> set[str]:
-    """The statistics that the query's reduction is made of."""
-    method = reduction.method_of(query)
-    return reduction.needs("minmax" if method == "lttb" else method)
-
-
 def _asked(timelines: Iterable[Series], query: Query) -> Iterator[Asked]:
     for series in timelines:
-        names = [name for name in query.fields if name in series.fields]
-        snapshot = series.snapshot()
-        ends = snapshot.ends()
-        if names and ends is not None:
-            span = max(query.start, ends[0]), min(query.end, ends[1])
-            if span[0] < span[1]:
-                yield Asked(series, names, span, ends, snapshot, snapshot.rows_within(*span))
+        asked = _now(series, query)
+        if asked is not None:
+            yield asked
+
+
+def _now(series: Series, query: Query) -> Asked | None:
+    """What is asked of the timeline as it is now; None if it has nothing of that."""
+    snapshot = series.snapshot()
+    names = [name for name in query.fields if name in series.fields]  # not before: all fields of the snapshot are known
+    ends = snapshot.ends()
+    if not names or ends is None:
+        return None
+    new = snapshot.since(*query.since[series.timeline]) if series.timeline in query.since else None
+    some = snapshot if new is None else snapshot.having(new)
+    span = max(query.start, ends[0]), min(query.end, ends[1])
+    if span[0] >= span[1] or new == {}:
+        return None
+    return Asked(series, names, span, ends, some, some.rows_within(*span), new)
 
 
 def _widened(how: Grid, stored: Sequence[Asked], wanted: set[str]) -> Grid:
@@ -92,16 +106,17 @@ def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Tro
                 f"up to {each.rows} samples of {len(each.names)} fields are too many for one answer: "
                 "ask for less time, fewer fields or max_points"
             )
-        samples = each.snapshot.read(each.span, each.names, trouble)
+        samples = _samples(each, trouble)
         if samples is not None:
-            frames.append(replace(_like(each.series), t=samples.frame.t, columns=samples.frame.columns))
+            frames.append(replace(each.like, t=samples.frame.t, columns=samples.frame.columns))
             until[each.series.timeline] = each.span[1]
     return reduction.answer(frames, query, until, how)
 
 
-def _like(series: Series) -> Frame:
-    """No samples, with the timeline's name and identity."""
-    return Frame(series.timeline, np.empty(0, np.int64), {}, *series.identity)
+def _samples(asked: Asked, trouble: Trouble) -> Identified | None:
+    if asked.new is None:
+        return asked.snapshot.read(asked.span, asked.names, trouble)
+    return asked.snapshot.read_new(asked.span, asked.names, asked.new, trouble)
 
 
 # of stored bins ---------------------------------------------------------------------------------
@@ -109,14 +124,18 @@ def _like(series: Series) -> Frame:
 
 def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[list[Part], int | None]:
     """A part for each field, and the width of the tier that they were made of."""
-    series, method, wanted = asked.series, reduction.method_of(query), needs_of(query)
+    series, method, wanted = asked.series, reduction.method_of(query), reduction.needs_of(query)
     level = series.tiers.level_for(how.width, wanted)
-    like = _like(series)
-    parts = []
-    for name, bins in bins_of(asked, how, wanted, level, trouble).items():
+    with series.lock:  # what is stored and what waits, at one moment
+        asked = _now(series, query) or asked
+        fields = series.asked(asked.names)
+        read = series.tiers.read([kept for _, kept in fields], _outward(asked, level), how.width, wanted, level)
+        pieces = [([fields[row] for row in rows], pieces) for rows, pieces in read]
+    parts, like = [], asked.like
+    for name, bins in bins_of(asked, pieces, how, wanted, trouble).items():
         points = _lttb(like, name, bins, query) if method == "lttb" else reduction.finish(like, name, bins, method)
         parts.append(Part(points, series.timeline, asked.span[1], bins.samples, gaps_of(bins, how.width)))
-    parts += [_texts(asked, name, query, trouble) for name in asked.names if name not in series.kinds]
+    parts += [_texts(asked, name, query, trouble) for name in asked.names if _is_text(asked, name)]
     return parts, None if level is None else series.tiers.levels[level].width
 
 
@@ -127,16 +146,15 @@ def _lttb(like: Frame, name: str, bins: Bins, query: Query) -> Frame:
     return replace(like, timeline=f"{like.timeline}{JOINT}{name}", t=t[rows], columns={name: column.rows(rows)})
 
 
-def bins_of(asked: Asked, how: Grid, wanted: set[str], level: int | None, trouble: Trouble) -> dict[str, Bins]:
-    """The bins of each field: of tiers, of the samples in between, and of what waits to be written."""
-    series, width = asked.series, how.width
-    fields = series.asked(asked.names)
-    with series.lock:  # what is stored and what waits, at one moment
-        snapshot, span = series.snapshot(), _outward(asked, level)
-        read = list(series.tiers.read([kept for _, kept in fields], span, width, wanted, level))
+def bins_of(
+    asked: Asked, stored: Iterable[tuple[list[tuple[str, Kept]], list[Many | Span]]], how: Grid, wanted: set[str],
+    trouble: Trouble,
+) -> dict[str, Bins]:  # fmt: skip
+    """The bins of each field: `stored` ones, those of the samples in between, and those of what waits to be written."""
+    snapshot, width = asked.snapshot, how.width
     found: dict[str, list[Bins]] = {}
-    for rows, pieces in read:
-        names = {fields[row][0]: fields[row][1] for row in rows}
+    for fields, pieces in stored:
+        names = dict(fields)
         line = [
             piece if isinstance(piece, Many) else _between(snapshot, piece, names, width, wanted, trouble)
             for piece in pieces
@@ -148,7 +166,7 @@ def bins_of(asked: Asked, how: Grid, wanted: set[str], level: int | None, troubl
     waiting = snapshot.only_waiting().read(asked.span, asked.names, trouble)
     if waiting is not None:
         frame = waiting.frame
-        names_there = [name for name in asked.names if name in series.kinds and name in frame.columns]
+        names_there = [name for name in frame.columns if not _is_text(asked, name)]
         more = binned(dict.fromkeys(names_there, frame), names_there, width, wanted)
         for name, bins in zip(names_there, more.each(len(names_there)) if more else [], strict=False):
             found.setdefault(name, []).append(bins)
@@ -204,6 +222,12 @@ def gaps_of(bins: Bins, width: int) -> tuple[tuple[int, int], ...]:
 # texts ------------------------------------------------------------------------------------------
 
 
+def _is_text(asked: Asked, name: str) -> bool:
+    """Whether a field has nothing but texts; one of numbers may not have been written yet."""
+    waiting = [each.frame.columns[name] for each in asked.snapshot.waiting if name in each.frame.columns]
+    return name not in asked.series.kinds and all(column.type == "string" for column in waiting)
+
+
 def _texts(asked: Asked, name: str, query: Query, trouble: Trouble) -> Part:
     """A text by its changes; of very many samples only some stretches are looked at, which is told."""
     series, snapshot = asked.series, asked.snapshot
@@ -218,11 +242,10 @@ def _texts(asked: Asked, name: str, query: Query, trouble: Trouble) -> Part:
         )
     frames = [snapshot.read(look, (name,), trouble) for look in looks]
     some_frames = [each.frame for each in frames if each is not None and name in each.frame.columns]
-    like = _like(series)
+    axis = f"{series.timeline}{JOINT}{name}"
     if not some_frames:
-        return Part(replace(like, timeline=f"{like.timeline}{JOINT}{name}"), series.timeline, asked.span[1], 0)
+        return Part(replace(asked.like, timeline=axis), series.timeline, asked.span[1], 0)
     whole = concat(some_frames)
     rows = picking.changes(whole.columns[name], query.max_points or reduction.MOST_POINTS)
-    axis = f"{series.timeline}{JOINT}{name}"
-    points = replace(like, timeline=axis, t=whole.t[rows], columns={name: whole.columns[name].rows(rows)})
+    points = replace(asked.like, timeline=axis, t=whole.t[rows], columns={name: whole.columns[name].rows(rows)})
     return Part(points, series.timeline, asked.span[1], asked.rows)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pyarrow import fs
 
 from sisock.frames import TEXT, Column, Field, Frame, Times, texts
-from sisock.store.identified import NOBODY, Identified
+from sisock.store.identified import NOBODY, Identified, accounts
 
 log = logging.getLogger(__name__)
 VERSION = 1
@@ -47,6 +47,7 @@ class Segment(NamedTuple):
     starts: Times  # time of the first row of each row group
     kinds: Mapping[str, str]  # {field: "f8", "i8", "b1" or "text"}
     nbytes: int
+    epochs: Mapping[str, int] = {}  # of each epoch one past its last sequence
 
 
 def kind_of(column: Column) -> str:
@@ -93,7 +94,8 @@ class SegmentFiles:
             _sync(path)
         kinds = {name: kind_of(column) for name, column in frame.columns.items()}
         size = self._files.get_file_info(path).size
-        return Segment(name, len(frame), int(frame.t[0]), int(frame.t[-1]), frame.t[::ROWS].copy(), kinds, size)
+        starts, epochs = frame.t[::ROWS].copy(), accounts(samples)
+        return Segment(name, len(frame), int(frame.t[0]), int(frame.t[-1]), starts, kinds, size, epochs)
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is fine."""
@@ -167,7 +169,8 @@ class SegmentFiles:
             size = self._files.get_file_info(f"{self._root}/{name}").size
             kinds = {field: each["kind"] for field, each in about["fields"].items()}
             assert len(groups) == -(-len(t) // ROWS)
-            return Segment(name, len(t), int(t[0]), int(t[-1]), t[::ROWS].copy(), kinds, size), about
+            epochs = {str(epoch): int(beyond) for epoch, beyond in about["epochs"].items()}
+            return Segment(name, len(t), int(t[0]), int(t[-1]), t[::ROWS].copy(), kinds, size, epochs), about
         except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, IndexError) as error:
             raise DamagedError(f"{self._root}/{name} cannot be read: {error}") from error
 

@@ -38,23 +38,14 @@ class Series:
     # what there is
 
     def snapshot(self) -> Snapshot:
-        """Segments, and what waits."""
+        """What there is now."""
         with self.lock:
-            return Snapshot(self._files, self._segments, self._intake.waiting)
+            return Snapshot(self._files, self._segments, self._intake.waiting, self._intake.accounts)
 
     @property
     def weight(self) -> int:
         """Bytes that wait in memory."""
         return self._intake.weight
-
-    @property
-    def identity(self) -> tuple[str | None, int | None]:
-        """The latest epoch, and one past its last sequence."""
-        return self._intake.identity
-
-    def since(self, epoch: str) -> int:
-        """One past the last sequence that there is of this epoch; 0 without any."""
-        return self._intake.since(epoch)
 
     @property
     def nbytes(self) -> int:
@@ -68,7 +59,9 @@ class Series:
     def put(self, frame: Frame, fields: Mapping[str, Field]) -> int:
         """Take what is new of a frame; how many samples that is. It waits in memory for `flush`."""
         with self.lock:
-            self.fields.update({name: about for name, about in fields.items() if name in frame.columns})
+            known = {name: about for name, about in fields.items() if name in frame.columns}
+            if any(self.fields.get(name) != about for name, about in known.items()):
+                self.fields = {**self.fields, **known}  # others may be looking at those of before
             return self._intake.put(frame)
 
     # writing
@@ -90,7 +83,7 @@ class Series:
                 self._index.add(self._id, segment)
             self._index.describe(self._id, {name: self.fields.get(name, Field()) for name in frame.columns})
             self._index.account(self._id, accounts(samples))
-            self._index.count(self._id, self.counts)
+            self._index.count(self._id, dict(self.counts))
             redo = self._index.redo(self._id, taken.writes) if taken.writes else 0
             self._index.note(notes or {})
         with self.lock:

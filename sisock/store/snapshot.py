@@ -1,6 +1,6 @@
 """What an archive had of one timeline at one moment, and its samples read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from sisock.frames import Frame, Times
 from sisock.store.identified import Identified, in_time, together
 from sisock.store.segments import ROWS, DamagedError, Segment, SegmentFiles
 from sisock.store.tiers import Asked, Span
-from sisock.times import utc
+from sisock.times import LAST, utc
 
 _AT_ONCE = 1_000_000  # samples read together
 
@@ -56,11 +56,18 @@ def in_order(segments: Sequence[Segment]) -> Segments:
 
 
 class Snapshot(NamedTuple):
-    """What there was at one moment: segments, and what was not in one yet."""
+    """What there was at one moment: segments, what was not in one yet, and how far both go."""
 
     files: SegmentFiles
     segments: Segments
     waiting: tuple[Identified, ...]
+    accounts: dict[str, int]  # epoch, in the order in which they came -> one past its last sequence
+
+    @property
+    def identity(self) -> tuple[str | None, int | None]:
+        """The latest epoch, and one past its last sequence."""
+        epoch = next(reversed(self.accounts), None)
+        return epoch, None if epoch is None else self.accounts[epoch]
 
     def ends(self) -> Span | None:
         """Time of the first sample and one past that of the last; None without any."""
@@ -75,6 +82,27 @@ class Snapshot(NamedTuple):
     def only_waiting(self) -> "Snapshot":
         """The same without what is in segments."""
         return self._replace(segments=in_order(()))
+
+    def since(self, epoch: str, seq: int) -> dict[str, int]:
+        """What is new for who has all up to this sequence, as {epoch: first sequence}: the later epochs are new as a whole.
+
+        Nothing is where the epoch is unknown.
+        """
+        known = list(self.accounts)
+        return {epoch: seq, **dict.fromkeys(known[known.index(epoch) + 1 :], 0)} if epoch in self.accounts else {}
+
+    def having(self, new: Mapping[str, int]) -> "Snapshot":
+        """The same with only the segments that may have something new."""
+        some = [each for each in self.segments.every if any(each.epochs.get(e, 0) > first for e, first in new.items())]
+        return self._replace(segments=in_order(some))
+
+    def read_new(self, span: Span, names: Sequence[str], new: Mapping[str, int], trouble: Trouble) -> Identified | None:
+        """What is new of the samples in a stretch of time; None without any."""
+        held = self.read(span, names, trouble, identity=True)
+        if held is None:
+            return None
+        firsts = np.array([LAST if epoch is None else new.get(epoch, LAST) for epoch in held.epochs])
+        return held.rows(held.seq >= firsts[held.of])
 
     def read(self, span: Span, names: Sequence[str], trouble: Trouble, *, identity: bool = False) -> Identified | None:
         """The samples in a stretch of time, of segments and of what waits; None without any."""
