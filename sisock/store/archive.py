@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ from sisock.store.segments import DamagedError, SegmentFiles
 from sisock.store.series import Series, slug
 
 log = logging.getLogger(__name__)
+_TOGETHER = 256  # timelines written in one change of the index
+_HEAVY = 32 * 2**20  # bytes likewise
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -43,12 +46,14 @@ class Archive:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held = _hold(folder)
         self._lock = threading.RLock()
+        self._threads = ThreadPoolExecutor(2, "segments")
         try:
             self._files = _files(folder, segments)
             self._index, lost, self.notices = _index(folder, self._files)
             self._series = {(known.node, known.timeline): self._open(known) for known in self._index.known()}
             self._recover(lost=lost)
         except BaseException:
+            self._threads.shutdown()
             os.close(self._held)
             raise
 
@@ -75,6 +80,7 @@ class Archive:
         for series in self._series.values():
             series.tiers.sync()
             series.tiers.close()
+        self._threads.shutdown()
         self._index.forget("running")
         self._index.close()
         os.close(self._held)
@@ -107,12 +113,40 @@ class Archive:
 
         On disk when this returns. Raises OSError: what could not be written goes on waiting.
         """
-        written = 0
+        written, waits = 0, self.weight
+        some: list[Series] = []
         for series in sorted(self.timelines(), key=lambda each: -each.weight):
-            if not series.weight or self.weight <= keep:
+            if not series.weight or waits <= keep:
                 break
-            written += series.flush()
-        return written
+            some.append(series)
+            waits -= series.weight
+            if len(some) == _TOGETHER or sum(each.weight for each in some) > _HEAVY:
+                written += self._write(some)
+                some = []
+        return written + self._write(some)
+
+    def _write(self, some: list[Series]) -> int:
+        """Write what waits of these timelines: all of it, or nothing."""
+        begun = [(series, written) for series in some if (written := series.begin()) is not None]
+        futures = [[self._threads.submit(series.write, piece) for piece in each.pieces] for series, each in begun]
+        every = [future for each in futures for future in each]
+        try:
+            growths = [series.take(each) for series, each in begun]
+            segments = [[future.result() for future in each] for each in futures]
+            self._files.sync(segment.name for each in segments for segment in each)
+            with self._index.change():
+                for (series, each), made, growth in zip(begun, segments, growths, strict=True):
+                    series.enroll(each, made, growth)
+        except BaseException:
+            wait(every)
+            for future in every:
+                if future.exception() is None:
+                    self._files.remove(future.result().name)
+            raise
+        for (series, each), made, growth in zip(begun, segments, growths, strict=True):
+            series.finish(each, made, growth)
+        self._index.done()
+        return sum(len(each.samples.frame) for _, each in begun)
 
     def rebuild(self) -> Iterator[tuple[str, float]]:
         """Make all tiers anew; node and timeline, and how much of it is done."""

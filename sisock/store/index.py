@@ -176,15 +176,14 @@ class Index:
 
     # what is still to be written into tiers
 
-    def redo(self, series: int, writes: Iterable[Write]) -> int:
+    def redo(self, series: int, writes: Iterable[Write]) -> None:
         """Keep what is going to be written into tiers, until `done`."""
-        body = _packed(list(writes))
-        return int(self._db.execute("INSERT INTO redo (series, body) VALUES (?, ?)", (series, body)).lastrowid or 0)
+        self._db.execute("INSERT INTO redo (series, body) VALUES (?, ?)", (series, _packed(list(writes))))
 
-    def done(self, upto: int) -> None:
-        """Forget what has been written."""
+    def done(self) -> None:
+        """Forget what has been written into tiers: all of it."""
         with self._lock:
-            self._db.execute("DELETE FROM redo WHERE id <= ?", (upto,))
+            self._db.execute("DELETE FROM redo")
 
     def undone(self, series: int) -> list[list[Write]]:
         """What perhaps has not been written, in its order."""

@@ -73,7 +73,7 @@ class SegmentFiles:
     # writing
 
     def write(self, name: str, samples: Identified, about: Mapping[str, Any]) -> Segment:
-        """Write the samples as a file of this name, on disk when this returns; raises OSError."""
+        """Write the samples as a file of this name; raises OSError. `sync` brings it to disk."""
         frame = samples.frame
         table = _table(samples, about)
         path = f"{self._root}/{name}"
@@ -90,12 +90,17 @@ class SegmentFiles:
                 table, out, row_group_size=ROWS, compression="zstd", use_dictionary=words, column_encoding=encoding,
                 write_page_checksum=True, write_statistics=["time"],
             )  # fmt: skip
-        if self._local:
-            _sync(path)
         kinds = {name: kind_of(column) for name, column in frame.columns.items()}
         size = self._files.get_file_info(path).size
         starts, epochs = frame.t[::ROWS].copy(), accounts(samples)
         return Segment(name, len(frame), int(frame.t[0]), int(frame.t[-1]), starts, kinds, size, epochs)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """See that these files are on disk. Many at once are quicker than one after the other."""
+        if self._local:
+            paths = [Path(self._root, name) for name in names]
+            for path in [*paths, *dict.fromkeys(path.parent for path in paths)]:
+                _sync(path)
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is fine."""
@@ -175,14 +180,13 @@ class SegmentFiles:
             raise DamagedError(f"{self._root}/{name} cannot be read: {error}") from error
 
 
-def _sync(path: str) -> None:
-    """See that a file, and that it is in its folder, is on disk."""
-    for each, flags in ((Path(path), os.O_RDONLY), (Path(path).parent, os.O_RDONLY | os.O_DIRECTORY)):
-        descriptor = os.open(each, flags)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _sync(path: Path) -> None:
+    """See that a file or folder is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _table(samples: Identified, about: Mapping[str, Any]) -> pa.Table:

@@ -5,6 +5,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,22 @@ from sisock.store.tiers import Asked, Kept, Span, Tiers
 
 MOST_ROWS = 4_194_304  # of a segment
 MOST_BYTES = 64 * 2**20  # of a segment, before it is compressed
+
+
+class Written(NamedTuple):
+    """Samples on their way into segments: how many frames waited, and from when on there were none before."""
+
+    waited: int
+    samples: Identified
+    pieces: list[Identified]
+    known_until: int
+
+
+class Growth(NamedTuple):
+    """How the tiers grow with them."""
+
+    fields: dict[str, Kept]
+    taken: growing.Taken
 
 
 class Series:
@@ -66,36 +83,17 @@ class Series:
 
     # writing
 
-    def flush(self, notes: Mapping[str, str] | None = None) -> int:
-        """Write what waits into a segment and the tiers, on disk when this returns; how many samples. Raises OSError."""
+    def begin(self) -> "Written | None":
+        """What waits, on its way into segments and tiers; None where nothing does."""
         waiting = self._intake.waiting
         if not waiting:
-            return 0
+            return None
         samples = together(waiting)
-        frame = samples.frame
-        known_until = EARLIEST if self._segments.until is None else self._segments.until
-        segments = [self._write(each) for each in pieces(samples, ROWS, MOST_ROWS, MOST_BYTES)]
-        self.tiers.begin(frame.t)
-        with self._index.change():
-            numbered = self._numbered(frame)
-            taken = growing.take(self.tiers, numbered, frame)
-            for segment in segments:
-                self._index.add(self._id, segment)
-            self._index.describe(self._id, {name: self.fields.get(name, Field()) for name in frame.columns})
-            self._index.account(self._id, accounts(samples))
-            self._index.count(self._id, dict(self.counts))
-            redo = self._index.redo(self._id, taken.writes) if taken.writes else 0
-            self._index.note(notes or {})
-        with self.lock:
-            growing.apply(self.tiers, taken.writes)
-            self._segments = in_order([*self._segments.every, *segments])
-            self._intake.written(len(waiting))
-        if redo:
-            self._index.done(redo)
-        growing.grow(self.tiers, numbered, taken, known_until, self._known)
-        return len(frame)
+        until = EARLIEST if self._segments.until is None else self._segments.until
+        return Written(len(waiting), samples, pieces(samples, ROWS, MOST_ROWS, MOST_BYTES), until)
 
-    def _write(self, samples: Identified) -> Segment:
+    def write(self, samples: Identified) -> Segment:
+        """The samples as a segment, which `SegmentFiles.sync` brings to disk. Raises OSError."""
         frame = samples.frame
         stamp = np.datetime_as_string(frame.t[:1].view("datetime64[ns]"), unit="s")[0].replace(":", "")
         name = f"{self.node}/{slug(self.timeline)}/{stamp}-{secrets.token_hex(4)}.parquet"
@@ -103,6 +101,32 @@ class Series:
             "node": self.node, "timeline": self.timeline, "epochs": accounts(samples), "fields": described(self.fields),
         }  # fmt: skip
         return self._files.write(name, samples, about)
+
+    def take(self, written: "Written") -> "Growth":
+        """How the tiers change with these samples."""
+        frame = written.samples.frame
+        self.tiers.begin(frame.t)
+        numbered = self._numbered(frame)
+        return Growth(numbered, growing.take(self.tiers, numbered, frame))
+
+    def enroll(self, written: "Written", segments: Sequence[Segment], growth: "Growth") -> None:
+        """Put it all into the index, within a change of it."""
+        for segment in segments:
+            self._index.add(self._id, segment)
+        fields = {name: self.fields.get(name, Field()) for name in written.samples.frame.columns}
+        self._index.describe(self._id, fields)
+        self._index.account(self._id, accounts(written.samples))
+        self._index.count(self._id, dict(self.counts))
+        if growth.taken.writes:
+            self._index.redo(self._id, growth.taken.writes)
+
+    def finish(self, written: "Written", segments: Sequence[Segment], growth: "Growth") -> None:
+        """Bring the tiers up to what the index has, and let go what waited."""
+        with self.lock:
+            growing.apply(self.tiers, growth.taken.writes)
+            self._segments = in_order([*self._segments.every, *segments])
+            self._intake.written(written.waited)
+        growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
 
     def _numbered(self, frame: Frame) -> dict[str, Kept]:
         """The fields of the frame that have tiers: all but texts."""
@@ -112,7 +136,8 @@ class Series:
             if kind != "text":
                 kinds = self.kinds.setdefault(name, {})
                 if kind not in kinds:
-                    kinds[kind] = self._index.number(self._id, name, kind)
+                    with self._index.change():
+                        kinds[kind] = self._index.number(self._id, name, kind)
                 numbered[name] = kinds[kind]
         return numbered
 
