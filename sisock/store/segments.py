@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc  # here, for the first answer would wait half a second for it
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
@@ -30,7 +31,13 @@ _OPEN = 32  # files kept open
 OURS = ("time", "epoch", "seq")
 _TIME = pa.timestamp("ns", "UTC")
 _TYPES = {"f8": pa.float64(), "i8": pa.int64(), "b1": pa.bool_(), "text": pa.string()}
-_DTYPES: dict[str, Any] = {"f8": np.dtype("f8"), "i8": np.dtype("i8"), "b1": np.dtype("?"), "text": TEXT}
+_DTYPES: dict[str, Any] = {
+    "f8": np.dtype("f8"),
+    "i8": np.dtype("i8"),
+    "b1": np.dtype("?"),
+    "time": np.dtype("i8"),
+    "text": TEXT,
+}
 
 
 class DamagedError(Exception):
@@ -219,7 +226,9 @@ def _epochs(chunked: pa.ChunkedArray) -> tuple[tuple[str | None, ...], NDArray[n
     """The epochs there are, and which one each sample is of."""
     coded = chunked.dictionary_encode().unify_dictionaries()
     words = coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
-    of = np.concatenate([chunk.indices.fill_null(len(words)).to_numpy() for chunk in coded.chunks] or [np.empty(0)])
+    of = np.concatenate(
+        [_plain(chunk.indices.fill_null(len(words)), np.int32) for chunk in coded.chunks] or [np.empty(0)]
+    )
     return (*words, None), of.astype(np.int32)
 
 
@@ -235,17 +244,25 @@ def _array(column: Column, kind: str) -> pa.Array:
 def _values(chunked: pa.ChunkedArray, kind: str) -> NDArray[Any]:
     """The values of a column without nulls."""
     whole = chunked.combine_chunks() if chunked.num_chunks != 1 else chunked.chunk(0)
-    if kind == "time":
-        return np.asarray(whole.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
     if kind == "text":
         return texts(whole.to_pylist())
-    return np.asarray(whole.to_numpy(zero_copy_only=False), _DTYPES[kind])
+    return _plain(pc.cast(whole, pa.int64()) if kind == "time" else whole, _DTYPES[kind])
+
+
+def _plain(whole: pa.Array, dtype: Any) -> NDArray[Any]:
+    """The values of an array without nulls, as they lie in memory: Arrow's own way imports pandas where there is one."""
+    if pa.types.is_boolean(whole.type):
+        return _plain(pc.cast(whole, pa.uint8()), np.uint8).astype(bool)
+    buffer = whole.buffers()[1]
+    if buffer is None or not len(whole):
+        return np.empty(0, dtype)
+    return np.frombuffer(buffer, dtype, len(whole), whole.offset * np.dtype(dtype).itemsize)
 
 
 def _column(chunked: pa.ChunkedArray, kind: str) -> Column:
     if not chunked.null_count:
         return Column(_values(chunked, kind))
-    missing = np.asarray(chunked.is_null().to_numpy(), bool)
+    missing = _values(chunked.is_null(), "b1")
     filler = {"f8": 0.0, "i8": 0, "b1": False, "text": ""}[kind]
     return Column(_values(chunked.fill_null(filler), kind), missing)
 
