@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sisock.frames import TEXT, Answer, Column, Field, Frame, Part, Timeline, Times, concat
+from sisock.buffers import DTYPES, text_buffers, texts_in
+from sisock.frames import Answer, Column, Field, Frame, Part, Timeline, Times, concat
 from sisock.times import NS
 
 VERSION = 1
-_DTYPES = {"<f8": np.dtype("<f8"), "<i8": np.dtype("<i8"), "|b1": np.dtype("|b1")}
 _LATEST = 9.2e9  # seconds since 1970 that fit into int64 ns
 _FOREIGN = (TypeError, KeyError, ValueError, AttributeError, OverflowError)  # what reading foreign data may raise
 
@@ -28,8 +26,8 @@ def encode_column(column: Column) -> dict[str, Any]:
     """A column as a dict of dtype and bytes."""
     values = column.values
     if values.dtype.kind == "T":
-        data, offsets = _encode_text(values)
-        coded: dict[str, Any] = {"dtype": "utf8", "data": data, "offsets": offsets}
+        data, offsets = text_buffers(values)
+        coded: dict[str, Any] = {"dtype": "utf8", "data": data, "offsets": offsets.tobytes()}
     else:
         coded = {"dtype": values.dtype.str, "data": values.tobytes()}
     if column.missing is not None:
@@ -37,41 +35,20 @@ def encode_column(column: Column) -> dict[str, Any]:
     return coded
 
 
-def _encode_text(values: NDArray[Any]) -> tuple[bytes, bytes]:
-    texts: list[str] = values.tolist()
-    joined = "".join(texts)
-    data = joined.encode()
-    plain = len(data) == len(joined)
-    lengths = [len(text) if plain else len(text.encode()) for text in texts]  # np.strings.str_len omits NULs at the end
-    offsets = np.zeros(len(texts) + 1, "<u4")
-    np.cumsum(lengths, out=offsets[1:], dtype="<u4")
-    return data, offsets.tobytes()
-
-
 def decode_column(coded: Any) -> Column:
     """The column of a dict made by `encode_column`; raises WireError for anything else."""
     try:
         dtype, data = coded["dtype"], coded["data"]
         if dtype == "utf8":
-            values = _decode_text(data, np.frombuffer(coded["offsets"], "<u4"))
+            values = texts_in(data, np.frombuffer(coded["offsets"], "<u4"))
         else:
-            values = np.frombuffer(data, _DTYPES[dtype])
+            values = np.frombuffer(data, DTYPES[dtype])
         missing = np.frombuffer(coded["missing"], bool) if "missing" in coded else None
     except _FOREIGN as error:
         raise WireError(f"a column is not as docs/protocol.md says: {error!r:.200}") from error
     if missing is not None and len(missing) != len(values):
         raise WireError(f"a column has {len(values)} values, but {len(missing)} marks of missing ones")
     return Column(values, missing)
-
-
-def _decode_text(data: bytes, offsets: NDArray[Any]) -> NDArray[Any]:
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
-        raise ValueError("the offsets of a text column do not ascend from 0 to its length")
-    at = offsets.tolist()
-    if data.isascii():
-        text = data.decode("ascii")
-        return np.array([text[a:b] for a, b in pairwise(at)], TEXT)
-    return np.array([data[a:b].decode("utf-8", "replace") for a, b in pairwise(at)], TEXT)
 
 
 def _decode_times(coded: Any) -> Times:
