@@ -158,12 +158,16 @@ class Frame:
         wanted = {f: self.columns[f] for f in fields if f in self.columns}
         return Frame(self.timeline, self.t, wanted, self.epoch, self.seq)
 
+    def cut(self, first: int, beyond: int) -> "Frame":
+        """The rows from `first` up to `beyond`, as samples: `seq` accounts for no more than the last of them."""
+        seq = None if self.seq is None else self.seq - (len(self.t) - beyond)
+        inside = self.rows(slice(first, beyond))
+        return Frame(self.timeline, inside.t, inside.columns, self.epoch, seq)
+
     def between(self, start: int, end: int) -> "Frame":
         """The rows with `start <= t < end`; `seq` accounts for no more than the last of them."""
-        first, last = (int(row) for row in np.searchsorted(self.t, (start, end)))
-        seq = None if self.seq is None else self.seq - (len(self.t) - last)
-        inside = self.rows(slice(first, last))
-        return Frame(self.timeline, inside.t, inside.columns, self.epoch, seq)
+        first, beyond = (int(row) for row in np.searchsorted(self.t, (start, end)))
+        return self.cut(first, max(first, beyond))
 
 
 def concat(frames: Iterable[Frame]) -> Frame:

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sisock.frames import Column, Frame, concat
+from sisock.frames import Frame, concat
 from sisock.nearest import Which, nearer, nearest, sought
+from sisock.store.weights import weight
 
 _BLOCK = 4096  # rows up to which blocks are joined
 _SHARE = 16  # a block is at most this part of the ring: so much goes at once, and the rest stays
-_OBJECTS = 300  # bytes of the Python objects around an array
 
 
 class _Block(NamedTuple):
@@ -136,7 +136,7 @@ def _may_be_nearer(block: _Block, best: Frame | None, which: Which) -> bool:
 def _block(frame: Frame) -> _Block:
     assert frame.seq is not None  # every frame of a ring has its identity
     first, low, high = frame.seq - len(frame), int(frame.t.min()), int(frame.t.max())
-    return _Block(frame, _weight(frame), first, frame.seq, low, high)
+    return _Block(frame, weight(frame), first, frame.seq, low, high)
 
 
 def _pieces(frame: Frame, most: int) -> Iterator[_Block]:
@@ -169,16 +169,3 @@ def _reaches(block: _Block, since: int, end: int) -> int | None:
         return None
     rows = np.flatnonzero(_from(block, since).t >= end)
     return max(since, block.first) + int(rows[0]) if len(rows) else None
-
-
-def _weight(frame: Frame) -> int:
-    """Bytes that a frame takes in memory, near enough."""
-    return frame.t.nbytes + sum(_column_weight(column) for column in frame.columns.values()) + _OBJECTS
-
-
-def _column_weight(column: Column) -> int:
-    weight = column.values.nbytes + (0 if column.missing is None else column.missing.nbytes) + _OBJECTS
-    if column.values.dtype.kind == "T":  # texts beyond 15 bytes lie outside the array
-        lengths = np.strings.str_len(column.values)
-        weight += int(lengths[lengths > 15].sum())
-    return weight

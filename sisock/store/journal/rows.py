@@ -1,0 +1,70 @@
+"""One row of a journal: consecutive samples of one stream, packed, in SQLite or in a file of large ones."""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Self
+
+from sisock.frames import Frame
+from sisock.packing import DamagedError, pack, unpack
+from sisock.store.journal.bulk import Bulk, Place
+from sisock.store.journal.marks import Marks
+
+LARGE = 2**16  # bytes of a body from which on it lies in a file of large ones
+MOST = 2**63 - 1
+
+
+class Row(NamedTuple):
+    """A row as it lies in the table."""
+
+    position: int  # one past that of the last sample
+    till: int  # up to which position rows were joined together with this one
+    stream: int
+    epoch: str | None
+    first: int | None  # sequence of the first sample
+    beyond: int | None  # one past that of the last
+    low: int  # earliest and latest time in ns
+    high: int
+    samples: int
+    written: int  # when, ns
+    size: int  # bytes of the body
+    file: int | None  # where the body lies, if it is large
+    at: int | None
+    marks: bytes | None  # where its samples were written before they were joined
+    body: bytes | None
+
+    @classmethod
+    def of(cls, stream: int, run: Sequence[Frame], position: int, till: int, written: int, marks: Marks | None) -> Self:
+        """Consecutive frames as a row."""
+        last, samples = run[-1], sum(map(len, run))
+        first = None if last.seq is None else last.seq - samples
+        body, joined = pack(*run), marks.written() if marks is not None and len(marks.after) > 1 else None
+        return cls(
+            position, till, stream, last.epoch, first, last.seq, int(run[0].t[0]), int(last.t[-1]), samples, written,
+            len(body), None, None, joined, body,
+        )  # fmt: skip
+
+    def insert(self, db: sqlite3.Connection, bulk: Bulk) -> int:
+        """Write it; the bytes of the body if that went to a file of large ones, else 0."""
+        row = self
+        if self.body is not None and self.size >= LARGE:
+            place = bulk.append(self.body)
+            row = self._replace(file=place.file, at=place.at, body=None)
+        db.execute(f"INSERT INTO rows VALUES ({', '.join('?' for _ in Row._fields)})", row)
+        longest = min(self.high - self.low, MOST)
+        db.execute("UPDATE streams SET longest = max(longest, ?) WHERE id = ?", (longest, self.stream))
+        return 0 if row.file is None else self.size
+
+    def read(self, bulk: Bulk, fields: Collection[str] | None = None) -> tuple[Frame, Marks] | None:
+        """Its samples and where they were written; None if they were removed. Raises DamagedError."""
+        body = self.body
+        if self.file is not None and self.at is not None:
+            body = bulk.read(Place(self.file, self.at), self.size)
+        if body is None:
+            return None
+        frame = unpack(body, fields)
+        if (frame.epoch, frame.seq, len(frame)) != (self.epoch, self.beyond, self.samples):
+            raise DamagedError("a row holds other samples than it says")
+        return frame, Marks.of(self.marks, self.position, self.samples)
+
+
+COLUMNS = ", ".join(Row._fields)
