@@ -159,8 +159,7 @@ class Level:
         filled = count > 0
         if not filled.all():
             rows = np.flatnonzero(filled | (missing > 0))
-            if len(rows) < len(filled):
-                return self._sparse({name: each[rows] for name, each in got.items()}, rows, first, beyond, kind, width)
+            return self._sparse({name: each[rows] for name, each in got.items()}, rows, first, beyond, kind, width)
         group, fields, size = width >> self.exponent, len(slots), beyond - first
         numbers = np.arange(first // group, (beyond - 1) // group + 1, dtype=np.int64)
         at = np.maximum(numbers * group - first, 0)
