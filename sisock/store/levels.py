@@ -19,6 +19,7 @@ _LEAN = [
 ]  # fmt: skip
 _ENDS = [("first", "<i8"), ("last", "<i8"), ("t_first", "<i8"), ("t_last", "<i8")]
 _ENTRY = np.dtype([("field", "<i8"), ("block", "<i8")])
+_NOBODY = -1  # in the place of a field whose block is kept no longer
 _GROWTH = 64  # blocks that a file grows by at least, and an eighth of it
 
 Records = NDArray[Any]  # bins as they lie in a file, one record a bin
@@ -56,7 +57,8 @@ class Level:
         held = self._data.stat().st_size // self._slot.itemsize if self._data.exists() else 0
         entries = entries[:held]
         for slot, (field, block) in enumerate(entries.tolist()):
-            self._places.setdefault(field, {})[block] = slot
+            if field != _NOBODY:
+                self._places.setdefault(field, {})[block] = slot
         self._used = len(entries)
         self._entries = os.open(self._list, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._entries, self._used * _ENTRY.itemsize)
@@ -241,6 +243,16 @@ class Level:
                 self._places.setdefault(field, {})[block] = slot
                 self._sorted.pop(field, None)
             self._used = beyond
+
+    def forget(self, start: int, end: int) -> None:
+        """Keep no block any more that may have samples of `[start, end)`, in ns."""
+        first, beyond = (start >> self.exponent) // BLOCK, ((end - 1) >> self.exponent) // BLOCK + 1
+        nobody = np.array([(_NOBODY, 0)], _ENTRY).tobytes()
+        with self._lock:
+            for field, places in self._places.items():
+                for block in [block for block in places if first <= block < beyond]:
+                    os.pwrite(self._entries, nobody, places.pop(block) * _ENTRY.itemsize)
+                self._sorted.pop(field, None)
 
     def _parts(
         self, fields: Sequence[int], numbers: NDArray[np.int64]

@@ -13,9 +13,9 @@ from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import GAP
 from sisock.grid import Grid
 from sisock.store.identified import Identified
+from sisock.store.recorded import Recorded, Samples
 from sisock.store.segments import ROWS
-from sisock.store.series import Series
-from sisock.store.snapshot import Snapshot, Trouble
+from sisock.store.snapshot import Trouble
 from sisock.store.tiers import Kept, Span, binned
 from sisock.uris import JOINT
 
@@ -30,11 +30,11 @@ _MOST_GAPS = 100
 class Asked(NamedTuple):
     """What is asked of one timeline: fields it has, the time both have in common, what there was of it at one moment."""
 
-    series: Series
+    series: Recorded
     names: list[str]
     span: Span
     ends: Span  # of all there is
-    snapshot: Snapshot
+    snapshot: Samples
     rows: int  # samples at the most
     new: Mapping[str, int] | None  # where only what is new is asked for: epochs, each from a sequence on
 
@@ -44,7 +44,7 @@ class Asked(NamedTuple):
         return Frame(self.series.timeline, np.empty(0, np.int64), {}, *self.snapshot.identity)
 
 
-def answer(timelines: Iterable[Series], query: Query) -> Answer:
+def answer(timelines: Iterable[Recorded], query: Query) -> Answer:
     """What the timelines have of the fields that the query asks for, reduced and labelled.
 
     Raises ValueError with the cure where more is asked than an answer can hold.
@@ -66,14 +66,14 @@ def answer(timelines: Iterable[Series], query: Query) -> Answer:
     return replace(made, notices=(*made.notices, *trouble.told.values()))
 
 
-def _asked(timelines: Iterable[Series], query: Query) -> Iterator[Asked]:
+def _asked(timelines: Iterable[Recorded], query: Query) -> Iterator[Asked]:
     for series in timelines:
         asked = _now(series, query)
         if asked is not None:
             yield asked
 
 
-def _now(series: Series, query: Query) -> Asked | None:
+def _now(series: Recorded, query: Query) -> Asked | None:
     """What is asked of the timeline as it is now; None if it has nothing of that."""
     snapshot = series.snapshot()
     names = [name for name in query.fields if name in series.fields]  # not before: all fields of the snapshot are known
@@ -186,7 +186,7 @@ def _outward(asked: Asked, level: int | None) -> Span:
 
 
 def _between(
-    snapshot: Snapshot, span: Span, fields: Mapping[str, Kept], width: int, wanted: set[str], trouble: Trouble
+    snapshot: Samples, span: Span, fields: Mapping[str, Kept], width: int, wanted: set[str], trouble: Trouble
 ) -> Many | None:
     """The bins of a stretch of which there are no stored ones."""
     parts = [
@@ -233,8 +233,7 @@ def _texts(asked: Asked, name: str, query: Query, trouble: Trouble) -> Part:
     series, snapshot = asked.series, asked.snapshot
     looks: list[Span] = [asked.span]
     if asked.rows > _MOST_TEXTS:
-        starts = np.unique(np.concatenate([each.starts for each in snapshot.segments.every]))
-        inside = starts[(starts >= asked.span[0]) & (starts < asked.span[1])]
+        inside = snapshot.starts_within(*asked.span)
         rows = np.unique(np.linspace(0, max(0, len(inside) - 2), _LOOKS).astype(np.intp)).tolist()
         looks = [(int(inside[i]), int(inside[i + 1])) for i in rows] if len(inside) > 1 else looks
         trouble.told[f"::{name}"] = (

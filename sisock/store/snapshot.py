@@ -134,13 +134,18 @@ class Snapshot(NamedTuple):
                     found.setdefault(name, []).append(frame.only((name,)))
         return {name: in_time(frames) for name, frames in found.items()}
 
+    def starts_within(self, start: int, end: int) -> Times:
+        """Times in `[start, end)` at which row groups begin, ascending, each once."""
+        groups = [segment.starts for segment in self.segments.within(start, end)]
+        starts = np.unique(np.concatenate([np.empty(0, np.int64), *groups]))
+        return starts[(starts >= start) & (starts < end)]
+
     def stretches(self, span: Span, most: int) -> Iterator[Span]:
         """The span in parts of no more than so many samples, or of about a million."""
         if self.rows_within(*span) <= most:
             yield span
             return
-        starts = np.unique(np.concatenate([segment.starts for segment in self.segments.within(*span)]))
-        cuts = starts[(starts > span[0]) & (starts < span[1])][:: max(1, _AT_ONCE // ROWS)].tolist()
+        cuts = self.starts_within(span[0] + 1, span[1])[:: max(1, _AT_ONCE // ROWS)].tolist()
         yield from zip([span[0], *cuts], [*cuts, span[1]], strict=True)
 
 

@@ -89,6 +89,11 @@ class Tiers:
         for level in self.levels:
             level.close()
 
+    def forget(self, start: int, end: int) -> None:
+        """Have no bins any more that may have samples of `[start, end)`; without them the samples are read."""
+        for level in self.levels:
+            level.forget(start, end)
+
     def clear(self) -> None:
         """Have no tiers any more."""
         self.close()
