@@ -4,34 +4,23 @@ A folder: `index.sqlite` says what there is, `segments/` holds the samples as Pa
 answers. Format: docs/archive.md. What is put waits in memory until it is flushed: whoever puts it keeps it till then.
 """
 
-import contextlib
-import fcntl
-import logging
 import os
-import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Self
-
-from pyarrow import fs
+from typing import Self
 
 from sisock.frames import Answer, Field, Frame, Query
 from sisock.store import reading
-from sisock.store.index import Index, Known
-from sisock.store.segments import DamagedError, SegmentFiles
+from sisock.store.index import Known
+from sisock.store.opening import ArchiveError, found_in, hold
 from sisock.store.series import Series, slug
 
-log = logging.getLogger(__name__)
+__all__ = ["Archive", "ArchiveError"]
 _TOGETHER = 256  # timelines written in one change of the index
 _HEAVY = 32 * 2**20  # bytes likewise
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-
-
-class ArchiveError(Exception):
-    """The archive cannot be used; says why, and the cure."""
 
 
 class Archive:
@@ -44,14 +33,14 @@ class Archive:
         """
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._held = _hold(folder)
+        self._held = hold(folder)
         self._lock = threading.RLock()
         self._threads = ThreadPoolExecutor(2, "segments")
         try:
-            self._files = _files(folder, segments)
-            self._index, lost, self.notices = _index(folder, self._files)
-            self._series = {(known.node, known.timeline): self._open(known) for known in self._index.known()}
-            self._recover(lost=lost)
+            found = found_in(folder, segments)
+            self._index, self._files, self.notices = found.index, found.files, found.notices
+            self._series = {(known.node, known.timeline): self._open(known) for known in found.known}
+            self._recover(lost=found.lost)
         except BaseException:
             self._threads.shutdown()
             os.close(self._held)
@@ -75,15 +64,18 @@ class Archive:
         self._index.note({"running": boot})
 
     def close(self) -> None:
-        """Write everything and let it go."""
-        self.flush()
-        for series in self._series.values():
-            series.tiers.sync()
-            series.tiers.close()
-        self._threads.shutdown()
-        self._index.forget("running")
-        self._index.close()
-        os.close(self._held)
+        """Write everything and let it go. Raises OSError where that cannot be; it is let go all the same."""
+        try:
+            self.flush()
+            for series in self._series.values():
+                series.tiers.sync()
+            self._index.forget("running")
+        finally:
+            for series in self._series.values():
+                series.tiers.close()
+            self._threads.shutdown()
+            self._index.close()
+            os.close(self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -132,10 +124,10 @@ class Archive:
         every = [future for each in futures for future in each]
         try:
             growths = [series.take(each) for series, each in begun]
-            segments = [[future.result() for future in each] for each in futures]
-            self._files.sync(segment.name for each in segments for segment in each)
+            files = [[future.result() for future in each] for each in futures]
+            self._files.sync(made.name for each in files for made in each)
             with self._index.change():
-                for (series, each), made, growth in zip(begun, segments, growths, strict=True):
+                for (series, each), made, growth in zip(begun, files, growths, strict=True):
                     series.enroll(each, made, growth)
         except BaseException:
             wait(every)
@@ -143,7 +135,7 @@ class Archive:
                 if future.exception() is None:
                     self._files.remove(future.result().name)
             raise
-        for (series, each), made, growth in zip(begun, segments, growths, strict=True):
+        for (series, each), made, growth in zip(begun, files, growths, strict=True):
             series.finish(each, made, growth)
         self._index.done()
         return sum(len(each.samples.frame) for _, each in begun)
@@ -173,68 +165,3 @@ class Archive:
     def answer(self, node: str, query: Query) -> Answer:
         """What it has of the fields asked for. Raises ValueError with the cure where that is too much."""
         return reading.answer(self.timelines(node), query)
-
-
-def _hold(folder: Path) -> int:
-    """Keep other processes out, for as long as the descriptor is open."""
-    held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        raise ArchiveError(
-            f"another process has the archive {folder}: stop that recorder, or give another folder"
-        ) from None
-    return held
-
-
-def _files(folder: Path, segments: str) -> SegmentFiles:
-    if not segments:
-        return SegmentFiles(fs.LocalFileSystem(), str(folder / "segments"))
-    files, root = fs.FileSystem.from_uri(segments)
-    return SegmentFiles(files, root)
-
-
-def _index(folder: Path, files: SegmentFiles) -> tuple[Index, bool, tuple[str, ...]]:
-    """The index, whether it was lost and is made anew of the segments' own words, and sentences on what is damaged."""
-    path = folder / "index.sqlite"
-    lost = not path.exists()
-    try:
-        index = Index(path)
-    except ValueError as error:
-        raise ArchiveError(str(error)) from error
-    except sqlite3.DatabaseError as error:
-        aside = path.with_suffix(f".damaged-{int(time.time())}")
-        path.rename(aside)
-        for more in ("-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{path}{more}").unlink()
-        log.error("the archive's index was damaged (%s) and is made anew; the old one is %s", error, aside)
-        index, lost = Index(path), True
-    return index, lost, tuple(_find(index, files)) if lost else ()
-
-
-def _find(index: Index, files: SegmentFiles) -> Iterator[str]:
-    """Take up the segments that there are; a sentence for each that cannot be read."""
-    known = {(each.node, each.timeline): each for each in index.known()}
-    for name in files.names():
-        try:
-            segment, about = files.find(name)
-        except DamagedError as error:
-            yield str(error)
-            continue
-        key = about["node"], about["timeline"]
-        if key not in known:
-            known[key] = index.begin(*key)
-        with index.change():
-            index.add(known[key].id, segment)
-            fields = {field: _described(each) for field, each in about["fields"].items()}
-            for field, kind in segment.kinds.items():
-                index.know(known[key].id, field, kind)
-            index.account(known[key].id, about["epochs"])
-            index.describe(known[key].id, {field: each._replace(timeline=key[1]) for field, each in fields.items()})
-
-
-def _described(about: Mapping[str, Any]) -> Field:
-    """A field as a segment tells of it."""
-    return Field(about.get("description"), "", about.get("type", "number"), about.get("units"))

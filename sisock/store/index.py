@@ -1,8 +1,11 @@
 """What an archive consists of, in SQLite: its timelines, their fields and segments, and whom it has accounted for."""
 
+import functools
 import json
+import operator
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,27 +14,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sisock.frames import Field
+from sisock.store.chunks import Footer, packed, unpacked
 from sisock.store.segments import Segment
-from sisock.store.tiers import Kept, Write
+from sisock.store.tiers import Kept, kept_as
 
 VERSION = 1
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, node TEXT NOT NULL, timeline TEXT NOT NULL,
-    UNIQUE (node, timeline));
+    sum INTEGER NOT NULL, UNIQUE (node, timeline));
 CREATE TABLE IF NOT EXISTS fields (series INTEGER NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,
-    PRIMARY KEY (series, name));
-CREATE TABLE IF NOT EXISTS kinds (number INTEGER PRIMARY KEY, series INTEGER NOT NULL, name TEXT NOT NULL,
-    kind TEXT NOT NULL, UNIQUE (series, name, kind));
-CREATE TABLE IF NOT EXISTS segments (name TEXT PRIMARY KEY, series INTEGER NOT NULL, rows INTEGER NOT NULL,
+    sum INTEGER NOT NULL, PRIMARY KEY (series, name));
+CREATE TABLE IF NOT EXISTS kinds (series INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
+    sum INTEGER NOT NULL, PRIMARY KEY (series, name, kind));
+CREATE TABLE IF NOT EXISTS segments (series INTEGER NOT NULL, name TEXT PRIMARY KEY, rows INTEGER NOT NULL,
     low INTEGER NOT NULL, high INTEGER NOT NULL, starts BLOB NOT NULL, kinds TEXT NOT NULL, nbytes INTEGER NOT NULL,
-    epochs TEXT NOT NULL);
+    epochs TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS segments_of ON segments (series, low);
+CREATE TABLE IF NOT EXISTS footers (name TEXT PRIMARY KEY, footer BLOB NOT NULL, sums BLOB NOT NULL,
+    sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS accounts (series INTEGER NOT NULL, epoch TEXT NOT NULL, beyond INTEGER NOT NULL,
-    PRIMARY KEY (series, epoch));
+    sum INTEGER NOT NULL, PRIMARY KEY (series, epoch));
 CREATE TABLE IF NOT EXISTS counts (series INTEGER NOT NULL, what TEXT NOT NULL, samples INTEGER NOT NULL,
-    PRIMARY KEY (series, what));
-CREATE TABLE IF NOT EXISTS redo (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, body BLOB NOT NULL);
+    sum INTEGER NOT NULL, PRIMARY KEY (series, what));
+CREATE TABLE IF NOT EXISTS redo (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, body BLOB NOT NULL,
+    sum INTEGER NOT NULL);
 """
 
 
@@ -48,21 +55,32 @@ class Known(NamedTuple):
     counts: dict[str, int]
 
 
+class NewerError(Exception):
+    """A newer sisock made it; says what to do."""
+
+
 class Index:
     """The index of an archive. Any thread may use it, one at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, or begin one. Raises ValueError where a newer sisock made it, sqlite3.Error where it is damaged."""
+        """Open it, or begin one. Raises NewerError, sqlite3.Error where it is damaged."""
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        try:
+            self._begin(path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _begin(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
-        made = int(self.about("version", str(VERSION)))
-        if made != VERSION:
-            self._db.close()
-            raise ValueError(f"{path} has the format version {made}: a newer sisock made it, use that one")
-        self.note({"version": str(VERSION)})
+        made = self.about("version")
+        if made not in ("", str(VERSION)):
+            raise NewerError(f"{path} has the format version {made}: a newer sisock made it, use that one")
+        self.fresh = not made  # it knows nothing yet
+        self.note({"version": str(VERSION), "segments": self.about("segments", "0 0")})
 
     def close(self) -> None:
         """Let the file go."""
@@ -71,28 +89,33 @@ class Index:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """All or nothing of the changes in this block, on disk at its end."""
+        """All or nothing of the changes in this block, on disk at its end. Raises OSError where that cannot be."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+            outermost = not self._db.in_transaction
             try:
+                if outermost:
+                    self._db.execute("BEGIN IMMEDIATE")
                 yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
+                if outermost:
+                    self._db.execute("COMMIT")
+            except BaseException as error:
+                if outermost and self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise OSError(f"the archive's index cannot be written: {error}") from error
                 raise
-            self._db.execute("COMMIT")
 
     # notes
 
     def about(self, key: str, default: str = "") -> str:
         """A note, or the default."""
-        with self._lock:
-            found = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
-        return str(found[0]) if found else default
+        found = self._sound("SELECT key, value, sum FROM about WHERE key = ?", key)
+        return str(found[0][1]) if found else default
 
     def note(self, notes: Mapping[str, str]) -> None:
         """Write these notes."""
         with self._lock:
-            self._db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", notes.items())
+            self._write("about", *notes.items())
 
     def forget(self, key: str) -> None:
         """Have no such note."""
@@ -102,111 +125,146 @@ class Index:
     # what there is
 
     def known(self) -> list[Known]:
-        """All timelines."""
+        """All timelines. Raises sqlite3.DatabaseError if it is damaged."""
+        known = [self._one(*row) for row in self._sound("SELECT id, node, timeline, sum FROM series ORDER BY id")]
         with self._lock:
-            return [self._one(*row) for row in self._db.execute("SELECT id, node, timeline FROM series").fetchall()]
+            sums = [each for (each,) in self._db.execute("SELECT sum FROM segments")]
+        if self._tally() != (len(sums), functools.reduce(operator.xor, sums, 0)):
+            raise sqlite3.DatabaseError("segments are missing in it")
+        return known
+
+    def _tally(self) -> tuple[int, int]:
+        """How many segments there should be, and the XOR of their checksums: a row that is lost is noticed."""
+        count, sums = self.about("segments", "0 0").split()
+        return int(count), int(sums)
+
+    def _change_tally(self, more: int, sums: Iterable[int]) -> None:
+        count, before = self._tally()
+        self.note({"segments": f"{count + more} {functools.reduce(operator.xor, sums, before)}"})
 
     def _one(self, series: int, node: str, timeline: str) -> Known:
         def of(columns: str, table: str) -> list[Any]:
-            asked = f"SELECT {columns} FROM {table} WHERE series = ? ORDER BY rowid"  # noqa: S608
-            return self._db.execute(asked, (series,)).fetchall()
+            return self._sound(f"SELECT series, {columns}, sum FROM {table} WHERE series = ? ORDER BY rowid", series)  # noqa: S608
 
         kinds: dict[str, dict[str, Kept]] = {}
-        for name, kind, number in of("name, kind, number", "kinds"):
-            kinds.setdefault(name, {})[kind] = Kept(number, kind)
+        for _, name, kind in of("name, kind", "kinds"):
+            kinds.setdefault(name, {})[kind] = kept_as(name, kind)
         segments = [
             Segment(name, rows, low, high, np.frombuffer(starts, "<i8"), json.loads(held), nbytes, json.loads(epochs))
-            for name, rows, low, high, starts, held, nbytes, epochs in of(
+            for _, name, rows, low, high, starts, held, nbytes, epochs in of(
                 "name, rows, low, high, starts, kinds, nbytes, epochs", "segments"
             )
         ]
-        fields = {name: Field(*json.loads(about)) for name, about in of("name, about", "fields")}
         segments.sort(key=lambda each: each.low)
-        counts = dict(of("what, samples", "counts"))
-        accounts = dict(of("epoch, beyond", "accounts"))
+        fields = {name: Field(*json.loads(about)) for _, name, about in of("name, about", "fields")}
+        counts = {what: samples for _, what, samples in of("what, samples", "counts")}
+        accounts = {epoch: beyond for _, epoch, beyond in of("epoch, beyond", "accounts")}
+        for segment in segments:
+            if any(
+                name not in fields or (kind not in kinds.get(name, {}) and kind != "text")
+                for name, kind in segment.kinds.items()
+            ):
+                raise sqlite3.DatabaseError("a row of it is missing")
+            for epoch, beyond in segment.epochs.items():
+                accounts[epoch] = max(beyond, accounts.get(epoch, 0))
         return Known(series, node, timeline, fields, kinds, segments, accounts, counts)
+
+    def _sound(self, query: str, *values: Any) -> list[Any]:
+        """The rows, without the checksum that each ends with. Raises sqlite3.DatabaseError if one is wrong."""
+        with self._lock:
+            rows = self._db.execute(query, values).fetchall()
+        for row in rows:
+            if row[-1] != check(*row[:-1]):
+                raise sqlite3.DatabaseError("a row of it is damaged")
+        return [row[:-1] for row in rows]
 
     def begin(self, node: str, timeline: str) -> Known:
         """A timeline that was not known; raises sqlite3.IntegrityError for one that was."""
-        with self._lock:
-            made = self._db.execute("INSERT INTO series (node, timeline) VALUES (?, ?)", (node, timeline))
-            return self._one(int(made.lastrowid or 0), node, timeline)
+        with self.change():
+            (series,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()
+            self._write("series", (series, node, timeline))
+        return self._one(series, node, timeline)
+
+    def footer(self, name: str) -> Footer | None:
+        """What is needed to read a segment; None where that is damaged."""
+        try:
+            found = self._sound("SELECT name, footer, sums, sum FROM footers WHERE name = ?", name)
+        except sqlite3.DatabaseError:
+            return None
+        return unpacked(*found[0][1:]) if found else None
 
     # changes, within `change`
 
+    def _write(self, table: str, *rows: tuple[Any, ...]) -> None:
+        if not rows:
+            return
+        places = ", ".join("?" * (len(rows[0]) + 1))
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO {table} VALUES ({places})",  # noqa: S608
+            ((*row, check(*row)) for row in rows),
+        )
+
     def describe(self, series: int, fields: Mapping[str, Field]) -> None:
         """Keep what these fields are."""
-        rows = ((series, name, json.dumps(list(field))) for name, field in fields.items())
-        self._db.executemany("INSERT OR REPLACE INTO fields VALUES (?, ?, ?)", rows)
-
-    def number(self, series: int, name: str, kind: str) -> Kept:
-        """A number for a field's tiers."""
-        made = self._db.execute("INSERT INTO kinds (series, name, kind) VALUES (?, ?, ?)", (series, name, kind))
-        return Kept(int(made.lastrowid or 0), kind)
+        self._write("fields", *((series, name, json.dumps(list(field))) for name, field in fields.items()))
 
     def know(self, series: int, name: str, kind: str) -> None:
-        """See that a field has a number for its tiers, unless it is a text."""
+        """Keep that a field has had values of this kind, unless it is a text: these have no tiers."""
         if kind != "text":
-            self._db.execute("INSERT OR IGNORE INTO kinds (series, name, kind) VALUES (?, ?, ?)", (series, name, kind))
+            self._write("kinds", (series, name, kind))
 
-    def add(self, series: int, segment: Segment) -> None:
+    def add(self, series: int, segment: Segment, footer: Footer) -> None:
         """Take up a segment."""
-        row = (
-            segment.name, series, segment.rows, segment.low, segment.high, segment.starts.astype("<i8").tobytes(),
-            json.dumps(dict(segment.kinds)), segment.nbytes, json.dumps(dict(segment.epochs)),
-        )  # fmt: skip
-        self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        starts, kinds = segment.starts.astype("<i8").tobytes(), json.dumps(dict(segment.kinds))
+        epochs = json.dumps(dict(segment.epochs))
+        row = (segment.name, segment.rows, segment.low, segment.high, starts, kinds, segment.nbytes, epochs)
+        self._write("segments", (series, *row))
+        self._change_tally(1, [check(series, *row)])
+        self._write("footers", (segment.name, *packed(footer)))
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget segments."""
-        self._db.executemany("DELETE FROM segments WHERE name = ?", ((name,) for name in names))
+        gone = [(name,) for name in names]
+        for each in gone:
+            sums = [found for (found,) in self._db.execute("SELECT sum FROM segments WHERE name = ?", each)]
+            self._change_tally(-len(sums), sums)
+        self._db.executemany("DELETE FROM segments WHERE name = ?", gone)
+        self._db.executemany("DELETE FROM footers WHERE name = ?", gone)
 
     def account(self, series: int, accounts: Mapping[str, int]) -> None:
         """Keep up to which sequence each epoch is in segments."""
-        rows = ((series, epoch, beyond) for epoch, beyond in accounts.items())
+        rows = ((series, epoch, beyond, check(series, epoch, beyond)) for epoch, beyond in accounts.items())
         self._db.executemany(
-            "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET beyond = max(beyond, excluded.beyond)",
+            "INSERT INTO accounts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET beyond = excluded.beyond, "
+            "sum = excluded.sum WHERE excluded.beyond > beyond",
             rows,
         )
 
     def count(self, series: int, counts: Mapping[str, int]) -> None:
         """Keep these counts."""
-        rows = ((series, what, samples) for what, samples in counts.items())
-        self._db.executemany("INSERT OR REPLACE INTO counts VALUES (?, ?, ?)", rows)
+        self._write("counts", *((series, what, samples) for what, samples in counts.items()))
 
     # what is still to be written into tiers
 
-    def redo(self, series: int, writes: Iterable[Write]) -> None:
+    def redo(self, series: int, body: bytes) -> None:
         """Keep what is going to be written into tiers, until `done`."""
-        self._db.execute("INSERT INTO redo (series, body) VALUES (?, ?)", (series, _packed(list(writes))))
+        self._db.execute("INSERT INTO redo (series, body, sum) VALUES (?, ?, ?)", (series, body, check(series, body)))
 
     def done(self) -> None:
         """Forget what has been written into tiers: all of it."""
         with self._lock:
             self._db.execute("DELETE FROM redo")
 
-    def undone(self, series: int) -> list[list[Write]]:
-        """What perhaps has not been written, in its order."""
-        with self._lock:
-            rows = self._db.execute("SELECT body FROM redo WHERE series = ? ORDER BY id", (series,)).fetchall()
-        return [_unpacked(body) for (body,) in rows]
+    def undone(self, series: int) -> list[bytes]:
+        """What perhaps has not been written, in its order. Raises sqlite3.DatabaseError if it is damaged."""
+        rows = self._sound("SELECT series, body, sum FROM redo WHERE series = ? ORDER BY id", series)
+        return [body for _, body in rows]
 
 
-def _packed(writes: list[Write]) -> bytes:
-    head = json.dumps([[w.exponent, w.fields, len(w.numbers), w.records.dtype.descr] for w in writes]).encode()
-    parts = [len(head).to_bytes(4, "little"), head]
-    for write in writes:
-        parts += [write.numbers.astype("<i8").tobytes(), write.records.tobytes()]
-    return b"".join(parts)
-
-
-def _unpacked(body: bytes) -> list[Write]:
-    at = 4 + int.from_bytes(body[:4], "little")
-    writes = []
-    for exponent, fields, bins, described in json.loads(body[4:at]):
-        record = np.dtype([tuple(each) for each in described])
-        numbers = np.frombuffer(body, "<i8", bins, at)
-        records = np.frombuffer(body, record, len(fields) * bins, at + 8 * bins).reshape(len(fields), bins)
-        writes.append(Write(exponent, fields, numbers, records))
-        at += 8 * bins + records.nbytes
-    return writes
+def check(*values: int | str | bytes) -> int:
+    """The CRC-32 of a row: of each value the length of its bytes (4, little-endian) and these; numbers in decimals."""
+    found = 0
+    for value in values:
+        data = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+        found = zlib.crc32(data, zlib.crc32(len(data).to_bytes(4, "little"), found))
+    return found

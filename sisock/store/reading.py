@@ -13,8 +13,8 @@ from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import GAP
 from sisock.grid import Grid
 from sisock.store.identified import Identified
+from sisock.store.parquet import ROWS
 from sisock.store.recorded import Recorded, Samples
-from sisock.store.segments import ROWS
 from sisock.store.snapshot import Trouble
 from sisock.store.tiers import Kept, Span, binned
 from sisock.uris import JOINT
@@ -63,7 +63,7 @@ def answer(timelines: Iterable[Recorded], query: Query) -> Answer:
         parts = (*made.parts, *(part for parts, _ in found for part in parts))
         tier = max((width for _, width in found if width), default=None)
         made = replace(made, parts=merge(parts), method=reduction.method_of(query), bin=how.width, tier=tier)
-    return replace(made, notices=(*made.notices, *trouble.told.values()))
+    return replace(made, notices=(*made.notices, *trouble.sentences()))
 
 
 def _asked(timelines: Iterable[Recorded], query: Query) -> Iterator[Asked]:

@@ -1,47 +1,29 @@
-"""Samples at rest as Parquet files that any tool reads: one timeline, in the order of time, with each sample's identity.
-
-Format (docs/archive.md): columns `time` (timestamp ns, UTC), `epoch` and `seq` (identity; null for imported series),
-and one for each field; row groups of 16,384 rows; zstd; doubles byte-stream-split, times and sequences delta-packed;
-page checksums. The file's metadata holds `sisock`, JSON with the format version, node, timeline and fields.
-"""
+"""The files that samples lie in at rest, and what can be read of them: what is good, and what is lost."""
 
 import json
 import logging
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc  # here, for the first answer would wait half a second for it
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-from pyarrow import fs
 
-from sisock.frames import TEXT, Column, Field, Frame, Times, texts
-from sisock.store.identified import NOBODY, Identified, accounts
+from sisock.frames import Frame, Times
+from sisock.store import parquet
+from sisock.store.chunks import Chunks, Footer, Image, about_in, footer_in, sealed, starts_in
+from sisock.store.identified import NOBODY, Identified, accounts, together
+from sisock.store.parquet import OURS, ROWS, kind_of, stored_name
+from sisock.store.storage import Storage
 
 log = logging.getLogger(__name__)
-VERSION = 1
-ROWS = 16_384  # of a row group: what is decoded for one sample
 _OPEN = 32  # files kept open
-OURS = ("time", "epoch", "seq")
-_TIME = pa.timestamp("ns", "UTC")
-_TYPES = {"f8": pa.float64(), "i8": pa.int64(), "b1": pa.bool_(), "text": pa.string()}
-_DTYPES: dict[str, Any] = {
-    "f8": np.dtype("f8"),
-    "i8": np.dtype("i8"),
-    "b1": np.dtype("?"),
-    "time": np.dtype("i8"),
-    "text": TEXT,
-}
+_WRONG = "its checksum is wrong"
 
 
 class DamagedError(Exception):
-    """A file, or a part of it, cannot be read; says which, and what is lost with it."""
+    """Something that is stored cannot be read; says what."""
 
 
 class Segment(NamedTuple):
@@ -56,219 +38,171 @@ class Segment(NamedTuple):
     nbytes: int
     epochs: Mapping[str, int] = {}  # of each epoch one past its last sequence
 
+    def groups(self, start: int, end: int) -> range:
+        """The row groups that may have samples in `[start, end)`."""
+        first = max(0, int(np.searchsorted(self.starts, start, "left")) - 1)
+        return range(first, int(np.searchsorted(self.starts, end, "left")))
 
-def kind_of(column: Column) -> str:
-    """How a column lies at rest."""
-    return {"f": "f8", "i": "i8", "b": "b1", "T": "text"}[column.values.dtype.kind]
+    def span(self, group: int) -> tuple[int, int]:
+        """First and last time that samples of a row group may have."""
+        after = group + 1
+        return int(self.starts[group]), int(self.starts[after]) if after < len(self.starts) else self.high
+
+    def rows_of(self, group: int) -> int:
+        """Samples of a row group."""
+        return min(ROWS, self.rows - group * ROWS)
 
 
-def stored_name(field: str) -> str:
-    """The name of a field's column: its own, unless that is one of ours."""
-    return f"field::{field}" if field in OURS else field
+class Made(NamedTuple):
+    """A segment that has just been written, and what the index has to know to read it."""
+
+    segment: Segment
+    footer: Footer
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return self.segment.name
+
+
+class Lost(NamedTuple):
+    """Samples of a row group that cannot be read: of one field, or (None) of all."""
+
+    segment: Segment
+    group: int
+    field: str | None
+    why: str
+
+
+class Read(NamedTuple):
+    """What could be read; values that are lost are missing there."""
+
+    samples: Identified
+    lost: tuple[Lost, ...] = ()
 
 
 class SegmentFiles:
-    """The files of an archive below one folder, on this machine or in an object store."""
+    """The segments of an archive."""
 
-    def __init__(self, files: fs.FileSystem, root: str) -> None:
-        """Keep them below `root` of this file system."""
-        self._files, self._root = files, root.rstrip("/")
-        self._local = isinstance(files, fs.LocalFileSystem)
-        self._readers: OrderedDict[str, tuple[pq.ParquetFile, threading.Lock]] = OrderedDict()
+    def __init__(self, storage: Storage, footers: Callable[[str], Footer | None]) -> None:
+        """Keep them there; `footers` is what the index knows of a file by its name."""
+        self._storage, self._footers = storage, footers
+        self._open: OrderedDict[str, Chunks] = OrderedDict()
         self._lock = threading.Lock()
 
     # writing
 
-    def write(self, name: str, samples: Identified, about: Mapping[str, Any]) -> Segment:
+    def write(self, name: str, samples: Identified, about: Mapping[str, Any]) -> Made:
         """Write the samples as a file of this name; raises OSError. `sync` brings it to disk."""
-        frame = samples.frame
-        table = _table(samples, about)
-        path = f"{self._root}/{name}"
-        self._files.create_dir(path.rpartition("/")[0], recursive=True)
-        floats = [stored_name(f) for f, c in frame.columns.items() if kind_of(c) == "f8"]
-        whole = [stored_name(f) for f, c in frame.columns.items() if kind_of(c) == "i8"]
-        encoding = {
-            **dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
-            **dict.fromkeys(["time", "seq", *whole], "DELTA_BINARY_PACKED"),
-        }
-        words = ["epoch", *(stored_name(f) for f, c in frame.columns.items() if kind_of(c) == "text")]
-        with self._files.open_output_stream(path) as out:
-            pq.write_table(
-                table, out, row_group_size=ROWS, compression="zstd", use_dictionary=words, column_encoding=encoding,
-                write_page_checksum=True, write_statistics=["time"],
-            )  # fmt: skip
-        kinds = {name: kind_of(column) for name, column in frame.columns.items()}
-        size = self._files.get_file_info(path).size
-        starts, epochs = frame.t[::ROWS].copy(), accounts(samples)
-        return Segment(name, len(frame), int(frame.t[0]), int(frame.t[-1]), starts, kinds, size, epochs)
+        data, footer = sealed(memoryview(parquet.coded(samples, about)))
+        self._storage.write(name, data)
+        t = samples.frame.t
+        kinds = {field: kind_of(column) for field, column in samples.frame.columns.items()}
+        size, starts, epochs = sum(map(len, data)), t[::ROWS].copy(), accounts(samples)
+        return Made(Segment(name, len(t), int(t[0]), int(t[-1]), starts, kinds, size, epochs), footer)
 
     def sync(self, names: Iterable[str]) -> None:
         """See that these files are on disk. Many at once are quicker than one after the other."""
-        if self._local:
-            paths = [Path(self._root, name) for name in names]
-            for path in [*paths, *dict.fromkeys(path.parent for path in paths)]:
-                _sync(path)
+        self._storage.sync(list(names))
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is fine."""
         with self._lock:
-            self._readers.pop(name, None)
-        try:
-            self._files.delete_file(f"{self._root}/{name}")
-        except FileNotFoundError:
-            log.debug("%s was gone already", name)
+            self._open.pop(name, None)
+        self._storage.remove(name)
 
     def names(self) -> list[str]:
         """All segment files there are."""
-        selector = fs.FileSelector(self._root, recursive=True, allow_not_found=True)
-        cut = len(self._root) + 1
-        return [each.path[cut:] for each in self._files.get_file_info(selector) if each.path.endswith(".parquet")]
+        return [name for name in self._storage.names() if name.endswith(".parquet")]
 
     # reading
 
     def read(
-        self, segment: Segment, start: int, end: int, fields: Iterable[str], *, identity: bool = False
-    ) -> Identified:
-        """Samples with `start <= t < end`; a field that the file lacks is left out. Raises DamagedError."""
-        first = max(0, int(np.searchsorted(segment.starts, start, "left")) - 1)
-        last = int(np.searchsorted(segment.starts, end, "left"))
+        self, segment: Segment, start: int, end: int, fields: Iterable[str], *,
+        identity: bool = False, whole: bool = False,
+    ) -> Read:  # fmt: skip
+        """Samples with `start <= t < end`; a field that the file lacks is left out.
+
+        `whole`: only samples all of whose values can be read.
+        """
+        groups = segment.groups(start, end)
         names = [name for name in fields if name in segment.kinds]
-        columns = ["time", *(OURS[1:] if identity else ()), *map(stored_name, names)]
-        table = self._table(segment, range(first, last), columns)
-        t = _values(table.column("time"), "time")
-        a, b = (int(row) for row in np.searchsorted(t, (start, end)))
-        held = {name: _column(table.column(stored_name(name)), segment.kinds[name]).rows(slice(a, b)) for name in names}
-        frame = Frame("", t[a:b], held)
-        if not identity:
-            return Identified(frame, *NOBODY)
-        epochs, of = _epochs(table.column("epoch"))
-        seq = _column(table.column("seq"), "i8").values
-        return Identified(frame, epochs, of[a:b], seq[a:b])
-
-    def _table(self, segment: Segment, groups: range, columns: list[str]) -> pa.Table:
+        ours = OURS if identity else OURS[:1]
         try:
-            reader, lock = self._reader(segment.name)
-            with lock:
-                return reader.read_row_groups(list(groups), columns=columns, use_threads=len(columns) > 2)
+            image, bad = self._chunks(segment).read(groups, [*ours, *map(stored_name, names)])
         except (OSError, pa.ArrowException) as error:
-            with self._lock:
-                self._readers.pop(segment.name, None)
-            raise DamagedError(f"{self._root}/{segment.name} cannot be read: {error}") from error
+            why = "it is gone" if isinstance(error, FileNotFoundError) else str(error)
+            return Read(_nothing(segment, names), tuple(Lost(segment, group, None, why) for group in groups))
+        if not bad.any():
+            return Read(_inside(_decoded(image, segment, groups, names, identity=identity), start, end))
+        parts, lost = [], []
+        for group, gone in zip(groups, bad.tolist(), strict=True):
+            torn = [name for name, hit in zip(names, gone[len(ours) :], strict=True) if hit]
+            if any(gone[: len(ours)]):
+                lost.append(Lost(segment, group, None, _WRONG))
+                continue
+            lost += [Lost(segment, group, name, _WRONG) for name in torn]
+            if not torn or not whole:
+                good = _decoded(image, segment, [group], [n for n in names if n not in torn], identity=identity)
+                parts.append(_inside(_with_gaps(good, segment, names, torn), start, end))
+        return Read(together(parts, identity=identity) if parts else _nothing(segment, names), tuple(lost))
 
-    def _reader(self, name: str) -> tuple[pq.ParquetFile, threading.Lock]:
+    def _chunks(self, segment: Segment) -> Chunks:
         with self._lock:
-            if name in self._readers:
-                self._readers.move_to_end(name)
-                return self._readers[name]
-        path = f"{self._root}/{name}"
-        source = pa.memory_map(path) if self._local else self._files.open_input_file(path)
-        made = pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=not self._local), threading.Lock()
+            if segment.name in self._open:
+                self._open.move_to_end(segment.name)
+                return self._open[segment.name]
+        blob = self._storage.open(segment.name)
+        footer = self._footers(segment.name) or footer_in(blob, segment.nbytes)
+        made = Chunks(blob, segment.nbytes, footer)
         with self._lock:
-            self._readers[name] = made
-            while len(self._readers) > _OPEN:
-                self._readers.popitem(last=False)
+            self._open[segment.name] = made
+            while len(self._open) > _OPEN:
+                self._open.popitem(last=False)
         return made
 
-    def find(self, name: str) -> tuple[Segment, dict[str, Any]]:
+    def find(self, name: str) -> tuple[Made, dict[str, Any]]:
         """A file that no index knows: what it holds, and its `sisock` metadata. Raises DamagedError."""
         try:
-            reader, _ = self._reader(name)
-            about = json.loads(reader.schema_arrow.metadata[b"sisock"])
-            if about["v"] != VERSION:
-                raise DamagedError(f"{name} has format version {about['v']}: a newer sisock made it")
-            groups = [reader.metadata.row_group(i).column(0) for i in range(reader.metadata.num_row_groups)]
-            t = _values(reader.read(columns=["time"]).column("time"), "time")
-            size = self._files.get_file_info(f"{self._root}/{name}").size
+            size = self._storage.size(name)
+            footer = footer_in(self._storage.open(name), size)
+            about = json.loads(about_in(footer))
+            if about["v"] != parquet.VERSION:
+                raise DamagedError(f"{name} has format version {about['v']}: a newer sisock made it, use that one")
+            starts, high, rows = starts_in(footer)
             kinds = {field: each["kind"] for field, each in about["fields"].items()}
-            assert len(groups) == -(-len(t) // ROWS)
             epochs = {str(epoch): int(beyond) for epoch, beyond in about["epochs"].items()}
-            return Segment(name, len(t), int(t[0]), int(t[-1]), t[::ROWS].copy(), kinds, size, epochs), about
-        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, IndexError) as error:
-            raise DamagedError(f"{self._root}/{name} cannot be read: {error}") from error
+            return Made(Segment(name, rows, int(starts[0]), high, starts, kinds, size, epochs), footer), about
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+            raise DamagedError(f"{self._storage}/{name} cannot be read: {error}") from error
 
 
-def _sync(path: Path) -> None:
-    """See that a file or folder is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _decoded(
+    image: Image, segment: Segment, groups: Sequence[int], names: Sequence[str], *, identity: bool
+) -> Identified:
+    table = image.table(groups, [*(OURS if identity else OURS[:1]), *map(stored_name, names)])
+    columns = {name: parquet.column(table.column(stored_name(name)), segment.kinds[name]) for name in names}
+    frame = Frame("", parquet.times(table.column("time")), columns)
+    if not identity:
+        return Identified(frame, *NOBODY)
+    return Identified(frame, *parquet.epochs(table.column("epoch")), parquet.column(table.column("seq"), "i8").values)
 
 
-def _table(samples: Identified, about: Mapping[str, Any]) -> pa.Table:
+def _inside(samples: Identified, start: int, end: int) -> Identified:
+    a, b = (int(row) for row in np.searchsorted(samples.frame.t, (start, end)))
+    return samples.rows(slice(a, b))
+
+
+def _with_gaps(samples: Identified, segment: Segment, names: Sequence[str], torn: Iterable[str]) -> Identified:
+    """The samples with these fields missing, all in the order of `names`."""
     frame = samples.frame
-    arrays = {
-        "time": pa.array(frame.t, _TIME),
-        "epoch": _coded(samples),
-        "seq": pa.array(samples.seq, pa.int64(), mask=_nobodys(samples)),
-        **{stored_name(name): _array(column, kind_of(column)) for name, column in frame.columns.items()},
-    }
-    told = {"v": VERSION, **about}
-    told["fields"] = {
-        name: {"kind": kind_of(column), **told["fields"].get(name, {})} for name, column in frame.columns.items()
-    }
-    return pa.table(arrays).replace_schema_metadata({"sisock": json.dumps(told, ensure_ascii=False)})
+    gone = {name: parquet.lost_column(len(frame), segment.kinds[name]) for name in torn}
+    columns = {name: gone[name] if name in gone else frame.columns[name] for name in names}
+    return samples._replace(frame=Frame("", frame.t, columns))
 
 
-def _nobodys(samples: Identified) -> NDArray[np.bool_] | None:
-    """True for samples without an identity; None where all have one."""
-    return None if None not in samples.epochs else np.array([epoch is None for epoch in samples.epochs])[samples.of]
-
-
-def _coded(samples: Identified) -> pa.Array:
-    """The epoch of each sample, null where it has none."""
-    words = pa.array([epoch or "" for epoch in samples.epochs], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(samples.of, mask=_nobodys(samples)), words)
-
-
-def _epochs(chunked: pa.ChunkedArray) -> tuple[tuple[str | None, ...], NDArray[np.int32]]:
-    """The epochs there are, and which one each sample is of."""
-    coded = chunked.dictionary_encode().unify_dictionaries()
-    words = coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
-    of = np.concatenate(
-        [_plain(chunk.indices.fill_null(len(words)), np.int32) for chunk in coded.chunks] or [np.empty(0)]
+def _nothing(segment: Segment, names: Sequence[str]) -> Identified:
+    return Identified(
+        Frame("", np.empty(0, np.int64), {name: parquet.lost_column(0, segment.kinds[name]) for name in names}),
+        *NOBODY,
     )
-    return (*words, None), of.astype(np.int32)
-
-
-def _array(column: Column, kind: str) -> pa.Array:
-    if kind == "text":
-        listed = column.values.tolist()
-        if column.missing is not None:
-            listed = [None if gone else text for text, gone in zip(listed, column.missing.tolist(), strict=True)]
-        return pa.array(listed, pa.string())
-    return pa.array(column.values, _TYPES[kind], mask=column.missing, from_pandas=False)
-
-
-def _values(chunked: pa.ChunkedArray, kind: str) -> NDArray[Any]:
-    """The values of a column without nulls."""
-    whole = chunked.combine_chunks() if chunked.num_chunks != 1 else chunked.chunk(0)
-    if kind == "text":
-        return texts(whole.to_pylist())
-    return _plain(pc.cast(whole, pa.int64()) if kind == "time" else whole, _DTYPES[kind])
-
-
-def _plain(whole: pa.Array, dtype: Any) -> NDArray[Any]:
-    """The values of an array without nulls, as they lie in memory: Arrow's own way imports pandas where there is one."""
-    if pa.types.is_boolean(whole.type):
-        return _plain(pc.cast(whole, pa.uint8()), np.uint8).astype(bool)
-    buffer = whole.buffers()[1]
-    if buffer is None or not len(whole):
-        return np.empty(0, dtype)
-    return np.frombuffer(buffer, dtype, len(whole), whole.offset * np.dtype(dtype).itemsize)
-
-
-def _column(chunked: pa.ChunkedArray, kind: str) -> Column:
-    if not chunked.null_count:
-        return Column(_values(chunked, kind))
-    missing = _values(chunked.is_null(), "b1")
-    filler = {"f8": 0.0, "i8": 0, "b1": False, "text": ""}[kind]
-    return Column(_values(chunked.fill_null(filler), kind), missing)
-
-
-def described(fields: Mapping[str, Field]) -> dict[str, dict[str, Any]]:
-    """What a file tells of its fields, for whoever finds it without us."""
-    return {
-        name: {"description": each.description, "type": each.type, "units": each.units} for name, each in fields.items()
-    }

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from sisock.frames import Field, Frame
-from sisock.store import growing
+from sisock.store import growing, redo
 from sisock.store.identified import Identified, accounts, pieces, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, Intake
-from sisock.store.segments import ROWS, Segment, SegmentFiles, described, kind_of
+from sisock.store.parquet import ROWS, described, kind_of
+from sisock.store.segments import Made, SegmentFiles
 from sisock.store.snapshot import Snapshot, Trouble, in_order
-from sisock.store.tiers import Asked, Kept, Span, Tiers
+from sisock.store.tiers import Asked, Kept, Span, Tiers, kept_as
 
 MOST_ROWS = 4_194_304  # of a segment
 MOST_BYTES = 64 * 2**20  # of a segment, before it is compressed
@@ -92,7 +93,7 @@ class Series:
         until = EARLIEST if self._segments.until is None else self._segments.until
         return Written(len(waiting), samples, pieces(samples, ROWS, MOST_ROWS, MOST_BYTES), until)
 
-    def write(self, samples: Identified) -> Segment:
+    def write(self, samples: Identified) -> Made:
         """The samples as a segment, which `SegmentFiles.sync` brings to disk. Raises OSError."""
         frame = samples.frame
         stamp = np.datetime_as_string(frame.t[:1].view("datetime64[ns]"), unit="s")[0].replace(":", "")
@@ -109,22 +110,27 @@ class Series:
         numbered = self._numbered(frame)
         return Growth(numbered, growing.take(self.tiers, numbered, frame))
 
-    def enroll(self, written: "Written", segments: Sequence[Segment], growth: "Growth") -> None:
+    def enroll(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
         """Put it all into the index, within a change of it."""
-        for segment in segments:
-            self._index.add(self._id, segment)
+        for each in made:
+            self._index.add(self._id, *each)
         fields = {name: self.fields.get(name, Field()) for name in written.samples.frame.columns}
         self._index.describe(self._id, fields)
         self._index.account(self._id, accounts(written.samples))
         self._index.count(self._id, dict(self.counts))
+        for name, kept in growth.fields.items():
+            if kept.kind not in self.kinds.get(name, {}):
+                self._index.know(self._id, name, kept.kind)
         if growth.taken.writes:
-            self._index.redo(self._id, growth.taken.writes)
+            self._index.redo(self._id, redo.packed(growth.taken.writes))
 
-    def finish(self, written: "Written", segments: Sequence[Segment], growth: "Growth") -> None:
+    def finish(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
         """Bring the tiers up to what the index has, and let go what waited."""
         with self.lock:
             growing.apply(self.tiers, growth.taken.writes)
-            self._segments = in_order([*self._segments.every, *segments])
+            for name, kept in growth.fields.items():
+                self.kinds.setdefault(name, {})[kept.kind] = kept
+            self._segments = in_order([*self._segments.every, *(each.segment for each in made)])
             self._intake.written(written.waited)
         growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
 
@@ -134,11 +140,7 @@ class Series:
         for name, column in frame.columns.items():
             kind = kind_of(column)
             if kind != "text":
-                kinds = self.kinds.setdefault(name, {})
-                if kind not in kinds:
-                    with self._index.change():
-                        kinds[kind] = self._index.number(self._id, name, kind)
-                numbered[name] = kinds[kind]
+                numbered[name] = self.kinds.get(name, {}).get(kind) or kept_as(name, kind)
         return numbered
 
     def _known(self, start: int, end: int, asked: Asked) -> dict[str, Frame]:
@@ -154,8 +156,8 @@ class Series:
 
     def redo(self) -> None:
         """Write into the tiers what perhaps was not, before a sudden end."""
-        for writes in self._index.undone(self._id):
-            growing.apply(self.tiers, writes)
+        for body in self._index.undone(self._id):
+            growing.apply(self.tiers, redo.unpacked(body))
 
     def rebuild(self) -> Iterator[float]:
         """Make the tiers anew of all samples in segments; how much is done, from 0 to 1. Nothing may be flushed meanwhile.

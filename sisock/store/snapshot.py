@@ -1,6 +1,6 @@
 """What an archive had of one timeline at one moment, and its samples read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,18 +8,32 @@ import numpy as np
 
 from sisock.frames import Frame, Times
 from sisock.store.identified import Identified, in_time, together
-from sisock.store.segments import ROWS, DamagedError, Segment, SegmentFiles
+from sisock.store.parquet import ROWS
+from sisock.store.segments import Lost, Segment, SegmentFiles
 from sisock.store.tiers import Asked, Span
 from sisock.times import LAST, utc
 
 _AT_ONCE = 1_000_000  # samples read together
+_MOST_TOLD = 10  # sentences on what is lacking
 
 
 @dataclass
 class Trouble:
-    """What an answer lacks, as sentences: by what it is about, once each."""
+    """What an answer lacks."""
 
-    told: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)  # sentences, by what they are about
+    lost: dict[tuple[str, str | None], dict[int, Lost]] = field(default_factory=dict)  # file, field -> row group
+
+    def lose(self, lost: Iterable[Lost]) -> None:
+        """Note what could not be read."""
+        for each in lost:
+            self.lost.setdefault((each.segment.name, each.field), {})[each.group] = each
+
+    def sentences(self) -> tuple[str, ...]:
+        """All of it, for people; no more than some."""
+        found = [*self.told.values(), *(_lost(list(groups.values())) for groups in self.lost.values())]
+        more = len(found) - _MOST_TOLD
+        return (*found[:_MOST_TOLD], *([f"and {more} more like these"] if more > 0 else ()))
 
 
 class Segments(NamedTuple):
@@ -43,8 +57,7 @@ class Segments(NamedTuple):
         rows = int(self.rows[inside].sum())
         for row in np.flatnonzero(~inside & (self.lows < end) & (self.highs >= start)).tolist():
             segment = self.every[row]
-            first = max(0, int(np.searchsorted(segment.starts, start)) - 1)
-            rows += min(segment.rows, (int(np.searchsorted(segment.starts, end)) - first) * ROWS)
+            rows += min(segment.rows, len(segment.groups(start, end)) * ROWS)
         return rows
 
 
@@ -108,10 +121,9 @@ class Snapshot(NamedTuple):
         """The samples in a stretch of time, of segments and of what waits; None without any."""
         parts = []
         for segment in self.segments.within(*span):
-            try:
-                parts.append(self.files.read(segment, *span, names, identity=identity))
-            except DamagedError as error:
-                trouble.told[segment.name] = _lost(segment, error)
+            samples, lost = self.files.read(segment, *span, names, identity=identity)
+            parts.append(samples)
+            trouble.lose(lost)
         for each in self.waiting:
             inside = (each.frame.t >= span[0]) & (each.frame.t < span[1])
             if inside.any():
@@ -124,14 +136,14 @@ class Snapshot(NamedTuple):
         found: dict[str, list[Frame]] = {}
         for segment in self.segments.within(*span):
             names = [name for name, kept in asked.items() if segment.kinds.get(name) == kept.kind]
-            try:
-                frame = self.files.read(segment, *span, names).frame if names else None
-            except DamagedError as error:
-                trouble.told[segment.name] = _lost(segment, error)
+            if not names:
                 continue
-            if frame is not None and len(frame):
-                for name in names:
-                    found.setdefault(name, []).append(frame.only((name,)))
+            samples, lost = self.files.read(segment, *span, names)
+            trouble.lose(lost)
+            for name in names:
+                own = self.files.read(segment, *span, (name,), whole=True).samples if lost else samples
+                if len(own.frame):
+                    found.setdefault(name, []).append(own.frame.only((name,)))
         return {name: in_time(frames) for name, frames in found.items()}
 
     def starts_within(self, start: int, end: int) -> Times:
@@ -149,8 +161,12 @@ class Snapshot(NamedTuple):
         yield from zip([span[0], *cuts], [*cuts, span[1]], strict=True)
 
 
-def _lost(segment: Segment, error: DamagedError) -> str:
+def _lost(lost: Sequence[Lost]) -> str:
+    """A sentence on what cannot be read of one file."""
+    first, last = min(lost, key=lambda each: each.group), max(lost, key=lambda each: each.group)
+    segment, rows = first.segment, sum(each.segment.rows_of(each.group) for each in lost)
     return (
-        f"{segment.rows} samples between {utc(segment.low)} and {utc(segment.high)} cannot be read, "
-        f"for their file is damaged: {error}"
+        f"{rows} samples{f' of {first.field}' if first.field else ''} between {utc(segment.span(first.group)[0])} and "
+        f"{utc(segment.span(last.group)[1])} cannot be read from {segment.name} ({first.why}): "
+        "put a copy of this file back in its place"
     )

@@ -4,6 +4,7 @@ A bin of 2**n ns, the finest of 20 to 40 samples at the usual rate, each further
 is kept only where it pays; where it is not, finer bins or the samples themselves are few enough to be read.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,12 @@ class Kept(NamedTuple):
 
     number: int
     kind: str
+
+
+def kept_as(name: str, kind: str) -> Kept:
+    """How the tiers know a field: its number is the same wherever it comes from, the first 63 bits of a BLAKE2b hash."""
+    digest = hashlib.blake2b(f"{kind}:{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return Kept(int.from_bytes(digest, "little") >> 1, kind)
 
 
 class Write(NamedTuple):

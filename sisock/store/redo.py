@@ -1,0 +1,30 @@
+"""What is going to be written into tiers as bytes: kept until it is, so that a sudden end leaves nothing half done."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from sisock.store.tiers import Write
+
+
+def packed(writes: Sequence[Write]) -> bytes:
+    """These writes as bytes."""
+    head = json.dumps([[w.exponent, w.fields, len(w.numbers), w.records.dtype.descr] for w in writes]).encode()
+    parts = [len(head).to_bytes(4, "little"), head]
+    for write in writes:
+        parts += [write.numbers.astype("<i8").tobytes(), write.records.tobytes()]
+    return b"".join(parts)
+
+
+def unpacked(body: bytes) -> list[Write]:
+    """The writes that `packed` made these bytes of."""
+    at = 4 + int.from_bytes(body[:4], "little")
+    writes = []
+    for exponent, fields, bins, described in json.loads(body[4:at]):
+        record = np.dtype([tuple(each) for each in described])
+        numbers = np.frombuffer(body, "<i8", bins, at)
+        records = np.frombuffer(body, record, len(fields) * bins, at + 8 * bins).reshape(len(fields), bins)
+        writes.append(Write(exponent, fields, numbers, records))
+        at += 8 * bins + records.nbytes
+    return writes
