@@ -14,9 +14,21 @@ OPTIONS = [
 BUILD = ["--build-deps-for", "wheel"]  # so that sisock itself is installed without fetching anything more
 RUN = ["--constraint", "requirements/run.txt"]  # the same versions everywhere
 LOCKS = {
-    "run": ["--extra", "router", "--extra", "grafana", "--extra", "host", *BUILD, "pyproject.toml"],
+    "run": [
+        "--extra",
+        "router",
+        "--extra",
+        "grafana",
+        "--extra",
+        "host",
+        "--extra",
+        "archive",
+        *BUILD,
+        "pyproject.toml",
+    ],
     "node": ["--extra", "host", *BUILD, *RUN, "pyproject.toml"],
     "bridge": ["--extra", "grafana", *BUILD, *RUN, "pyproject.toml"],
+    "recorder": ["--extra", "archive", *BUILD, *RUN, "pyproject.toml"],
     "dev": ["--extra", "dev", *BUILD, *RUN, "pyproject.toml"],
     "nodejs": ["requirements/nodejs.in"],
 }

@@ -6,7 +6,7 @@ answers. Format: docs/archive.md. What is put waits in memory until it is flushe
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Self
@@ -63,10 +63,11 @@ class Archive:
                 series.redo()
         self._index.note({"running": boot})
 
-    def close(self) -> None:
-        """Write everything and let it go. Raises OSError where that cannot be; it is let go all the same."""
+    def close(self, *, flush: bool = True) -> None:
+        """Write everything, unless somebody else keeps what waits, and let it go; even where that cannot be: OSError."""
         try:
-            self.flush()
+            if flush:
+                self.flush()
             for series in self._series.values():
                 series.tiers.sync()
             self._index.forget("running")
@@ -105,13 +106,20 @@ class Archive:
 
         On disk when this returns. Raises OSError: what could not be written goes on waiting.
         """
-        written, waits = 0, self.weight
+        waits = self.weight
         some: list[Series] = []
         for series in sorted(self.timelines(), key=lambda each: -each.weight):
             if not series.weight or waits <= keep:
                 break
             some.append(series)
             waits -= series.weight
+        return self.write(some)
+
+    def write(self, timelines: Iterable[Series]) -> int:
+        """Write what waits of these timelines; how many samples. On disk when this returns. Raises OSError, as `flush`."""
+        written, some = 0, list[Series]()
+        for series in timelines:
+            some.append(series)
             if len(some) == _TOGETHER or sum(each.weight for each in some) > _HEAVY:
                 written += self._write(some)
                 some = []

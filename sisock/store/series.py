@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sisock.frames import Field, Frame
+from sisock.frames import Column, Field, Frame
 from sisock.store import growing, redo
 from sisock.store.identified import Identified, accounts, pieces, together
 from sisock.store.index import Index, Known
@@ -77,10 +77,14 @@ class Series:
     def put(self, frame: Frame, fields: Mapping[str, Field]) -> int:
         """Take what is new of a frame; how many samples that is. It waits in memory for `flush`."""
         with self.lock:
-            known = {name: about for name, about in fields.items() if name in frame.columns}
+            known = {name: fields.get(name) or self._about(name, column) for name, column in frame.columns.items()}
             if any(self.fields.get(name) != about for name, about in known.items()):
                 self.fields = {**self.fields, **known}  # others may be looking at those of before
             return self._intake.put(frame)
+
+    def _about(self, name: str, column: Column) -> Field:
+        """What is known of a field that nobody describes."""
+        return self.fields.get(name) or Field(timeline=self.timeline, type=column.type)
 
     # writing
 

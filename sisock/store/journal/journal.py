@@ -114,6 +114,11 @@ class Journal:
         return self._pending.size
 
     @property
+    def position(self) -> int:
+        """One past the last sample that is on disk: where a cursor that has read everything stands."""
+        return self._disk.reached[0].position
+
+    @property
     def lost(self) -> int:
         """Samples that were given up and never came to disk."""
         return self._pending.lost + self._disk.reached[0].lost

@@ -1,0 +1,197 @@
+"""What a recorder keeps: an intake on disk for what has just come, and the archive for good. Each sample once.
+
+Samples and the cursor of whom they are from reach the intake in one transaction; the archive takes them from there in
+large pieces. A keeper that ends in whatever way finds in its intake what had not got into the archive.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from sisock.frames import Field, Frame
+from sisock.store.archive import Archive
+from sisock.store.journal import Journal
+from sisock.store.series import Series
+from sisock.store.weights import volume
+from sisock.uris import JOINT
+
+HEAVY = 48 * 2**20  # bytes that wait in memory, beyond which the heaviest timelines are written
+_LIGHT = 16 * 2**20  # bytes that wait after that
+_FULL = 4 * HEAVY  # bytes beyond which nothing more should be taken for now
+_FLUSH_AGE = 3600.0  # seconds that samples wait at the most, so that other tools find them in segments
+_UNBOUNDED = 2**62  # bytes: the intake lets go only what the archive has
+_CURSOR, _FIELDS = "cursor ", "fields "
+
+
+class Cursor(NamedTuple):
+    """How far a node's journal has been taken."""
+
+    epoch: str
+    position: int
+
+
+class Taking(NamedTuple):
+    """What is taken of one node at a time: samples, what its fields are, and how far its journal has been read."""
+
+    node: str
+    frames: Sequence[Frame]
+    fields: Mapping[str, Field] = {}
+    cursor: Cursor | None = None
+
+
+class _Waiting(NamedTuple):
+    """What a timeline has that is not in segments: its first position, since when by the clock, bytes put before it."""
+
+    position: int
+    since: float
+    bytes: int
+
+
+class Keeper:
+    """An archive with its intake. `take` and `tend` may be called from different threads, each from one at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        segments: str = "",
+        *,
+        flush_age: float = _FLUSH_AGE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open both in this folder, and put into the archive what it does not have yet. As `Archive` for the rest.
+
+        `flush_age`: seconds after which what waits is written, however little it is.
+        """
+        self._clock, self._flush_age = clock, flush_age
+        self.archive = Archive(folder, segments)
+        try:
+            self._intake = Journal(folder / "intake.sqlite", most_bytes=_UNBOUNDED)
+        except BaseException:
+            self.archive.close(flush=False)
+            raise
+        self._lock = threading.Lock()  # of what waits: what came to the intake, and what the archive has of it
+        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._taken = 0  # position up to which everything was put into the archive
+        self._bytes = 0  # that were put into the archive
+        self._cursors: dict[str, Cursor] = {}
+        self._known: dict[str, dict[str, Field]] = {}
+        self._recall()
+
+    def _recall(self) -> None:
+        """Take up what the intake has: cursors, fields, and samples that perhaps are not in segments yet."""
+        for key, text in self._intake.notes().items():
+            if key.startswith(_CURSOR):
+                self._cursors[key.removeprefix(_CURSOR)] = Cursor(*json.loads(text))
+            elif key.startswith(_FIELDS):
+                fields = {name: Field(*each) for name, each in json.loads(text).items()}
+                self._known[key.removeprefix(_FIELDS)] = fields
+        position, more = -1, True
+        while more:
+            batch = self._intake.read_from(self._intake.epoch, position, HEAVY // 4)
+            for stream, frame in zip(batch.streams, batch.frames, strict=True):
+                self._put(stream.split(JOINT, 1)[0], frame, max(0, position))
+            position, more = batch.position, batch.more
+            self._taken = position
+            if self.archive.weight > HEAVY:
+                self.tend()
+
+    # taking
+
+    def cursor(self, node: str) -> Cursor | None:
+        """How far the node's journal has been taken; None for one of which nothing has."""
+        return self._cursors.get(node)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits to be written that nothing more should be taken for now."""
+        return self.archive.weight > _FULL
+
+    def take(self, takings: Sequence[Taking]) -> int:
+        """Take samples and cursors of several nodes; how many samples are new. On disk when this returns.
+
+        Frames without an identity get one here. Raises JournalError where the disk does not take it: nothing is taken.
+        """
+        notes, entries = {}, []
+        for taking in takings:
+            if taking.cursor is not None:
+                notes[_CURSOR + taking.node] = json.dumps(taking.cursor)
+            more = {
+                name: field for name, field in taking.fields.items() if self._fields(taking.node).get(name) != field
+            }
+            if more:
+                self._known[taking.node] = {**self._fields(taking.node), **more}
+                notes[_FIELDS + taking.node] = json.dumps(self._known[taking.node])
+            entries += [(taking.node, self._identified(taking.node, frame)) for frame in taking.frames]
+        begin = self._intake.position
+        self._intake.commit(notes, [(f"{node}{JOINT}{frame.timeline}", frame) for node, frame in entries])
+        self._cursors.update({taking.node: taking.cursor for taking in takings if taking.cursor is not None})
+        new = sum(self._put(node, frame, begin) for node, frame in entries)
+        self._taken = self._intake.position
+        return new
+
+    def _fields(self, node: str) -> dict[str, Field]:
+        return self._known.setdefault(node, self.archive.fields(node))
+
+    def _identified(self, node: str, frame: Frame) -> Frame:
+        """The frame with an identity: that of its node, or one of the intake's."""
+        if frame.epoch is not None and frame.seq is not None:
+            return frame
+        seq = self._intake.next_seq(f"{node}{JOINT}{frame.timeline}") + len(frame)
+        return Frame(frame.timeline, frame.t, frame.columns, self._intake.epoch, seq)
+
+    def _put(self, node: str, frame: Frame, position: int) -> int:
+        """Put a frame, which lies in the intake at this position or beyond, into the archive."""
+        with self._lock:
+            self._waiting.setdefault((node, frame.timeline), _Waiting(position, self._clock(), self._bytes))
+            self._bytes += volume(frame)
+            return self.archive.put(node, frame, self._fields(node))
+
+    # writing
+
+    def tend(self) -> int:
+        """Write what is too heavy or too old, and let the intake go as far as the archive has it; how many samples.
+
+        To be called about once a second. Raises OSError where the disk does not take it: everything goes on waiting.
+        """
+        due, taken = self._due(), self._taken
+        if not due:
+            return 0
+        since, heard = self._clock(), self._bytes
+        written = self.archive.write(due)
+        with self._lock:
+            for series in due:
+                key = series.node, series.timeline
+                if series.weight:
+                    self._waiting[key] = _Waiting(taken, since, heard)
+                else:
+                    self._waiting.pop(key, None)
+            position = min((each.position for each in self._waiting.values()), default=taken)
+        self._intake.remove_upto(position)
+        return written
+
+    def _due(self) -> list[Series]:
+        """The timelines that are to be written now."""
+        now, weight = self._clock(), self.archive.weight
+        timelines = sorted(self.archive.timelines(), key=lambda each: -each.weight)
+        due: list[Series] = []
+        for series in timelines:
+            waiting = self._waiting.get((series.node, series.timeline))
+            heavy = weight > HEAVY or (due and weight > _LIGHT)
+            if waiting and (heavy or now - waiting.since > self._flush_age or self._bytes - waiting.bytes > _FULL):
+                due.append(series)
+                weight -= series.weight
+        return due
+
+    def close(self) -> None:
+        """Let everything go; what waits is in the intake."""
+        self.archive.close(flush=False)
+        self._intake.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
