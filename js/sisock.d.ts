@@ -90,6 +90,8 @@ export interface LiveOptions {
   reduce?: Reduction;
   /** Ask every so many ms as well, for nodes that publish nothing live. */
   poll?: number;
+  /** Asks in place of `client.data`, for who keeps its questions in order. */
+  data?: Client["data"];
 }
 
 export interface Client {

@@ -10,7 +10,8 @@ const MOST_WAITING = 10000; // frames; what is dropped beyond is asked for later
 export class Live {
   /**
    * @param client Client  @param fields names of fields
-   * @param options {last: ms of history, maxPoints, bin, reduce, poll: ask every so many ms as well (for nodes without live frames)}
+   * @param options {last: ms of history, maxPoints, bin, reduce, poll: ask every so many ms as well (for nodes without live
+   *   frames), data: asks in place of client.data, for who keeps questions in order}
    * @param onUpdate (answer, {history: boolean}) => void  @param onProblem (SisockError) => void
    */
   constructor(client, node, fields, options, onUpdate, onProblem) {
@@ -21,7 +22,7 @@ export class Live {
     this.stopped = false;
     this.unsubscribe = null;
     this.timer = null;
-    this.begun = false;
+    this.begun = 0; // when the history was answered, ms
   }
 
   /** Subscribe, then ask for the history; every later reconnect asks for what was missed. */
@@ -78,17 +79,24 @@ export class Live {
   async ask() {
     const { last = 0, maxPoints, bin, reduce } = this.options;
     const history = !this.begun;
-    const start = history ? -last : Math.min(...[...this.joins.values()].map((join) => join.last)) - SLACK;
+    const start = history ? -last : this.from(last);
     const since = history ? undefined : this.since();
     try {
       const asked = { maxPoints, bin, reduce, since };
-      const answer = await this.client.data(this.node, this.fields, Number.isFinite(start) ? start : -last, OPEN_END, asked);
-      this.begun = true;
+      const data = this.options.data ?? ((...all) => this.client.data(...all));
+      const answer = await data(this.node, this.fields, start, OPEN_END, asked);
+      this.begun ||= Date.now();
       this.settle(answer, history);
     } catch (problem) {
       this.queue.length = 0;
       if (!this.stopped) this.onProblem(problem);
     }
+  }
+
+  /** Where a later question begins: at the last sample, or as long ago as this has begun where there was none yet. */
+  from(last) {
+    const known = Math.min(...[...this.joins.values()].map((join) => join.last));
+    return Number.isFinite(known) ? known - SLACK : this.begun - Date.now() - last - SLACK;
   }
 
   settle(answer, history) {

@@ -64,6 +64,7 @@ class App {
     $("connection").title = sentence;
     if (state === "connected") {
       this.signIn.done();
+      this.board.ask();
       this.relist();
     }
     if (state === "refused") this.signIn.ask(sentence);
@@ -74,13 +75,14 @@ class App {
     if (this.client.link.state !== "connected") return;
     try {
       const nodes = await this.client.nodes();
-      const back = nodes.filter((node) => node.state === "up" && this.nodes.some((old) => old.name === node.name && (old.state !== "up" || old.since !== node.since)));
+      const changed = nodes.filter((node) => this.nodes.some((old) => old.name === node.name && (old.state !== node.state || old.since !== node.since)));
       this.nodes = nodes;
+      for (const line of this.chosen) line.publishes = this.publishes(line);
       setText($("nodes-problem"), nodes.length ? "" : "No data node is connected yet: start one with `sisock node`.");
       this.list.update(nodes);
       this.board.presence((name) => this.away(name));
       await this.restore();
-      if (back.some((node) => this.chosen.some((line) => line.node === node.name))) this.board.ask();
+      this.board.doubt(changed.map((node) => node.name));
     } catch (problem) {
       setText($("nodes-problem"), problem.message);
     }
@@ -98,9 +100,9 @@ class App {
   async restore() {
     if (!this.wanted.length && !this.chosen.length && !this.started) await this.suggest();
     this.started = true;
-    const waiting = this.wanted.filter(([node]) => this.nodes.some(({ name, state }) => name === node && state === "up"));
+    const waiting = this.wanted.filter(([node]) => this.nodes.some(({ name, state, kept_by: kept }) => name === node && (state === "up" || kept.length)));
     this.wanted = this.wanted.filter((target) => !waiting.includes(target));
-    for (const [node, field] of waiting) await this.toggle(node, field, true);
+    if (waiting.length) await this.choose(waiting);
   }
 
   async suggest() {
@@ -114,7 +116,12 @@ class App {
 
   async toggle(node, field, on) {
     this.chosen = this.chosen.filter((line) => line.node !== node || line.field !== field);
-    if (on) {
+    await this.choose(on ? [[node, field]] : []);
+  }
+
+  /** Show these fields, [[node, field]], beside those that are shown. */
+  async choose(targets) {
+    for (const [node, field] of targets) {
       const line = await this.line(node, field).catch((problem) => void setText($("nodes-problem"), problem.message));
       if (line) this.chosen.push(line);
     }
@@ -131,9 +138,13 @@ class App {
     if (!about) return null;
     const taken = new Set(this.chosen.map((line) => line.colour));
     const colour = [...Array(this.chosen.length + 1).keys()].find((n) => !taken.has(n));
+    return { node, field, about, all, colour, publishes: this.publishes({ node, about }) };
+  }
+
+  /** Whether a node publishes the samples of a field. */
+  publishes({ node, about }) {
     const { kind } = this.nodes.find((each) => each.name === node)?.info ?? {};
-    const publishes = kind === "live" || kind === "command" || about.timeline === "health";
-    return { node, field, about, all, colour, publishes };
+    return kind === "live" || kind === "command" || about.timeline === "health";
   }
 
   turned() {

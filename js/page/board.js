@@ -5,15 +5,24 @@ import { listen } from "./gestures.js";
 import { axisSize } from "./axes.js";
 import { Panel } from "./panel.js";
 import { onScheme } from "./palette.js";
+import { Tiles } from "./tiles.js";
+import { Turns } from "./turns.js";
 
-const SETTLED = 120; // ms without a gesture after which the nodes are asked
+const SOON = 60; // ms from one question to the next while a hand moves the view
 const LEAST = 150; // px that a chart of numbers is high
 
 export class Board {
   /** @param place element  @param client  @param view View  @param act {remove(line), changed(), drawn(feeds)} */
   constructor(place, client, view, act) {
     Object.assign(this, { place, client, view, act, panels: [], feeds: new Map(), waiting: null, frame: null });
-    this.shared = { range: () => view.range(Date.now()).map(Math.round), sync: "sisock", onCursor: () => this.legends() };
+    this.tiles = new Tiles();
+    this.turns = new Map(); // node -> Turns
+    this.shared = {
+      range: () => view.range(Date.now()),
+      end: () => (view.live ? Infinity : view.end),
+      sync: "sisock",
+      onCursor: () => this.legends(),
+    };
     listen(place, () => this.area(), {
       zoom: (factor, at) => this.turn(view.zoom(factor, at, Date.now())),
       pan: (part) => this.turn(view.pan(part, Date.now())),
@@ -22,7 +31,7 @@ export class Board {
     });
     new ResizeObserver(() => this.resize()).observe(place);
     onScheme(() => this.panels.forEach((panel) => panel.redraw()));
-    document.addEventListener("visibilitychange", () => !document.hidden && this.ask());
+    document.addEventListener("visibilitychange", () => !document.hidden && this.wake());
     this.tick();
   }
 
@@ -37,7 +46,7 @@ export class Board {
     this.panels = grouped(lines).map(([kind, those]) => new Panel(kind, those, this.shared, act));
     this.place.replaceChildren(...this.panels.map((panel) => panel.element));
     this.drawSoon();
-    for (const feed of this.feeds.values()) if (!feed.view) feed.show(this.view, this.pixels(), Date.now());
+    for (const feed of this.feeds.values()) if (!feed.view) feed.show(this.view, this.pixels());
   }
 
   /** The feed of one node's chosen fields: the one of before if they are the same, else one that begins with its points. */
@@ -45,11 +54,19 @@ export class Board {
     const names = lines.map((line) => line.field);
     let feed = before;
     if (!before || before.fields.join("\n") !== names.join("\n")) {
-      feed = new Feed(this.client, node, names, lines[0].all, lines.every((line) => line.publishes), () => this.drawSoon());
+      const shared = { client: this.client, tiles: this.tiles, turns: this.turnsOf(node) };
+      feed = new Feed(shared, node, lines, () => this.drawSoon());
       if (before) feed.adopt(before);
     }
     this.feeds.set(node, feed);
+    feed.lines = lines;
     for (const line of lines) line.feed = feed;
+  }
+
+  /** The turns of all that ask one node for what is on the screen. */
+  turnsOf(node) {
+    if (!this.turns.has(node)) this.turns.set(node, new Turns());
+    return this.turns.get(node);
   }
 
   /** Tell of the chosen nodes that are away: `away(node)` is a sentence, or null. */
@@ -58,24 +75,34 @@ export class Board {
     this.drawSoon();
   }
 
-  /** Ask the nodes for what the screen shows. */
+  /** These nodes came or went: ask anew for what is shown of them. */
+  doubt(nodes) {
+    for (const [node, feed] of this.feeds) if (nodes.includes(node)) feed.doubt();
+    if (nodes.some((node) => this.feeds.has(node))) this.ask();
+  }
+
+  /** Ask the nodes for what the screen shows and is not known yet. */
   ask() {
     clearTimeout(this.waiting);
     this.waiting = null;
-    for (const feed of this.feeds.values()) feed.show(this.view, this.pixels(), Date.now());
+    for (const feed of this.feeds.values()) feed.show(this.view, this.pixels());
     this.drawSoon();
+  }
+
+  wake() {
+    for (const feed of this.feeds.values()) feed.pace.wake();
+    this.ask();
   }
 
   pixels() {
     return Math.max(100, Math.round(this.area().width));
   }
 
-  /** The view has changed: draw what there is at once, ask when the hand rests. */
+  /** The view has changed: draw what there is at once, ask for what is missing soon. */
   turn() {
-    for (const panel of this.panels) panel.move();
+    this.drawSoon();
     this.act.changed();
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.ask(), SETTLED);
+    this.waiting ??= setTimeout(() => this.ask(), SOON);
   }
 
   /** Show all that the nodes have of the chosen fields. */
@@ -84,7 +111,7 @@ export class Board {
     const ends = await Promise.all(
       nodes.map(async (node) => {
         const fields = lines.filter((line) => line.node === node).map((line) => line.field);
-        const answer = await this.client.data(node, fields, null, null, { maxPoints: 4, reduce: "m4" });
+        const answer = await this.turnsOf(node).take(() => this.client.data(node, fields, null, null, { maxPoints: 4, reduce: "m4" }));
         return Object.values(answer.axes).filter(({ t }) => t.length).flatMap(({ t }) => [t[0], t.at(-1)]);
       }).map((asked) => asked.catch(() => [])),
     );
@@ -127,7 +154,11 @@ export class Board {
   draw() {
     const width = this.width();
     const height = this.chartHeight();
+    const range = this.shared.range();
+    this.tiles.moment++;
+    for (const feed of this.feeds.values()) feed.draw(range);
     for (const panel of this.panels) panel.draw(width, height);
+    for (const feed of this.feeds.values()) feed.drawn();
     this.act.drawn(this);
   }
 
@@ -147,7 +178,7 @@ export class Board {
   tick() {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const pixel = this.view.span / this.area().width;
-    if (this.view.live && !document.hidden) for (const panel of this.panels) panel.move();
+    if (this.view.live && !document.hidden) this.drawSoon();
     setTimeout(() => this.tick(), Math.max(still ? 1000 : 100, Math.min(1000, pixel)));
   }
 }
@@ -163,4 +194,3 @@ function grouped(lines) {
   }
   return [...groups.values()].sort(([a], [b]) => a.localeCompare(b));
 }
-

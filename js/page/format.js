@@ -62,6 +62,14 @@ export function duration(ms) {
   return parts.join(" ") || "0\u202fs";
 }
 
+const WIDTHS = [...DURATIONS.slice(1), [1e-3, "µs"], [1e-6, "ns"]];
+
+/** A width in its largest unit, with three significant digits: `17.2 s`. */
+export function width(ms) {
+  const [size, name] = WIDTHS.find(([each]) => ms >= each) ?? WIDTHS.at(-1);
+  return `${Number((ms / size).toPrecision(3))}\u202f${name}`;
+}
+
 const two = (n) => String(n).padStart(2, "0");
 
 /** Local time, as precise as `span` (ms on the screen) needs. */
@@ -81,6 +89,11 @@ export function ago(ms, now) {
 /** A count with thin spaces: `36 000`. */
 export function count(n) {
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** A count to three significant digits, for what is not counted exactly: `36 100`. */
+export function about(n) {
+  return count(n < 1000 ? Math.round(n) : Number(n.toPrecision(3)));
 }
 
 /** A count with its noun: `1 gap`, `3 gaps`. */

@@ -1,6 +1,6 @@
 /** The label of a picture: how its points came about, and what lies behind them. */
 
-import { count, counted, duration } from "./format.js";
+import { about, count, counted, width } from "./format.js";
 
 const METHODS = {
   minmax: "least and greatest of each bin",
@@ -11,24 +11,48 @@ const METHODS = {
   stride: "samples a stride apart",
 };
 
-/** One line about the traces of a chart between two times; `label` is the label of the last answer. */
-export function describe(traces, label, [from, to]) {
-  const filled = traces.filter((trace) => trace.t.length);
-  const reduced = label && label.method !== "raw" && filled.some((trace) => trace.samples > trace.t.length);
-  const points = filled.reduce((n, trace) => n + trace.between(reduced ? -Infinity : from, to), 0);
+/** One line about the summaries of the traces of a chart; `texts`: these are drawn by their changes. */
+export function describe(summaries, texts = false) {
+  const filled = summaries.filter(({ points }) => points);
+  const points = total(filled, "points");
   if (!points) return "no samples here";
-  const gaps = Math.max(...filled.map((trace) => trace.gaps));
-  const samples = filled.reduce((n, trace) => n + trace.samples, 0);
-  const parts = reduced
-    ? [label.method, `${counted(samples, "sample")} in ${count(points)} points`]
-    : ["raw", `all ${counted(points, "sample")}`];
-  if (reduced && label.bin) parts.push(`bins of ${duration(label.bin)}`);
-  parts.push(gaps ? counted(gaps, "gap") : "no gaps");
-  return parts.join(" · ");
+  const parts = filled.every(({ raw }) => raw) ? ["raw", `all ${counted(points, "sample")}`] : reduced(filled, points, texts);
+  return [...parts, missing(filled)].join(" · ");
 }
 
-/** What the method does, for whoever points at the label. */
-export function explain(label) {
-  if (!label || label.method === "raw") return "every sample is drawn";
-  return `drawn: ${METHODS[label.method] ?? label.method}; every spike is kept by minmax, m4 and band`;
+function reduced(filled, points, texts) {
+  const exact = filled.every((each) => each.exact);
+  const samples = total(filled, "samples");
+  const behind = exact ? counted(Math.round(samples), "sample") : `about ${about(samples)} samples`;
+  const methods = [...new Set(filled.flatMap((each) => [...each.methods]))].map((method) => (texts && method === "minmax" ? "changes" : method));
+  const bin = most(filled, "bin");
+  const tier = most(filled, "tier");
+  return [
+    methods.join(", "),
+    `${behind} in ${count(points)} points`,
+    ...(bin ? [`bins of ${width(bin)}${filled.some((each) => each.sharper) ? " for now" : ""}`] : []),
+    tier ? `from stored bins of ${width(tier)}` : "from the samples",
+  ];
+}
+
+function missing(filled) {
+  const gaps = most(filled, "gaps");
+  const more = filled.some((each) => each.most) ? "at least " : "";
+  return gaps ? `${more}${counted(gaps, "gap")}` : "no gaps";
+}
+
+function total(filled, what) {
+  return filled.reduce((n, each) => n + each[what], 0);
+}
+
+function most(filled, what) {
+  return Math.max(0, ...filled.map((each) => each[what] ?? 0));
+}
+
+/** What the methods do, for whoever points at the label. */
+export function explain(summaries) {
+  const methods = new Set(summaries.flatMap((each) => [...each.methods]));
+  if (!methods.size) return "every sample is drawn";
+  const drawn = [...methods].map((method) => METHODS[method] ?? method).join("; ");
+  return `drawn: ${drawn}; every spike is kept by minmax, m4 and band`;
 }

@@ -3,10 +3,16 @@
 import uPlot from "uplot";
 import { timeAxis, valueAxis } from "./axes.js";
 import { Chart } from "./chart.js";
+import { h } from "./dom.js";
+import { lowerBound } from "./grid.js";
+import { paintLine } from "./lines.js";
+import { isBreak } from "./points.js";
 
-const NOTHING = [[0], [null]];
+const NOTHING = [[0], [null]]; // what uPlot draws: axes only
 
 export class LineChart extends Chart {
+  traces = [];
+
   /** @param place element  @param names labels of the lines  @param colours theirs  @param shared {range, sync, onCursor} */
   constructor(place, names, colours, shared) {
     super(place, names, shared);
@@ -16,24 +22,22 @@ export class LineChart extends Chart {
   /** Draw traces, one a line. */
   draw(traces, width, height) {
     this.traces = traces;
-    const filled = traces.map((trace) => (trace.t.length ? [trace.t, trace.v] : NOTHING));
-    const data = filled.length === 1 ? filled[0] : uPlot.join(filled);
-    if (!this.plot) this.plot = new uPlot(this.options(width, height), data, this.place);
-    else {
-      if (this.plot.width !== width || this.plot.height !== height) this.plot.setSize({ width, height });
-      this.plot.setData(data, false);
-      this.move();
-    }
+    if (!this.plot) {
+      this.plot = new uPlot(this.options(width, height), NOTHING, this.place);
+      this.markers = this.names.map(() => h("div", { class: "marker", hidden: true }));
+      this.plot.over.append(...this.markers);
+    } else if (this.plot.width !== width || this.plot.height !== height) this.plot.setSize({ width, height });
+    this.move();
   }
 
   /** Show the range of the view anew. */
   move() {
-    if (!this.plot) return;
     const [min, max] = this.shared.range();
     this.plot.batch(() => {
       this.plot.setScale("x", { min, max });
       this.plot.setScale("y", this.extent(min, max));
     });
+    this.mark();
   }
 
   /** Values nearest to the cursor, for the legend; null where the cursor is not on the chart. */
@@ -43,15 +47,29 @@ export class LineChart extends Chart {
     return this.traces.map((trace) => nearest(trace, moment));
   }
 
+  /** Mark the samples that the legend tells of. */
+  mark() {
+    const values = this.values();
+    const [from, to] = this.shared.range();
+    const colours = values && this.colours();
+    this.markers?.forEach((marker, i) => {
+      const at = values?.[i];
+      marker.hidden = !at || at.t < from || at.t > to;
+      if (marker.hidden) return;
+      marker.style.background = colours[i];
+      marker.style.transform = `translate(${this.plot.valToPos(at.t, "x")}px, ${this.plot.valToPos(at.value, "y")}px)`;
+    });
+  }
+
   /** Least and greatest value on the screen, with some air around. */
   extent(from, to) {
     let low = Infinity;
     let high = -Infinity;
     for (const { t, v } of this.traces) {
-      for (let i = 0; i < t.length; i++) {
-        if (t[i] < from || t[i] > to || v[i] === null || !Number.isFinite(v[i])) continue;
-        if (v[i] < low) low = v[i];
-        if (v[i] > high) high = v[i];
+      const end = lowerBound(t, to);
+      for (let i = lowerBound(t, from); i < end; i++) {
+        if (v[i] < low && v[i] > -Infinity) low = v[i];
+        if (v[i] > high && v[i] < Infinity) high = v[i];
       }
     }
     this.blank = low > high;
@@ -61,34 +79,38 @@ export class LineChart extends Chart {
   }
 
   options(width, height) {
+    const frame = this.frame(width, height, this.extent(...this.shared.range()));
     return {
-      ...this.frame(width, height, this.extent(...this.shared.range())),
+      ...frame,
       padding: [8, 12, 0, 0],
+      cursor: { ...frame.cursor, points: { show: false } },
       axes: [timeAxis(width), valueAxis(width, () => this.blank)],
-      series: [{}, ...this.names.map((name, i) => this.line(name, i))],
+      series: [{}, { show: true, paths: () => null, points: { show: false } }],
+      hooks: { setCursor: [() => this.mark(), ...frame.hooks.setCursor], draw: [(plot) => this.paint(plot)] },
     };
   }
 
-  line(label, i) {
-    return {
-      label,
-      stroke: () => this.colours()[i],
-      width: 1.5,
-      points: { size: 4, fill: () => this.colours()[i] },
-      spanGaps: false,
-    };
+  paint(plot) {
+    const { ctx, bbox, scales } = plot;
+    const { x, y } = scales;
+    const [across, up] = [bbox.width / (x.max - x.min), bbox.height / (y.max - y.min)];
+    const colours = this.colours();
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    this.traces.forEach((trace, i) => {
+      const at = (t) => bbox.left + (t - x.min) * across;
+      const height = (value) => bbox.top + (y.max - value) * up;
+      paintLine(ctx, trace, [x.min, x.max], at, height, colours[i], uPlot.pxRatio);
+    });
+    ctx.restore();
   }
 }
 
 function nearest({ t, v }, moment) {
-  let low = 0;
-  let high = t.length - 1;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (t[middle] < moment) low = middle + 1;
-    else high = middle;
-  }
-  if (low > 0 && moment - t[low - 1] < t[low] - moment) low--;
-  return t.length ? { t: t[low], value: v[low] } : null;
+  let i = lowerBound(t, moment);
+  if (i === t.length || (i > 0 && moment - t[i - 1] < t[i] - moment)) i--;
+  while (i > 0 && isBreak(v[i])) i--;
+  return i >= 0 && !isBreak(v[i]) ? { t: t[i], value: v[i] } : null;
 }
-

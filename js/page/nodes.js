@@ -72,15 +72,16 @@ class Entry {
       this.about = null;
       this.asked = null;
       this.follow();
-      if (node.state === "up" && this.details.open) this.show();
+      if ((node.state === "up" || node.kept_by.length) && this.details.open) this.show();
     }
   }
 
   tick() {
     if (!this.node) return;
-    const { state, since } = this.node;
-    setText(this.note, state === "away" ? `away ${since ? `for ${duration(Date.now() - since).split(" ")[0]}` : ""}`.trim() : "up");
-    this.note.title = since ? `${state} since ${moment(since)}` : state;
+    const { state, since, kept_by: kept } = this.node;
+    const away = [since ? `away for ${duration(Date.now() - since).split(" ")[0]}` : "away", ...(kept.length ? ["recorded"] : [])];
+    setText(this.note, state === "away" ? away.join(", ") : "up");
+    this.note.title = [since ? `${state} since ${moment(since)}` : state, ...(kept.length ? [`its past is kept by ${kept.join(", ")}`] : [])].join("; ");
     if (this.details.open && this.stopLive && Date.now() - this.read > REREAD) this.reread();
     for (const row of this.rows.values()) if (row.t) row.value.title = `${moment(row.t)}, ${ago(row.t, Date.now())}`;
   }
@@ -167,10 +168,10 @@ class Entry {
   follow() {
     this.stopLive?.();
     this.stopLive = null;
-    if (!this.details.open || !this.about || this.node.state !== "up") return;
+    if (!this.details.open || !this.about) return;
     const fields = Object.keys(this.about.fields);
     const options = { maxPoints: 4, reduce: "m4", last: RECENT };
-    this.stopLive = this.client.live(this.node.name, fields, options, (answer) => this.values(answer), () => {});
+    if (this.node.state === "up") this.stopLive = this.client.live(this.node.name, fields, options, (answer) => this.values(answer), () => {});
     this.client.data(this.node.name, fields, null, null, { maxPoints: 4, reduce: "m4" }).then((answer) => this.values(answer, true), () => {});
   }
 

@@ -7,9 +7,12 @@ const BAD = /^(failed|fail|error|down|alarm|critical|bad)$/i;
 const OFF = /^(off|false|closed|idle)$/i;
 const WARN = /^(no data|warning|warn|unknown|degraded|stale)$/i;
 
+const known = new Map(); // custom properties of the page: asking for one has everything styled anew
+
 /** The value of a custom property of the page. */
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return known.get(name);
 }
 
 /** The colour of the n-th chosen field. */
@@ -41,5 +44,8 @@ function freeSlot(text) {
 
 /** Call back when the scheme changes between light and dark. */
 export function onScheme(callback) {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    known.clear();
+    callback();
+  });
 }

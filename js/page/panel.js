@@ -74,10 +74,6 @@ export class Panel {
     this.key.replaceChildren(...found.map(entry));
   }
 
-  move() {
-    this.chart.move();
-  }
-
   redraw() {
     this.keyed = null;
     if (this.kind === "states") this.explainStates();
@@ -92,34 +88,38 @@ export class Panel {
     setText(this.at, under ? moment(this.chart.at, to - from) : "");
     this.chips.forEach((chip, i) => {
       const line = this.lines[i];
-      const shown = under ? under[i] : this.traces[i].last;
+      const shown = under ? under[i] : this.traces[i].last(this.shared.end());
       setText(chip.value, withUnits(shown?.value, line.about.units));
-      chip.value.title = shown?.t ? moment(shown.t) : "";
-      chip.swatch.style.background = this.kind === "states" ? (shown?.value == null ? "" : state(shown.value)) : series(line.colour);
+      if (chip.t !== shown?.t) chip.value.title = shown ? moment((chip.t = shown.t), to - from) : "";
+      const colour = this.kind !== "states" ? series(line.colour) : shown?.value == null ? "" : state(shown.value);
+      if (chip.colour !== colour) chip.swatch.style.background = chip.colour = colour;
     });
   }
 
   /** Label, notices, problems, and what to do where there is nothing. */
   tell() {
     const feeds = [...new Set(this.lines.map((line) => line.feed))];
-    const label = feeds.map((feed) => feed.label).find((each) => each && each.method !== "raw") ?? feeds[0]?.label;
+    const summaries = this.traces.map((trace) => trace.summary(...this.shared.range()));
     const busy = feeds.some((feed) => feed.busy);
-    setText(this.foot, busy && !label ? "asking…" : describe(this.traces, label, this.shared.range()));
-    this.foot.title = explain(label);
-    const said = feeds.flatMap((feed) => [
-      ...(feed.away ? [["notice", feed.away]] : []),
-      ...(feed.problem && !feed.away ? [["problem", feed.problem]] : []),
-      ...(feed.label?.notices ?? []).map((notice) => ["notice", notice]),
-    ]);
+    const none = summaries.every(({ points }) => !points);
+    setText(this.foot, busy && none ? "asking…" : describe(summaries, this.lines.every((line) => line.about.type === "string")));
+    this.foot.title = explain(summaries);
+    this.say(feeds, summaries);
+    const empty = none && !busy && this.kind === "number";
+    if (empty && this.nothing.hidden) this.offer();
+    this.nothing.hidden = !empty;
+  }
+
+  /** Notices of the answers that are on the screen, problems of those that did not come. */
+  say(feeds, summaries) {
+    const notices = [...new Set(summaries.flatMap((each) => [...each.notices]))];
+    const away = feeds.map((feed) => feed.away).filter((sentence) => sentence && !notices.some((notice) => tells(notice, sentence)));
+    const problems = feeds.filter((feed) => feed.problem && !feed.away).map((feed) => feed.problem);
+    const said = [...away.map((text) => ["notice", text]), ...problems.map((text) => ["problem", text]), ...notices.map((text) => ["notice", text])];
     const key = JSON.stringify(said);
-    if (key !== this.said) {
-      this.said = key;
-      this.notices.replaceChildren(...said.map(([kind, text]) => h("p", { class: kind }, text)));
-    }
-    const [from, to] = this.shared.range();
-    const empty = !busy && this.traces.every((trace) => !trace.t.some((t, i) => t >= from && t <= to && trace.v[i] !== null));
-    if (empty && this.nothing.hidden && this.kind === "number") this.offer();
-    this.nothing.hidden = !(empty && this.kind === "number");
+    if (key === this.said) return;
+    this.said = key;
+    this.notices.replaceChildren(...said.map(([kind, text]) => h("p", { class: kind }, text)));
   }
 
   /** Say that there is nothing, and lead to where there is. */
@@ -132,4 +132,10 @@ export class Panel {
     this.chart.destroy();
     this.element.remove();
   }
+}
+
+/** Whether a notice tells already that a node is away, as the sentence does. */
+function tells(notice, sentence) {
+  const [node] = sentence.split(" is away");
+  return notice.startsWith(`${node} is away`);
 }

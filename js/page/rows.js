@@ -42,12 +42,13 @@ export class Rows {
   }
 
   /** The last rows before the end of the screen. */
-  async ask({ node, fields, interval, trace }) {
+  async ask({ node, fields, interval, trace, turns }) {
     const [from, to] = this.view.range(Date.now());
     const end = Math.min(to, trace.until ?? to) + 1;
     const start = Math.max(from, end - Math.max(LEAST, (interval ?? 0) * 1000 * SHOWN), 1);
     try {
-      return { node, fields, rows: rowsOf(await this.client.data(node, fields, start, end), fields) };
+      const answer = await turns.take(() => this.client.data(node, fields, start, end));
+      return { node, fields, rows: rowsOf(answer, fields) };
     } catch (problem) {
       return { node, fields, rows: [], problem: problem.message };
     }
@@ -75,7 +76,8 @@ function grouped(lines) {
   for (const line of lines) {
     const key = `${line.node} ${line.about.timeline}`;
     const interval = line.all.timelines[line.about.timeline]?.interval ?? null;
-    if (!groups.has(key)) groups.set(key, { node: line.node, fields: [], interval, trace: line.feed.traces.get(line.field) });
+    const { turns, traces } = line.feed;
+    if (!groups.has(key)) groups.set(key, { node: line.node, fields: [], interval, turns, trace: traces.get(line.field) });
     groups.get(key).fields.push(line.field);
   }
   return [...groups.values()];

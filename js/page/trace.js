@@ -1,118 +1,122 @@
-/** The points of one field on the screen: a history, then live samples behind it, with breaks where there are gaps. */
+/** What is drawn of one field: the sharpest that is known of its bins, then its live samples. */
 
-const BREAK = 3; // usual intervals without a sample that break a line
+import { cover } from "./cover.js";
+import { lowerBound, widthOf } from "./grid.js";
+import { Line, apart, isBreak } from "./points.js";
+import { summary } from "./summary.js";
+import { Tail } from "./tail.js";
+
+const LEAST = 0.001; // ms: times are not told finer
+const AROUND = 0.25; // parts of the screen on both sides that are drawn too, so that a small move needs nothing new
 
 export class Trace {
-  constructor() {
-    this.t = [];
-    this.v = [];
-    this.axis = null;
-    this.interval = null;
-    this.appended = 0;
-    this.gaps = 0;
-    this.records = false;
+  t = new Float64Array(0);
+  v = [];
+  tail = new Tail();
+  crowded = false; // many samples at a time
+  records = false; // so in this or another field of its timeline: then a mean interval says nothing
+  shown = null;
+
+  /** @param type of the field  @param interval usual ms between samples, or null */
+  constructor(type, interval) {
+    this.line = new Line(type === "number");
+    this.type = type;
+    this.usual = interval;
   }
 
-  /** Start anew with the points of an answer; `interval` (ms) is the usual one between samples, or null. */
-  replace({ t, values, axis }, interval) {
-    this.t = [];
-    this.v = [];
-    this.appended = 0;
-    this.axis = axis;
-    this.records = sameTimes(t);
-    this.interval = this.records ? null : interval;
-    this.gaps = axis?.gaps.length ?? 0;
-    const far = BREAK * medianStep(t);
-    const gaps = (axis?.gaps ?? []).map(([from, to]) => (from + to) / 2);
-    let gap = 0;
-    let skipped = false;
-    for (let i = 0; i < t.length; i++) {
-      while (gap < gaps.length && gaps[gap] < t[i]) this.breakAt(gaps[gap++]);
-      if (isMissing(values[i])) {
-        skipped = true;
-        continue;
-      }
-      if (skipped && this.t.length && t[i] - this.t.at(-1) > far) this.breakAt((this.t.at(-1) + t[i]) / 2);
-      skipped = false;
-      this.push(t[i], values[i]);
+  /** Usual ms between live samples, or null. */
+  get interval() {
+    return this.records ? null : this.usual;
+  }
+
+  /** Usual ms between points: a text is answered by its changes, which come as they like. */
+  get step() {
+    return this.type === "string" ? null : this.interval;
+  }
+
+  /** A live sample came. */
+  renew() {
+    this.shown = null;
+  }
+
+  /** Have t and v for [from, to] at this level ready; what was there already is only marked as looked at. */
+  show(tiles, key, level, from, to) {
+    const { shown } = this;
+    const had = shown?.level === level && shown.version === tiles.version(key) && shown.from <= from && shown.to >= to;
+    if (!had) this.compose(tiles, key, level, from - AROUND * (to - from), to + AROUND * (to - from));
+    for (const { tile } of this.shown.pieces) tiles.use(tile);
+  }
+
+  compose(tiles, key, level, from, to) {
+    const pieces = [...cover(tiles.of(key), level, from, to)];
+    for (const piece of pieces) {
+      piece.first = lowerBound(piece.tile.t, piece.from);
+      piece.end = lowerBound(piece.tile.t, piece.to);
     }
+    outward(pieces);
+    this.line.clear(pieces.reduce((n, piece) => n + piece.end - piece.first + 1, this.tail.t.length + 1));
+    const seams = this.join(pieces);
+    const reach = pieces.length ? pieces.at(-1).tile.reach : -Infinity;
+    const live = this.follow(reach, seams);
+    Object.assign(this, this.line.done());
+    this.shown = { level, version: tiles.version(key), from, to, pieces, seams, live };
+    this.reach = Math.max(reach, this.t.length ? this.t.at(-1) : -Infinity);
+    if (this.t.length) this.crowded = pieces.some(({ tile }) => tile.records);
   }
 
-  /** Add live samples. */
-  append({ t, values, axis }) {
-    this.axis ??= axis;
-    for (let i = 0; i < t.length; i++) {
-      if (isMissing(values[i])) continue;
-      const last = this.t.at(-1);
-      if (this.interval && last !== undefined && t[i] - last > BREAK * this.interval) {
-        this.breakAt((last + t[i]) / 2);
-        this.gaps++;
-      }
-      this.push(t[i], values[i]);
-      this.appended++;
+  /** Lay the pieces end to end; when the line breaks between two of them. */
+  join(pieces) {
+    const seams = [];
+    let before = null;
+    for (const { tile, first, end } of pieces) {
+      if (end <= first) continue;
+      const width = widthOf(Math.max(tile.level, before?.level ?? 0));
+      if (before && before.whole !== tile.whole) this.seam(tile.t[first], width, seams);
+      this.line.add(tile, first, end);
+      before = tile;
     }
+    return seams;
   }
 
-  /** Forget what has left the screen, but for one point that its line comes from. */
-  trim(from) {
-    const first = this.t.findIndex((t) => t >= from) - 1;
-    if (first > 200) {
-      this.t.splice(0, first);
-      this.v.splice(0, first);
+  /** Live samples beyond `reach`; how many there are. */
+  follow(reach, seams) {
+    const { t, v } = this.tail;
+    const first = lowerBound(t, reach + LEAST);
+    if (first < t.length) this.seam(t[first], 0, seams);
+    for (let i = first; i < t.length; i++) {
+      if (v[i] !== null) this.line.push(t[i], v[i]);
+      else if (i > first) this.line.breakAt(t[i]), seams.push(t[i]);
     }
+    return t.length - first;
   }
 
-  /** The last value and its time, or null. */
-  get last() {
-    for (let i = this.t.length - 1; i >= 0; i--) if (this.v[i] !== null) return { t: this.t[i], value: this.v[i] };
+  seam(next, width, seams) {
+    const { last } = this.line;
+    if (!apart(last, next, this.step, width)) return;
+    this.line.breakAt((last + next) / 2);
+    seams.push((last + next) / 2);
+  }
+
+  /** What lies behind the points between two times: {points, samples, exact, raw, gaps, bin, tier, methods, sharper}. */
+  summary(from, to) {
+    return summary(this, from, to);
+  }
+
+  /** The last value at or before a time, and when that was; null where there is none. */
+  last(to = Infinity) {
+    for (let i = lowerBound(this.t, to) - 1; i >= 0; i--) if (!isBreak(this.v[i])) return { t: this.t[i], value: this.v[i] };
     return null;
   }
 
   /** Until when the points tell what there was, ms, or null. */
   get until() {
-    const last = this.t.at(-1);
-    return last === undefined ? null : Math.max(last, this.axis?.finalizedUntil ?? last);
-  }
-
-  /** Number of points in [from, to]. */
-  between(from, to) {
-    let n = 0;
-    for (let i = 0; i < this.t.length; i++) if (this.v[i] !== null && this.t[i] >= from && this.t[i] <= to) n++;
-    return n;
-  }
-
-  /** Number of samples behind the points. */
-  get samples() {
-    return (this.axis?.samples ?? 0) + this.appended;
-  }
-
-  breakAt(t) {
-    if (this.v.length && this.v.at(-1) !== null) this.push(t, null);
-  }
-
-  /** Equal times are not equal samples: each keeps a place of its own on the axis. */
-  push(t, value) {
-    const last = this.t.at(-1);
-    this.t.push(last !== undefined && t <= last ? last + 0.001 : t);
-    this.v.push(value);
+    return this.reach > -Infinity ? this.reach : null;
   }
 }
 
-/** Whether samples come many at a time, as records do: then a mean interval says nothing about gaps. */
-function sameTimes(t) {
-  let same = 0;
-  for (let i = 1; i < t.length; i++) if (t[i] === t[i - 1]) same++;
-  return same > t.length / 4;
-}
-
-function isMissing(value) {
-  return value === null || value === undefined || Number.isNaN(value);
-}
-
-function medianStep(t) {
-  if (t.length < 3) return Infinity;
-  const steps = [];
-  const every = Math.max(1, Math.floor(t.length / 500));
-  for (let i = every; i < t.length; i += every) steps.push(t[i] - t[i - 1]);
-  return steps.sort((a, b) => a - b)[steps.length >> 1] || Infinity;
+/** Lines go on to the edges: one point more on either side, where there is one. */
+function outward(pieces) {
+  const [left, right] = [pieces[0], pieces.at(-1)];
+  if (left?.first) left.first--;
+  if (right && right.end < right.tile.t.length) right.end++;
 }

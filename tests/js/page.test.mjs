@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as address from "../../js/page/address.js";
-import { duration, number, ticks, withUnits } from "../../js/page/format.js";
+import { about, duration, number, ticks, width, withUnits } from "../../js/page/format.js";
 import { runs, valueAt } from "../../js/page/runs.js";
 import { tokenOf } from "../../js/page/signin.js";
-import { Trace } from "../../js/page/trace.js";
 import { View } from "../../js/page/view.js";
 
 const plain = (text) => text.replaceAll("\u202f", " ");
@@ -27,32 +26,6 @@ test("moving back leaves live, moving past now returns to it", () => {
   assert.ok(view.pan(0.6, 10_000).live);
 });
 
-const series = (t, values, more = {}) => ({ t: Float64Array.from(t), values, axis: { gaps: [], samples: t.length, finalizedUntil: null, ...more } });
-
-test("a line breaks at gaps and where many values are missing, not at a single missing one", () => {
-  const trace = new Trace();
-  trace.replace(series([0, 1, 2, 3, 10, 11], [1, NaN, 3, 4, 5, 6], { gaps: [[3, 10]] }), 1);
-  assert.deepEqual(trace.v, [1, 3, 4, null, 5, 6]);
-  trace.replace(series([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, NaN, NaN, NaN, NaN, NaN, 2, 2, 2]), 1);
-  assert.deepEqual(trace.v, [1, 1, null, 2, 2, 2]);
-});
-
-test("live samples that come after a silence begin a new line, and it is counted", () => {
-  const trace = new Trace();
-  trace.replace(series([0, 1, 2], [1, 2, 3]), 1);
-  trace.append(series([3, 9], [4, 5]));
-  assert.deepEqual(trace.v, [1, 2, 3, 4, null, 5]);
-  assert.equal(trace.gaps, 1);
-});
-
-test("equal times keep all their samples, in order", () => {
-  const trace = new Trace();
-  trace.replace(series([5, 5, 5, 6], [1, 9, 2, 3]), 1);
-  assert.deepEqual(trace.v, [1, 9, 2, 3]);
-  assert.ok(trace.t.every((t, i) => i === 0 || t > trace.t[i - 1]));
-  assert.ok(trace.records);
-});
-
 test("runs of equal states end at a change, at a break, and at the end", () => {
   const list = runs([0, 1, 2, 3, 4], ["a", "a", "b", null, "b"], 6);
   assert.deepEqual(list.map(({ from, to, value }) => [from, to, value]), [[0, 2, "a"], [2, 3, "b"], [4, 6, "b"]]);
@@ -70,6 +43,8 @@ test("numbers and durations as people read them", () => {
   assert.deepEqual(ticks([3e9, 3.25e9, 3.5e9]).map(plain), ["3.00 G", "3.25 G", "3.50 G"]);
   assert.equal(plain(duration(3_900_000)), "1 h 5 min");
   assert.equal(plain(duration(365.25 * 86400e3)), "1 y");
+  assert.deepEqual([2 ** 34 / 1e6, 2 ** 15 / 1e6, 2 ** 44 / 1e6, 1e-6].map(width).map(plain), ["17.2 s", "32.8 µs", "4.89 h", "1 ns"]);
+  assert.deepEqual([12.4, 36_149, 1.23456e7].map(about).map(plain), ["12", "36 100", "12 300 000"]);
 });
 
 test("the address says what is shown, and gives the token once", () => {

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import cbor2
 from playwright.sync_api import Browser, Locator, Page, WebSocket, sync_playwright
 
 from sisock.keys import new_page_token
@@ -39,7 +40,11 @@ class Sight:
         self.page.set_default_timeout(PATIENCE)
         self.hosts: set[str] = set()
         self.complaints: list[str] = []
-        self.asked = 0
+        self.asked = 0  # questions for data
+        self.live: set[str] = set()  # topics of live frames that it listens to
+        self.most = 0  # questions for data to one node at once
+        self._open: dict[int, str] = {}  # request -> URI
+        self._topics: dict[int, str] = {}  # request or subscription -> topic
         self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
@@ -47,10 +52,30 @@ class Sight:
 
     def _watch(self, socket: WebSocket) -> None:
         self.hosts.add(urlsplit(socket.url).netloc)
-        socket.on("framesent", self._count)
+        socket.on("framesent", lambda payload: self._sent(_message(payload)))
+        socket.on("framereceived", lambda payload: self._received(_message(payload)))
 
-    def _count(self, payload: str | bytes) -> None:
-        self.asked += b"get_data" in (payload if isinstance(payload, bytes) else payload.encode())
+    def _sent(self, message: list[Any]) -> None:
+        """Note what it asks for and listens to."""
+        match message:
+            case [48, request, _, uri, *_] if uri.endswith(".get_data"):
+                self.asked += 1
+                self._open[request] = uri
+                self.most = max(self.most, list(self._open.values()).count(uri))
+            case [32, request, _, topic] if topic.endswith(".live"):
+                self._topics[request] = topic
+                self.live.add(topic)
+            case [34, _, subscription]:
+                self.live.discard(self._topics.get(subscription, ""))
+
+    def _received(self, message: list[Any]) -> None:
+        match message:
+            case [50, request, details, *_] if not details.get("progress"):
+                self._open.pop(request, None)
+            case [8, 48, request, *_]:
+                self._open.pop(request, None)
+            case [33, request, subscription] if request in self._topics:
+                self._topics[subscription] = self._topics[request]
 
     def open(self, *targets: str, token: str | None = None, **more: object) -> None:
         """Open the page with a fresh token (or this one), showing these fields."""
@@ -105,6 +130,11 @@ class Sight:
         """Fail if anything came from elsewhere, or the console has an error."""
         assert self.hosts == {urlsplit(self.origin).netloc}
         assert self.complaints == []
+
+
+def _message(payload: str | bytes) -> list[Any]:
+    """A WAMP message."""
+    return list(cbor2.loads(payload if isinstance(payload, bytes) else payload.encode()))
 
 
 Opener = Callable[..., Sight]  # opens a page; takes what playwright's contexts take

@@ -71,7 +71,7 @@ def test_nodes_are_listed_with_their_fields_by_timeline_and_what_they_say_now(lo
 
 def test_a_chosen_field_is_drawn_and_goes_on_live(look: Opener) -> None:
     sight = look()
-    sight.open("archive::sine")
+    sight.open("archive::sine", span=60_000)
     sight.page.click("li[data-node=counter] summary")
     sight.see("li[data-node=counter] .row", "count").click()
     sight.beyond("counter::count", 5)
