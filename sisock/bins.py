@@ -299,6 +299,22 @@ def join_many(parts: Sequence[Many]) -> Many:
     return Many(fold(bins, at, bins.start[at], ordered=ordered), of[at])
 
 
+def alike(parts: Sequence[Bins]) -> list[Bins]:
+    """Bins whose values are of one type: a field may have begun with whole numbers."""
+    dtypes = {each.dtype for part in parts for each in (part.low, part.high, part.first, part.last) if each is not None}
+    if len(dtypes) < 2:
+        return list(parts)
+    return [
+        each._replace(**{n: v.astype(np.float64) for n in VALUES if (v := getattr(each, n)) is not None})
+        for each in parts
+    ]
+
+
+def one(bins: Bins) -> Bins:
+    """All bins as one, which begins with the first."""
+    return fold(bins, np.zeros(min(1, len(bins.start)), np.intp), bins.start[:1])
+
+
 def concat(parts: Sequence[Bins]) -> Bins:
     """The bins of all parts one after the other, whatever they have in common."""
     columns = zip(*parts, strict=True)

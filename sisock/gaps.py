@@ -33,6 +33,12 @@ def gaps(t: Times) -> tuple[tuple[int, int], ...]:
     return tuple((int(t[i]), int(t[i + 1])) for i in long)
 
 
+def of_bins(start: Times, width: int) -> tuple[tuple[int, int], ...]:
+    """Stretches without samples as far as bins of this width tell, which begin at these times; 100 at the most."""
+    far = np.flatnonzero(steps(start[1:], start[:-1]) > GAP * width)[:_MOSTGAPS]
+    return tuple((int(start[i]) + width, int(start[i + 1])) for i in far)
+
+
 def steps(later: Any, earlier: Any) -> NDArray[np.uint64]:
     """The ns from one time to a later one, exact for any two that an int64 can hold. Shape (n,)."""
     between: NDArray[np.uint64] = np.subtract(later, earlier).view(np.uint64)

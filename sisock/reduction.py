@@ -28,7 +28,7 @@ PER_BIN = {  # statistics behind a value for each bin
     "bins": set(EVERY),
 }
 METHODS = ("minmax", "m4", "mean", "band", "lttb", "first", "last", "count", "std", "stride", "bins")
-_OF_TEXTS = ("first", "last", "count", "bins", "stride")  # methods that mean something for texts
+OF_TEXTS = ("first", "last", "count", "bins", "stride")  # methods that mean something for texts
 
 
 # what a node calls ------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def _reduce(whole: Part, method: str, how: Grid, query: Query) -> list[Part]:
     most, wanted = query.max_points or 2 * how.most, needs_of(query)
     parts = []
     for name, column in frame.columns.items():
-        if column.type == "string" and method not in _OF_TEXTS:  # no extremes, no mean: answered by their changes
+        if column.type == "string" and method not in OF_TEXTS:  # no extremes, no mean: answered by their changes
             made = _picked(frame, name, picking.changes(column, most))
         elif method == "lttb":
             made = _picked(frame, name, picking.lttb(frame.t, column, most))
@@ -156,6 +156,16 @@ def finish(like: Frame, name: str, bins: Bins, method: str) -> Frame:
         return Frame(f"{like.timeline}{JOINT}{name}", t, {name: column}, like.epoch, like.seq)
     axis = f"{like.timeline}{JOINT}{method}"
     return Frame(axis, bins.start, _PER_BIN_COLUMNS[method](name, bins), like.epoch, like.seq)
+
+
+def drawn(like: Frame, name: str, bins: Bins, query: Query) -> Frame:
+    """The answer of one field as the query asks for it; `lttb` takes the largest triangles among the extremes of bins."""
+    method = method_of(query)
+    if method != "lttb":
+        return finish(like, name, bins, method)
+    t, column = points(bins, POINTS["minmax"])
+    rows = picking.lttb(t, column, query.max_points or len(t))
+    return Frame(f"{like.timeline}{JOINT}{name}", t[rows], {name: column.rows(rows)}, like.epoch, like.seq)
 
 
 def points(bins: Bins, of: tuple[str, ...]) -> tuple[Times, Column]:

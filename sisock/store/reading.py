@@ -8,9 +8,9 @@ import numpy as np
 
 from sisock import picking, reduction
 from sisock.axes import merge
-from sisock.bins import Bins, Many, fold, in_line, join
+from sisock.bins import Bins, Many, alike, in_line, join, one
 from sisock.frames import Answer, Frame, Part, Query, concat
-from sisock.gaps import GAP
+from sisock.gaps import of_bins
 from sisock.grid import Grid
 from sisock.store.identified import Identified
 from sisock.store.parquet import ROWS
@@ -24,7 +24,6 @@ _FEW = 4 * ROWS  # samples up to which they are read, whatever tiers there are
 _AT_ONCE = 2_000_000  # samples in memory at a time where bins are made of very many
 _MOST_TEXTS = 1_000_000  # samples up to which every text is looked at
 _LOOKS = 64  # row groups that are looked at where there are more
-_MOST_GAPS = 100
 
 
 class Asked(NamedTuple):
@@ -124,7 +123,7 @@ def _samples(asked: Asked, trouble: Trouble) -> Identified | None:
 
 def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[list[Part], int | None]:
     """A part for each field, and the width of the tier that they were made of."""
-    series, method, wanted = asked.series, reduction.method_of(query), reduction.needs_of(query)
+    series, wanted = asked.series, reduction.needs_of(query)
     level = series.tiers.level_for(how.width, wanted)
     with series.lock:  # what is stored and what waits, at one moment
         asked = _now(series, query) or asked
@@ -133,17 +132,10 @@ def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[li
         pieces = [([fields[row] for row in rows], pieces) for rows, pieces in read]
     parts, like = [], asked.like
     for name, bins in bins_of(asked, pieces, how, wanted, trouble).items():
-        points = _lttb(like, name, bins, query) if method == "lttb" else reduction.finish(like, name, bins, method)
-        parts.append(Part(points, series.timeline, asked.span[1], bins.samples, gaps_of(bins, how.width)))
-    parts += [_texts(asked, name, query, trouble) for name in asked.names if _is_text(asked, name)]
+        points = reduction.drawn(like, name, bins, query)
+        parts.append(Part(points, series.timeline, asked.span[1], bins.samples, of_bins(bins.start, how.width)))
+    parts += [_texts(asked, name, query, how, trouble) for name in asked.names if _is_text(asked, name)]
     return parts, None if level is None else series.tiers.levels[level].width
-
-
-def _lttb(like: Frame, name: str, bins: Bins, query: Query) -> Frame:
-    """Largest triangles among the extremes of bins."""
-    t, column = reduction.points(bins, reduction.POINTS["minmax"])
-    rows = picking.lttb(t, column, query.max_points or len(t))
-    return replace(like, timeline=f"{like.timeline}{JOINT}{name}", t=t[rows], columns={name: column.rows(rows)})
 
 
 def bins_of(
@@ -170,8 +162,8 @@ def bins_of(
         more = binned(dict.fromkeys(names_there, frame), names_there, width, wanted)
         for name, bins in zip(names_there, more.each(len(names_there)) if more else [], strict=False):
             found.setdefault(name, []).append(bins)
-    joined = {name: join(_alike(parts)) for name, parts in found.items() if any(len(each.start) for each in parts)}
-    return {name: _one(bins) if how.most == 1 else bins for name, bins in joined.items()}
+    joined = {name: join(alike(parts)) for name, parts in found.items() if any(len(each.start) for each in parts)}
+    return {name: one(bins) if how.most == 1 else bins for name, bins in joined.items()}
 
 
 def _outward(asked: Asked, level: int | None) -> Span:
@@ -196,29 +188,6 @@ def _between(
     return in_line([part for part in parts if part is not None], width)
 
 
-def _alike(parts: Sequence[Bins]) -> list[Bins]:
-    """Bins whose values are of one type: a field may have begun with whole numbers."""
-    dtypes = {each.low.dtype for each in parts if each.low is not None}
-    if len(dtypes) < 2:
-        return list(parts)
-    values = ("low", "high", "first", "last")
-    return [
-        each._replace(**{n: v.astype(np.float64) for n in values if (v := getattr(each, n)) is not None})
-        for each in parts
-    ]
-
-
-def _one(bins: Bins) -> Bins:
-    """All bins as one."""
-    return fold(bins, np.zeros(min(1, len(bins.start)), np.intp), bins.start[:1])
-
-
-def gaps_of(bins: Bins, width: int) -> tuple[tuple[int, int], ...]:
-    """Stretches without samples, as far as bins tell: where at least one bin in between has none."""
-    far = np.flatnonzero(np.diff(bins.start) > GAP * width)[:_MOST_GAPS]
-    return tuple((int(bins.start[i]) + width, int(bins.start[i + 1])) for i in far)
-
-
 # texts ------------------------------------------------------------------------------------------
 
 
@@ -228,8 +197,8 @@ def _is_text(asked: Asked, name: str) -> bool:
     return name not in asked.series.kinds and all(column.type == "string" for column in waiting)
 
 
-def _texts(asked: Asked, name: str, query: Query, trouble: Trouble) -> Part:
-    """A text by its changes; of very many samples only some stretches are looked at, which is told."""
+def _texts(asked: Asked, name: str, query: Query, how: Grid, trouble: Trouble) -> Part:
+    """A text as asked, or by its changes; of very many samples only some stretches are looked at, which is told."""
     series, snapshot = asked.series, asked.snapshot
     looks: list[Span] = [asked.span]
     if asked.rows > _MOST_TEXTS:
@@ -245,6 +214,10 @@ def _texts(asked: Asked, name: str, query: Query, trouble: Trouble) -> Part:
     if not some_frames:
         return Part(replace(asked.like, timeline=axis), series.timeline, asked.span[1], 0)
     whole = concat(some_frames)
+    if len(looks) == 1 and reduction.method_of(query) in reduction.OF_TEXTS:
+        whole = replace(asked.like, t=whole.t, columns=whole.columns)
+        return reduction.answer([whole], query, {series.timeline: asked.span[1]}, how).parts[0]
     rows = picking.changes(whole.columns[name], query.max_points or reduction.MOST_POINTS)
     points = replace(asked.like, timeline=axis, t=whole.t[rows], columns={name: whole.columns[name].rows(rows)})
-    return Part(points, series.timeline, asked.span[1], asked.rows)
+    samples = len(whole) if len(looks) == 1 else asked.rows
+    return Part(points, series.timeline, asked.span[1], samples)
