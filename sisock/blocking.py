@@ -107,11 +107,12 @@ class BlockingConsumer:
         reduce: str | None = None,
         min_stride: float | None = None,
         bin: int | None = None,  # noqa: A002  # as there
+        ns: tuple[int, int] | None = None,
         deadline: float | None = None,
     ) -> Answer:
         """As `Consumer.data`."""
         asking = self._consumer.data(
-            node, fields, start, end, max_points=max_points, reduce=reduce, min_stride=min_stride, bin=bin,
+            node, fields, start, end, max_points=max_points, reduce=reduce, min_stride=min_stride, bin=bin, ns=ns,
             deadline=deadline,
         )  # fmt: skip
         return self._do(asking)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from sisock import nearest, reduction, times, wire
 from sisock.calls import Calls, decoded
 from sisock.errors import TooLarge
-from sisock.frames import Answer, Field, Frame
+from sisock.frames import Answer, Field, Frame, Query
 from sisock.nodes.query import parse_query
 from sisock.nodes.seeking import seek
 
@@ -36,7 +37,9 @@ async def data(calls: Calls, node: str, asked: Asked, deadline: float | None) ->
     """What the node answers, reduced as asked."""
     query = parse_query(asked.fields, asked.start, asked.end, asked.min_stride, **asked.options, now=time.time_ns())
     known = await fields(calls, node, deadline)
-    return reduction.reduce_answer(await _whole(calls, node, known, asked, deadline), query)
+    if asked.options.get("ns") is None:
+        return reduction.reduce_answer(await _whole(calls, node, known, asked, deadline), query)
+    return reduction.reduce_answer(await _between(calls, node, known, query, deadline), query)
 
 
 async def sample(
@@ -47,14 +50,21 @@ async def sample(
 
     async def search(name: str) -> Frame | None:
         async def read(start: int, end: int) -> Frame:
-            around = (times.at_the_door(start - _COARSE, now), times.at_the_door(end + _COARSE, now))
-            asked = Asked([name], *around)
-            answer = await _whole(calls, node, known, asked, deadline)
+            answer = await _between(calls, node, known, Query((name,), start, end), deadline)
             return next((part.points for part in answer.parts), Frame("", np.empty(0, np.int64), {}))
 
         return await seek(read, name, t, which, now)
 
     return nearest.answer([await search(name) for name in names if name in known], which)
+
+
+async def _between(calls: Calls, node: str, known: Mapping[str, Field], query: Query, deadline: float | None) -> Answer:
+    """All samples between the query's times, which are finer than those of the door."""
+    now = time.time_ns()
+    around = (times.at_the_door(query.start - _COARSE, now), times.at_the_door(query.end + _COARSE, now))
+    answer = await _whole(calls, node, known, Asked(query.fields, *around), deadline)
+    inside = [part._replace(points=part.points.between(query.start, query.end)) for part in answer.parts]
+    return replace(answer, parts=tuple(inside))
 
 
 async def _whole(calls: Calls, node: str, known: Mapping[str, Field], asked: Asked, deadline: float | None) -> Answer:

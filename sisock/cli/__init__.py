@@ -6,6 +6,7 @@ import sisock
 from sisock.cli.at import at
 from sisock.cli.completion import completion
 from sisock.cli.doctor import doctor
+from sisock.cli.export import export
 from sisock.cli.failures import Sentences
 from sisock.cli.get import get
 from sisock.cli.init import init
@@ -43,6 +44,7 @@ _COMMANDS = (
     ls,
     get,
     at,
+    export,
     tail,
     plot,
     node,

@@ -1,7 +1,5 @@
 """Series as text for people and programs: table, CSV, JSON, Parquet."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -9,6 +7,7 @@ from typing import Any
 
 from sisock.cli.failures import Failure
 from sisock.cli.series import Series, side_by_side
+from sisock.export import arrow, text
 from sisock.frames import Column, Times
 
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3}
@@ -55,11 +54,7 @@ def short(value: Any) -> str:
 def as_csv(series: Sequence[Series]) -> str:
     """A line of names, then a line for each time; empty where there is no value."""
     t, columns = side_by_side(series)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["time", *(each.target for each in series)])
-    writer.writerows(zip(stamps(t), *(values(column) for column in columns), strict=True))
-    return text.getvalue()
+    return text.head(each.target for each in series) + text.lines(stamps(t), columns)
 
 
 def as_json(series: Sequence[Series]) -> str:
@@ -90,21 +85,11 @@ def as_parquet(series: Sequence[Series]) -> bytes:
     except ImportError as error:
         raise Failure("Parquet needs pyarrow: pip install 'sisock[parquet]'") from error
     t, columns = side_by_side(series)
-    meta = [{"units": each.field.units or "", "method": each.answer.method} for each in series]
-    fields = [pa.field("time", pa.timestamp("ns", tz="UTC"), nullable=False)]
-    arrays = [pa.array(t, pa.timestamp("ns", tz="UTC"))]
-    for each, column, about in zip(series, columns, meta, strict=True):
-        array = _arrow(column)
-        arrays.append(array)
-        fields.append(pa.field(each.target, array.type, metadata=about))
+    heads = [
+        arrow.Head(each.target, each.field, each.answer.method, (arrow.kind_of(column),))
+        for each, column in zip(series, columns, strict=True)
+    ]
+    samples = arrow.table(t, columns, [head.name for head in heads])
     sink = pa.BufferOutputStream()
-    parquet.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), sink)
+    parquet.write_table(arrow.conform(samples, arrow.schema(heads)), sink)
     return bytes(sink.getvalue())
-
-
-def _arrow(column: Column) -> Any:
-    import pyarrow as pa
-
-    if column.type == "string":
-        return pa.array(values(column), pa.string())
-    return pa.array(column.values, mask=column.missing)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from sisock.blocking import BlockingConsumer
 from sisock.errors import NoHub
 from sisock.testing.router import free_port
+from tests.demo import sisock
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
 
 WITHIN = 30.0
@@ -159,6 +161,23 @@ def test_an_existing_node_is_searched_here_for_the_sample_at_an_instant(fleet: F
         assert len(consumer.sample("old", ["ramp"], 1.0, "after").series("ramp")[0]) == 1
         assert len(consumer.sample("old", ["ramp"], 1.0).series("ramp")[0]) == 0
         assert consumer.instant(targets=["old"])["old"].samples == 2
+
+
+def test_an_existing_node_is_exported(fleet: Fleet, node: Program, tmp_path: Path) -> None:
+    with BlockingConsumer(fleet.settings, "cli") as consumer:
+        frames, seen = consumer.live("old", ["ramp"], last=60), 0
+        while seen < 5:
+            seen += len(next(frames))
+        frames.close()
+        t, ramp = consumer.data("old", ["ramp"], -60).series("ramp")
+    span = ("--start", repr((int(t[0]) - 10**6) / 1e9), "--end", repr((int(t[-1]) + 10**6) / 1e9))
+    argv = ("export", "old", *span, "--times", "ns", "--output", str(tmp_path / "old.csv"))
+    ended = sisock(fleet.settings.state, *argv, SISOCK_ROUTER=fleet.settings.url)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = [line.split(",") for line in (tmp_path / "old.csv").read_text().splitlines()[1:]]
+    assert [(int(line[0]), float(line[1])) for line in lines] == list(
+        zip(t.tolist(), ramp.values.tolist(), strict=True)
+    )
 
 
 def test_what_an_existing_node_answers_is_reduced_here_with_every_spike(fleet: Fleet, node: Program) -> None:

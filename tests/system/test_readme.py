@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas
 import pytest
 
 from tests.demo import ROOT, Up, environment, sisock
@@ -46,6 +47,22 @@ def test_a_command_of_the_documents_works(up: Up, line: str) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "sisock:" not in ended.stderr
     assert ended.stdout.strip()
+
+
+def test_the_files_of_the_guide_to_exports_are_written_and_read(
+    up: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = ROOT / "docs" / "export.md"
+    monkeypatch.chdir(tmp_path)
+    for line in "".join(blocks(guide, "sh")).splitlines():
+        ended = sisock(up.state, *shlex.split(line)[1:])
+        assert (ended.returncode, ended.stderr) == (0, "")
+    (code,) = blocks(guide, "python")
+    tables: dict[str, pandas.DataFrame] = {}
+    exec(code, tables)
+    assert tables["seattle"]["weather::seattle/temp_max"].max() == 35.6
+    assert str(tables["seattle"].index.dtype).endswith("UTC]")
+    assert tables["host"]["host::cpu"].notna().any()
 
 
 def test_the_python_of_the_readme_works(up: Up, tmp_path: Path) -> None:

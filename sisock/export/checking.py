@@ -1,0 +1,61 @@
+"""Whether a table has all that its node counts in the same range."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from sisock.consumer import Consumer
+from sisock.errors import ConsumerError
+from sisock.export.job import Table
+from sisock.times import utc
+
+_PIECES = (1, 16, 256)  # in so many the range is counted, where in fewer it is not the same
+
+
+async def difference(consumer: Consumer, table: Table) -> str | None:
+    """A sentence where the node counts other samples or values in the range than were written; None where the same."""
+    error: ConsumerError | None = None
+    counted: tuple[int, dict[str, int]] | None = None
+    for pieces in _PIECES:
+        try:
+            counted = await _count(consumer, table, pieces)
+        except ConsumerError as failed:
+            error = failed
+        if counted is not None and _same(table, *counted):
+            return None
+    span = f"between {utc(table.start)} and {utc(table.end)}"
+    if counted is None:
+        return f"{table.path}: whether all samples {span} were written could not be checked: {error}"
+    return f"{table.path}: {_told(table, *counted)} {span}: samples came or went meanwhile, export it again"
+
+
+async def _count(consumer: Consumer, table: Table, pieces: int) -> tuple[int, dict[str, int]]:
+    """How many samples the node counts, and values of each field."""
+    samples, values = 0, dict.fromkeys(table.fields, 0)
+    for piece in _split(table, pieces):
+        answer = await consumer.data(
+            table.node, list(table.fields), ns=piece, reduce="count", max_points=1, in_parts=False
+        )
+        samples += max((part.samples for part in answer.parts), default=0)
+        for name in values:
+            values[name] += int(answer.series(name)[1].values.sum())
+    return samples, values
+
+
+def _split(table: Table, pieces: int) -> Iterator[tuple[int, int]]:
+    """The range in pieces in ns."""
+    return pairwise([table.start + (table.end - table.start) * number // pieces for number in range(pieces + 1)])
+
+
+def _same(table: Table, samples: int, values: dict[str, int]) -> bool:
+    """Fields of a timeline may be sampled apart: then there are more rows than samples of any of them."""
+    if table.method is not None:
+        return table.samples >= samples
+    return table.rows >= samples and all(table.values.get(name, 0) == count for name, count in values.items())
+
+
+def _told(table: Table, samples: int, values: dict[str, int]) -> str:
+    if table.method is not None or table.rows < samples:
+        written = table.samples if table.method else table.rows
+        return f"{written:,} samples were written, but {table.node} counts {samples:,}"
+    name = next(name for name, count in values.items() if table.values.get(name, 0) != count)
+    return f"{table.values.get(name, 0):,} values of {name} were written, but {table.node} counts {values[name]:,}"
