@@ -61,7 +61,7 @@ def served(archive):
     return counts
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(16))
 def test_flipped_bytes_cost_no_more_than_their_row_groups_and_no_value_is_wrong(folder, seed):
     rng = random.Random(seed)
     flip(rng.choice(files_of(folder)), rng)
@@ -70,7 +70,7 @@ def test_flipped_bytes_cost_no_more_than_their_row_groups_and_no_value_is_wrong(
         assert sum(counts.values()) >= 3 * ROWS - 3 * 3 * 16_384
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_a_truncated_segment_is_served_up_to_where_it_ends(folder, seed):
     rng = random.Random(seed)
     path = files_of(folder)[0]
@@ -123,7 +123,7 @@ def test_a_segment_damaged_while_the_archive_is_open_gives_no_wrong_value(folder
         assert served(damaged)["a"] == ROWS
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_a_damaged_index_is_made_anew_and_costs_nothing(folder, seed):
     rng = random.Random(seed)
     path = folder / "index.sqlite"

@@ -4,7 +4,9 @@ A folder: `index.sqlite` says what there is, `segments/` holds the samples as Pa
 answers. Format: docs/archive.md. What is put waits in memory until it is flushed: whoever puts it keeps it till then.
 """
 
+import logging
 import os
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -18,6 +20,7 @@ from sisock.store.opening import ArchiveError, found_in, hold
 from sisock.store.series import Series, slug
 
 __all__ = ["Archive", "ArchiveError"]
+log = logging.getLogger(__name__)
 _TOGETHER = 256  # timelines written in one change of the index
 _HEAVY = 32 * 2**20  # bytes likewise
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -39,8 +42,9 @@ class Archive:
         try:
             found = found_in(folder, segments)
             self._index, self._files, self.notices = found.index, found.files, found.notices
-            self._series = {(known.node, known.timeline): self._open(known) for known in found.known}
-            self._recover(lost=found.lost)
+            with self._index.change():
+                self._series = {(known.node, known.timeline): self._open(known) for known in found.known}
+                self._recover(lost=found.lost)
         except BaseException:
             self._threads.shutdown()
             os.close(self._held)
@@ -50,30 +54,37 @@ class Archive:
         return Series(known, self._index, self._files, self._folder / "tiers" / known.node / slug(known.timeline))
 
     def _recover(self, *, lost: bool) -> None:
-        """Bring the tiers in line with the index. After the machine itself went down, or the index was, they go.
-
-        `stale` is then true: answers come from the samples until `rebuild` has made them anew.
-        """
+        """Bring the tiers in line with the index. After the machine itself went down, or the index was lost, they go."""
         boot = _BOOT.read_text().strip()
-        self.stale = bool(self._series) and (lost or self._index.about("running", boot) != boot)
+        doubted = lost or self._index.about("running", boot) != boot
         for series in self._series.values():
-            if self.stale:
-                series.forget_tiers()
-            else:
-                series.redo()
+            try:
+                if not doubted:
+                    series.redo()
+                    continue
+            except sqlite3.DatabaseError as error:
+                log.warning("what was to be written into tiers is damaged (%s): they are made anew", error)
+            series.doubt_tiers()
+        self._index.done()
         self._index.note({"running": boot})
+
+    @property
+    def stale(self) -> bool:
+        """Whether some answers come from samples where they should come from bins, until `rebuild`."""
+        return any(series.stale for series in self.timelines())
 
     def close(self, *, flush: bool = True) -> None:
         """Write everything, unless somebody else keeps what waits, and let it go; even where that cannot be: OSError."""
         try:
             if flush:
                 self.flush()
-            for series in self._series.values():
-                series.tiers.sync()
-            self._index.forget("running")
+            with self._index.change():
+                for series in self._series.values():
+                    series.leave()
+                self._index.forget("running")
         finally:
             for series in self._series.values():
-                series.tiers.close()
+                series.close()
             self._threads.shutdown()
             self._index.close()
             os.close(self._held)
@@ -149,11 +160,13 @@ class Archive:
         return sum(len(each.samples.frame) for _, each in begun)
 
     def rebuild(self) -> Iterator[tuple[str, float]]:
-        """Make all tiers anew; node and timeline, and how much of it is done."""
+        """Make the tiers whole where they are not; node and timeline, and how much of it is done.
+
+        The thread that writes may flush in between: answers stay right all the time.
+        """
         for series in self.timelines():
-            for done in series.rebuild():
+            for done in series.mend() if series.stale else ():
                 yield f"{series.node} {series.timeline}", done
-        self.stale = False
 
     # what there is
 

@@ -1,5 +1,6 @@
 """Samples on their way into tiers: merged into the blocks there are, and further blocks kept where these pay."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,9 @@ from sisock.bins import EVERY, Bins, Many, fold, heads, join_many, of_samples
 from sisock.frames import Column, Frame, Times
 from sisock.grid import Rows, floors, starts_of
 from sisock.store.levels import BLOCK, Level
-from sisock.store.tiers import LEAN, STEP, WIDEST, Asked, Raw, Tiers, Write, binned
+from sisock.store.slots import TornError
+from sisock.store.tiers import LEAN, STEP, WIDEST, Asked, Raw, Tiers, UnreadableError, Write, binned
+from sisock.times import LAST
 
 ENDS = frozenset({"first", "last", "t_first", "t_last"})  # what all but the finest tier know besides
 FEWEST = 2048  # samples of a timeline for which tiers are begun
@@ -111,8 +114,14 @@ def _of_fields(bins: Bins, rows: list[int], size: int) -> Bins:
     return bins.rows((np.array(rows, np.intp)[:, None] * size + np.arange(size)).reshape(-1))
 
 
-def _merged(level: Level, number: int, alike: Alike) -> Iterator[Write]:
+def _merged(level: Level, number: int, alike: Alike) -> list[Write]:
     """What the level will have of these bins, as far as it keeps their blocks."""
+    while True:
+        with contextlib.suppress(TornError):  # what is damaged is not kept any more
+            return list(_writes(level, number, alike))
+
+
+def _writes(level: Level, number: int, alike: Alike) -> Iterator[Write]:
     there = level.kept(alike.numbers, alike.starts[number] >> level.exponent)
     patterns: dict[bytes, list[int]] = {}
     for row, pattern in enumerate(there):
@@ -134,12 +143,12 @@ def _write(level: Level, number: int, alike: Alike, places: Rows) -> Write:
     return Write(level.exponent, alike.numbers, numbers, level.coded(bins).reshape(count, -1))
 
 
-def apply(tiers: Tiers, writes: Sequence[Write]) -> None:
-    """Write what `take` made; once more changes nothing."""
+def apply(tiers: Tiers, writes: Sequence[Write], *, again: bool = False) -> None:
+    """Write what `take` made; once more (`again`: after a sudden end in between) changes nothing."""
     levels = {level.exponent: level for level in tiers.levels}
     for write in writes:
         if write.exponent in levels:
-            levels[write.exponent].put(write.fields, write.numbers, write.records)
+            levels[write.exponent].put(write.fields, write.numbers, write.records, again=again)
 
 
 # further blocks ---------------------------------------------------------------------------------
@@ -163,23 +172,38 @@ class _Sources(NamedTuple):
 def grow(tiers: Tiers, fields: Asked, taken: Taken, known_until: int, raw: Raw) -> None:
     """Keep the blocks that pay since these samples came; `raw` knows them already, as do the blocks there are.
 
-    Of blocks from `known_until` on there are no other samples.
+    Of blocks from `known_until` on there are no other samples. Raises OSError where there is no room.
     """
     t, number, sources = taken.starts, 0, _Sources(taken, known_until, raw)
     while number < len(tiers.levels):
-        level = tiers.levels[number]
-        blocks = (t >> level.exponent) // BLOCK
-        for block in blocks[heads((blocks,))].tolist() if len(blocks) else ():
-            _grow_block(tiers, number, block, fields, sources)
-        if number + 1 == len(tiers.levels) and _is_full(tiers, level):
-            tiers.add_level(level.exponent + STEP)
-            t = level.times()  # the new one has to know all there is
+        _fill(tiers, number, fields, t, sources)
+        if number + 1 == len(tiers.levels) and deepen(tiers):
+            t = tiers.levels[-2].times()  # the new one has to know all there is
         number += 1
 
 
-def _is_full(tiers: Tiers, level: Level) -> bool:
-    """Whether bins of this width are so many that coarser ones pay."""
-    return level.most > _FULL and level.exponent + STEP <= WIDEST and len(tiers.levels) < _LEVELS
+def fill(tiers: Tiers, number: int, fields: Asked, starts: Times, raw: Raw) -> None:
+    """Keep the blocks of one level that pay and are missing, of those that have samples at these times (ascending).
+
+    The finer levels are complete there. Raises OSError where there is no room.
+    """
+    _fill(tiers, number, fields, starts, _Sources(Taken(starts[:0], starts[:0], [], []), LAST, raw))
+
+
+def deepen(tiers: Tiers) -> bool:
+    """Have one more level where bins of the coarsest are so many that coarser ones pay; whether that is so."""
+    level = tiers.levels[-1]
+    if level.most <= _FULL or level.exponent + STEP > WIDEST or len(tiers.levels) >= _LEVELS:
+        return False
+    tiers.add_level(level.exponent + STEP)
+    return True
+
+
+def _fill(tiers: Tiers, number: int, fields: Asked, starts: Times, sources: _Sources) -> None:
+    blocks = (starts >> tiers.levels[number].exponent) // BLOCK
+    for block in blocks[heads((blocks,))].tolist() if len(blocks) else ():
+        with contextlib.suppress(UnreadableError):
+            _grow_block(tiers, number, block, fields, sources)
 
 
 def _grow_block(tiers: Tiers, number: int, block: int, fields: Asked, sources: _Sources) -> None:

@@ -6,7 +6,7 @@ import operator
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 from sisock.frames import Field
 from sisock.store.chunks import Footer, packed, unpacked
 from sisock.store.segments import Segment
-from sisock.store.tiers import Kept, kept_as
+from sisock.store.tiers import Kept, Span, kept_as
 
 VERSION = 1
 _SCHEMA = """
@@ -37,8 +37,8 @@ CREATE TABLE IF NOT EXISTS accounts (series INTEGER NOT NULL, epoch TEXT NOT NUL
     sum INTEGER NOT NULL, PRIMARY KEY (series, epoch));
 CREATE TABLE IF NOT EXISTS counts (series INTEGER NOT NULL, what TEXT NOT NULL, samples INTEGER NOT NULL,
     sum INTEGER NOT NULL, PRIMARY KEY (series, what));
-CREATE TABLE IF NOT EXISTS redo (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, body BLOB NOT NULL,
-    sum INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS redo (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, low INTEGER NOT NULL,
+    high INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL);
 """
 
 
@@ -246,19 +246,38 @@ class Index:
 
     # what is still to be written into tiers
 
-    def redo(self, series: int, body: bytes) -> None:
-        """Keep what is going to be written into tiers, until `done`."""
-        self._db.execute("INSERT INTO redo (series, body, sum) VALUES (?, ?, ?)", (series, body, check(series, body)))
+    def redo(self, series: int, low: int, high: int, body: bytes) -> None:
+        """Keep what is going to be written into tiers, of samples of these first and last times, until `done`."""
+        row = (series, low, high, body)
+        self._db.execute("INSERT INTO redo (series, low, high, body, sum) VALUES (?, ?, ?, ?, ?)", (*row, check(*row)))
 
     def done(self) -> None:
         """Forget what has been written into tiers: all of it."""
         with self._lock:
             self._db.execute("DELETE FROM redo")
 
-    def undone(self, series: int) -> list[bytes]:
+    def undone(self, series: int) -> list[tuple[int, int, bytes]]:
         """What perhaps has not been written, in its order. Raises sqlite3.DatabaseError if it is damaged."""
-        rows = self._sound("SELECT series, body, sum FROM redo WHERE series = ? ORDER BY id", series)
-        return [body for _, body in rows]
+        rows = self._sound("SELECT series, low, high, body, sum FROM redo WHERE series = ? ORDER BY id", series)
+        return [(low, high, body) for _, low, high, body in rows]
+
+    def keep_holes(self, series: int, spans: Sequence[Span]) -> None:
+        """Keep in which stretches of time tiers have to be mended."""
+        self.note({f"holes {series}": json.dumps(list(spans))})
+
+    def holes(self, series: int) -> list[Span]:
+        """In which stretches of time tiers have to be mended."""
+        return [(start, end) for start, end in json.loads(self.about(f"holes {series}", "[]"))]
+
+    def leave(self, series: int, blocks: Mapping[int, int]) -> None:
+        """Keep how many blocks there are in each level of the tiers, at the end."""
+        self.note({f"blocks {series}": json.dumps(list(blocks.items()))})
+
+    def left(self, series: int) -> dict[int, int]:
+        """What `leave` kept, once: from then on it changes."""
+        left = self.about(f"blocks {series}", "[]")
+        self.forget(f"blocks {series}")
+        return dict(json.loads(left))
 
 
 def check(*values: int | str | bytes) -> int:

@@ -1,8 +1,7 @@
 """One tier of a timeline at rest: bins of one width, in blocks that are mapped into memory."""
 
-import os
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisock.bins import EVERY, TIMES, VALUES, Bins, Many, fold, heads, regroup_many
+from sisock.store.slots import Slots, TornError
 
 BLOCK = 512  # bins of a block
 _VALUE = {"f8": "<f8", "i8": "<i8", "b1": "<i8"}  # how the values of a kind of field lie in 8 bytes
@@ -18,9 +18,6 @@ _LEAN = [
     ("t_low", "<i8"), ("t_high", "<i8"),
 ]  # fmt: skip
 _ENDS = [("first", "<i8"), ("last", "<i8"), ("t_first", "<i8"), ("t_last", "<i8")]
-_ENTRY = np.dtype([("field", "<i8"), ("block", "<i8")])
-_NOBODY = -1  # in the place of a field whose block is kept no longer
-_GROWTH = 64  # blocks that a file grows by at least, and an eighth of it
 
 Records = NDArray[Any]  # bins as they lie in a file, one record a bin
 
@@ -43,59 +40,49 @@ class Level:
         """Open, or begin, the level in this folder."""
         self.exponent, self.full = exponent, full
         self.width = 1 << exponent
-        self.record = np.dtype(_LEAN + _ENDS if full else _LEAN)
-        self._slot = np.dtype([(name, kind, (BLOCK,)) for name, kind in (_LEAN + _ENDS if full else _LEAN)])
-        self._data, self._list = folder / f"{exponent:02}.bins", folder / f"{exponent:02}.blocks"
+        columns = _LEAN + _ENDS if full else _LEAN
+        self.record = np.dtype(columns)
+        self._slots = Slots(folder, exponent, columns, BLOCK)
+        self.lost = self._slots.lost  # blocks that were there once
         self._places: dict[int, dict[int, int]] = {}  # field -> block -> slot
         self._sorted: dict[int, tuple[NDArray[np.int64], NDArray[np.intp]]] = {}
-        self._used = 0
-        self._lock = threading.Lock()  # readers find no bin half written
-        self._open()
-
-    def _open(self) -> None:
-        entries = np.fromfile(self._list, _ENTRY) if self._list.exists() else np.empty(0, _ENTRY)
-        held = self._data.stat().st_size // self._slot.itemsize if self._data.exists() else 0
-        entries = entries[:held]
-        for slot, (field, block) in enumerate(entries.tolist()):
-            if field != _NOBODY:
-                self._places.setdefault(field, {})[block] = slot
-        self._used = len(entries)
-        self._entries = os.open(self._list, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.ftruncate(self._entries, self._used * _ENTRY.itemsize)
-        self._map(max(held, 1))
-
-    def _map(self, slots: int) -> None:
-        """Map the file with room for so many slots."""
-        with self._data.open("ab") as file:
-            os.ftruncate(file.fileno(), slots * self._slot.itemsize)
-        self._memory = np.memmap(self._data, self._slot, "r+", shape=(slots,))
-        self._slots = np.asarray(self._memory)  # a memmap is slower to index
+        self._lock = threading.RLock()  # readers find no bin half written
+        for slot, field, block in self._slots.listed():
+            self._places.setdefault(field, {})[block] = slot
 
     def close(self) -> None:
         """Let the files go."""
-        os.close(self._entries)
-        del self._slots, self._memory
+        self._slots.close()
 
     def sync(self) -> None:
         """See that everything is on disk."""
-        self._memory.flush()
-        os.fsync(self._entries)
+        self._slots.sync()
+
+    def remove(self) -> None:
+        """Have no files any more."""
+        self._slots.remove()
 
     @property
     def blocks(self) -> int:
         """Number of blocks kept, of all fields."""
-        return self._used
+        return self._slots.used
 
     @property
     def nbytes(self) -> int:
         """Bytes on disk."""
-        return self._used * (self._slot.itemsize + _ENTRY.itemsize)
+        return self._slots.nbytes
+
+    @property
+    def damaged(self) -> bool:
+        """Whether blocks are missing that were there once."""
+        return bool(self.lost or self._slots.bad)
 
     # which there are
 
     def has(self, field: int, block: int) -> bool:
         """Whether the block is kept."""
-        return block in self._places.get(field, ())
+        slot = self._places.get(field, {}).get(block)
+        return slot is not None and slot not in self._slots.bad
 
     def kept(self, fields: Sequence[int], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these bins, ascending, lie in blocks that are kept. Shape (fields, n)."""
@@ -135,7 +122,7 @@ class Level:
     def _of(self, field: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
         """The blocks of a field in the order of time, and their slots."""
         if field not in self._sorted:
-            places = self._places.get(field, {})
+            places = {b: slot for b, slot in self._places.get(field, {}).items() if slot not in self._slots.bad}
             blocks = np.fromiter(places, np.int64, len(places))
             order = np.argsort(blocks)
             self._sorted[field] = blocks[order], np.fromiter(places.values(), np.intp, len(places))[order]
@@ -149,12 +136,14 @@ class Level:
         """The bins `[first, beyond)` of several fields, joined into those of a grid of this width.
 
         slots: where their blocks lie, shape (fields, blocks). Of a lean level only lean statistics may be wanted.
+        Raises TornError where one is damaged.
         """
         skipped = first % BLOCK
         inside = slice(skipped, skipped + beyond - first)
         with self._lock:
+            self._prove(slots)
             got = {
-                name: self._slots[name][slots].reshape(len(slots), -1)[:, inside].reshape(-1)
+                name: self._slots.bins[name][slots].reshape(len(slots), -1)[:, inside].reshape(-1)
                 for name in {"count", "missing", *wanted}
             }
         count, missing = got["count"], got["missing"]
@@ -187,12 +176,24 @@ class Level:
             return seen.astype(bool) if kind == "b1" else seen
         return values if name in TIMES else values.astype(np.float64, copy=False)
 
+    def _prove(self, slots: NDArray[np.intp]) -> None:
+        try:
+            self._slots.prove(slots)
+        except TornError:
+            self._sorted.clear()
+            raise
+
     def at(self, fields: Sequence[int], numbers: NDArray[np.int64]) -> Records:
-        """The records of these bins of each field, all of which lie in blocks that are kept. Shape (fields, n)."""
+        """The records of these bins of each field, all of which lie in blocks that are kept. Shape (fields, n).
+
+        Raises TornError where one is damaged.
+        """
         records = np.empty((len(fields), len(numbers)), self.record)
-        for rows, slots, places in self._parts(fields, numbers):
-            for name in self.record.names or ():
-                records[name][:, rows] = self._slots[name][slots[:, None], places]
+        with self._lock:
+            for rows, slots, places in self._parts(fields, numbers):
+                self._prove(slots)
+                for name in self.record.names or ():
+                    records[name][:, rows] = self._slots.bins[name][slots[:, None], places]
         return records
 
     def bins_at(self, fields: Sequence[int], kind: str, numbers: NDArray[np.int64], wanted: Collection[str]) -> Many:
@@ -217,42 +218,53 @@ class Level:
             records[name] = values
         return records
 
-    def put(self, fields: Sequence[int], numbers: NDArray[np.int64], records: Records) -> None:
-        """Write these records, of shape (fields, n), at these bins, ascending, as far as their blocks are kept."""
+    def put(self, fields: Sequence[int], numbers: NDArray[np.int64], records: Records, *, again: bool = False) -> None:
+        """Write these records, of shape (fields, n), at these bins, ascending, as far as their blocks are kept.
+
+        `again`: after a sudden end that may have left them half written.
+        """
         with self._lock:
             for rows, slots, places in self._parts(fields, numbers):
                 known = np.flatnonzero(slots >= 0)
-                for name in self.record.names or () if len(known) else ():
-                    self._slots[name][slots[known][:, None], places] = records[name][known, rows]
+                if len(known):
+                    with self._slots.change(slots[known], trusted=again):
+                        for name in self.record.names or ():
+                            self._slots.bins[name][slots[known][:, None], places] = records[name][known, rows]
 
     def add(self, fields: Sequence[int], block: int, numbers: NDArray[np.int64], records: Records) -> None:
-        """Keep one more block of each field, with these bins of it, records of shape (fields, n).
+        """Keep one more block of each field, with these bins of it, records of shape (fields, n). Raises OSError.
 
         Who looks at the file finds it whole or not at all.
         """
+        self._drop(lambda other, slot: other == block and slot in self._slots.bad)
         with self._lock:
-            first, beyond = self._used, self._used + len(fields)
-            if beyond > len(self._slots):
-                self._map(beyond + max(_GROWTH, self._used // 8))
-            self._slots[first:beyond] = np.zeros((), self._slot)
+            slots = self._slots.take(len(fields))
             for name in self.record.names or ():
-                self._slots[name][first:beyond, numbers - block * BLOCK] = records[name]
-            entries = np.array([(field, block) for field in fields], _ENTRY)
-            os.pwrite(self._entries, entries.tobytes(), first * _ENTRY.itemsize)
-            for slot, field in enumerate(fields, first):
+                self._slots.bins[name][slots[:, None], numbers - block * BLOCK] = records[name]
+            self._slots.name(slots, fields, block)
+            for field, slot in zip(fields, slots.tolist(), strict=True):
                 self._places.setdefault(field, {})[block] = slot
                 self._sorted.pop(field, None)
-            self._used = beyond
 
     def forget(self, start: int, end: int) -> None:
         """Keep no block any more that may have samples of `[start, end)`, in ns."""
         first, beyond = (start >> self.exponent) // BLOCK, ((end - 1) >> self.exponent) // BLOCK + 1
-        nobody = np.array([(_NOBODY, 0)], _ENTRY).tobytes()
+        self._drop(lambda block, _: first <= block < beyond)
+
+    def drop_damaged(self) -> None:
+        """Keep no damaged block any more: whoever has its samples may make it anew."""
+        self._drop(lambda _, slot: slot in self._slots.bad)
+        self.lost = 0
+
+    def _drop(self, unwanted: Callable[[int, int], bool]) -> None:
         with self._lock:
-            for field, places in self._places.items():
-                for block in [block for block in places if first <= block < beyond]:
-                    os.pwrite(self._entries, nobody, places.pop(block) * _ENTRY.itemsize)
-                self._sorted.pop(field, None)
+            gone = []
+            for places in self._places.values():
+                blocks = [block for block, slot in places.items() if unwanted(block, slot)]
+                gone += [places.pop(block) for block in blocks]
+            if gone:
+                self._slots.drop(gone)
+                self._sorted.clear()
 
     def _parts(
         self, fields: Sequence[int], numbers: NDArray[np.int64]
@@ -263,4 +275,6 @@ class Level:
         for begin, end in zip(begins, [*begins[1:], len(numbers)], strict=True):
             block = int(blocks[begin])
             slots = np.array([self._places.get(field, {}).get(block, -1) for field in fields], np.intp)
+            if self._slots.bad:
+                slots[np.isin(slots, list(self._slots.bad))] = -1
             yield slice(begin, end), slots, numbers[begin:end] - block * BLOCK

@@ -1,5 +1,6 @@
 """One timeline at rest: what has come and waits to be written, segments, and tiers over them."""
 
+import logging
 import secrets
 import threading
 import zlib
@@ -13,12 +14,15 @@ from sisock.frames import Column, Field, Frame
 from sisock.store import growing, redo
 from sisock.store.identified import Identified, accounts, pieces, together
 from sisock.store.index import Index, Known
-from sisock.store.intake import EARLIEST, Intake
+from sisock.store.intake import EARLIEST, LATEST, Intake
+from sisock.store.mending import mend
 from sisock.store.parquet import ROWS, described, kind_of
 from sisock.store.segments import Made, SegmentFiles
 from sisock.store.snapshot import Snapshot, Trouble, in_order
-from sisock.store.tiers import Asked, Kept, Span, Tiers, kept_as
+from sisock.store.tiers import Asked, Kept, Span, Tiers, UnreadableError, kept_as
 
+log = logging.getLogger(__name__)
+_ALWAYS = EARLIEST, LATEST
 MOST_ROWS = 4_194_304  # of a segment
 MOST_BYTES = 64 * 2**20  # of a segment, before it is compressed
 
@@ -52,6 +56,19 @@ class Series:
         self._id, self._index, self._files = known.id, index, files
         self._segments = in_order(known.segments)
         self._intake = Intake(known.accounts, known.counts)
+        self._holes = index.holes(known.id)
+        missing = any(self.tiers.blocks.get(level, 0) < blocks for level, blocks in index.left(known.id).items())
+        if missing or self.tiers.damaged:
+            self._doubt([_ALWAYS])
+
+    def close(self) -> None:
+        """Let the tiers go."""
+        self.tiers.close()
+
+    def leave(self) -> None:
+        """See that everything is on disk, and note what there is: if some of it is missing next time, that is noticed."""
+        self.tiers.sync()
+        self._index.leave(self._id, self.tiers.blocks)
 
     # what there is
 
@@ -125,8 +142,8 @@ class Series:
         for name, kept in growth.fields.items():
             if kept.kind not in self.kinds.get(name, {}):
                 self._index.know(self._id, name, kept.kind)
-        if growth.taken.writes:
-            self._index.redo(self._id, redo.packed(growth.taken.writes))
+        t = written.samples.frame.t
+        self._index.redo(self._id, int(t[0]), int(t[-1]), redo.packed(growth.taken.writes))
 
     def finish(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
         """Bring the tiers up to what the index has, and let go what waited."""
@@ -136,7 +153,12 @@ class Series:
                 self.kinds.setdefault(name, {})[kept.kind] = kept
             self._segments = in_order([*self._segments.every, *(each.segment for each in made)])
             self._intake.written(written.waited)
-        growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
+        try:
+            growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
+        except OSError as error:  # the samples themselves are safe
+            t = written.samples.frame.t
+            self._holes = [*self._holes, (int(t[0]), int(t[-1]) + 1)]
+            log.warning("the tiers of %s %s cannot grow: %s", self.node, self.timeline, error)
 
     def _numbered(self, frame: Frame) -> dict[str, Kept]:
         """The fields of the frame that have tiers: all but texts."""
@@ -147,53 +169,48 @@ class Series:
                 numbered[name] = self.kinds.get(name, {}).get(kind) or kept_as(name, kind)
         return numbered
 
-    def _known(self, start: int, end: int, asked: Asked) -> dict[str, Frame]:
-        """What segments have, as tiers ask for it."""
-        return self.snapshot().raw((start, end), asked, Trouble())
+    def _known(self, start: int, end: int, asked: Asked) -> Mapping[str, Frame]:
+        """What segments have, as tiers ask for it. Raises UnreadableError if some of it is lost."""
+        trouble = Trouble()
+        found = self.snapshot().raw((start, end), asked, trouble)
+        if trouble.lost:
+            raise UnreadableError(*trouble.sentences())
+        return found
 
-    # after an unclean end
+    # tiers that are not whole
 
-    def forget_tiers(self) -> None:
-        """Have no tiers until they are rebuilt: nobody knows whether those there are were whole."""
+    @property
+    def stale(self) -> bool:
+        """Whether samples are read where bins should be, until `mend`."""
+        return bool(self._holes) or self.tiers.damaged
+
+    def doubt_tiers(self) -> None:
+        """Have no tiers until they are mended: nobody knows whether those there are were whole."""
+        self._doubt([_ALWAYS])
         with self.lock:
             self.tiers.clear()
+
+    def _doubt(self, spans: list[Span]) -> None:
+        """Note that blocks may be missing in these stretches of time."""
+        self._holes = [*self._holes, *spans]
+        self._index.keep_holes(self._id, self._holes)
 
     def redo(self) -> None:
-        """Write into the tiers what perhaps was not, before a sudden end."""
-        for body in self._index.undone(self._id):
-            growing.apply(self.tiers, redo.unpacked(body))
+        """Write into the tiers what perhaps was not, before a sudden end. Raises sqlite3.DatabaseError."""
+        for low, high, body in self._index.undone(self._id):
+            growing.apply(self.tiers, redo.unpacked(body), again=True)
+            self._doubt([(low, high + 1)])
 
-    def rebuild(self) -> Iterator[float]:
-        """Make the tiers anew of all samples in segments; how much is done, from 0 to 1. Nothing may be flushed meanwhile.
-
-        The ones there are serve until the new ones are whole.
-        """
-        place = self.tiers.folder
-        fresh = Tiers(place.with_name(f"{place.name}.new"))
-        fresh.clear()
-        snapshot = self.snapshot()
-        ends = snapshot._replace(waiting=()).ends()
-        spans = list(snapshot.stretches(ends, 0)) if ends else []
-        for number, span in enumerate(spans):
-            for name, kept in self.asked(list(self.kinds)):
-                frame = snapshot.raw(span, {name: kept}, Trouble()).get(name)
-                if frame is not None:
-                    self._add_to(fresh, name, kept, frame, span)
-            yield (number + 1) / (len(spans) + 1)
-        fresh.sync()
-        fresh.close()
-        with self.lock:
-            self.tiers.clear()
-            fresh.folder.rename(place)
-            self.tiers = Tiers(place)
-        yield 1.0
-
-    def _add_to(self, tiers: Tiers, name: str, kept: Kept, frame: Frame, span: Span) -> None:
-        """Add a field's samples of a stretch of time, the ones before it being there already."""
-        tiers.begin(frame.t)
-        taken = growing.take(tiers, {name: kept}, frame)
-        growing.apply(tiers, taken.writes)
-        growing.grow(tiers, {name: kept}, taken, span[0], lambda a, b, asked: self._known(a, min(b, span[1]), asked))
+    def mend(self) -> Iterator[float]:
+        """Make the tiers whole; how much is done, from 0 to 1. The writing thread may flush in between."""
+        if self.tiers.damaged:
+            self._doubt([_ALWAYS])
+            with self.lock:
+                self.tiers.drop_damaged()
+        holes = self._holes
+        yield from mend(self, holes)
+        self._holes = self._holes[len(holes) :]
+        self._index.keep_holes(self._id, self._holes)
 
 
 def slug(timeline: str) -> str:

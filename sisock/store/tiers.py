@@ -4,6 +4,7 @@ A bin of 2**n ns, the finest of 20 to 40 samples at the usual rate, each further
 is kept only where it pays; where it is not, finer bins or the samples themselves are few enough to be read.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from sisock.frames import Frame, Times
 from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
 from sisock.store.levels import BLOCK, Level, Records, Stretch
+from sisock.store.slots import TornError
 
 STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
 LEAN = frozenset({"low", "high", "total", "m2", "t_low", "t_high"})  # what the finest tier knows
@@ -28,6 +30,10 @@ Raw = Callable[[int, int, Asked], Mapping[str, Frame]]  # samples [start, end) o
 Span = tuple[int, int]  # a stretch of time, ns
 
 
+class UnreadableError(Exception):
+    """Samples that a block would be made of cannot be read: it is not kept then."""
+
+
 class Kept(NamedTuple):
     """A field that has tiers: its number, and the kind of its values."""
 
@@ -36,9 +42,9 @@ class Kept(NamedTuple):
 
 
 def kept_as(name: str, kind: str) -> Kept:
-    """How the tiers know a field: its number is the same wherever it comes from, the first 63 bits of a BLAKE2b hash."""
+    """How the tiers know a field: its number, never 0, is the same wherever it comes from: 63 bits of a BLAKE2b hash."""
     digest = hashlib.blake2b(f"{kind}:{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return Kept(int.from_bytes(digest, "little") >> 1, kind)
+    return Kept((int.from_bytes(digest, "little") >> 1) or 1, kind)
 
 
 class Write(NamedTuple):
@@ -67,7 +73,8 @@ class Tiers:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.levels: list[Level] = []
-        for exponent in sorted(int(path.stem) for path in folder.glob("*.blocks")):
+        there = sorted({int(path.stem) for kind in ("bins", "blocks") for path in folder.glob(f"[0-9][0-9].{kind}")})
+        for exponent in range(there[0], there[-1] + 1, STEP) if there else ():
             self.add_level(exponent)
 
     def add_level(self, exponent: int) -> Level:
@@ -95,6 +102,21 @@ class Tiers:
         """Let the files go."""
         for level in self.levels:
             level.close()
+
+    @property
+    def damaged(self) -> bool:
+        """Whether blocks are missing that were there once: samples are read in their place."""
+        return any(level.damaged for level in self.levels)
+
+    @property
+    def blocks(self) -> dict[int, int]:
+        """For each level, by the exponent of its width, how many blocks it keeps."""
+        return {level.exponent: level.blocks for level in self.levels}
+
+    def drop_damaged(self) -> None:
+        """Forget what is damaged: whoever has the samples may make it anew."""
+        for level in self.levels:
+            level.drop_damaged()
 
     def forget(self, start: int, end: int) -> None:
         """Have no bins any more that may have samples of `[start, end)`; without them the samples are read."""
@@ -161,11 +183,18 @@ class Tiers:
 
     def read(
         self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None
-    ) -> Iterator[tuple[list[int], list[Many | Span]]]:
+    ) -> list[tuple[list[int], list[Many | Span]]]:
         """Which of the fields asked for are stored alike, and what of these is: bins, and stretches in between.
 
         Of the stretches the samples have to be read; all is in the order of time.
         """
+        while True:
+            with contextlib.suppress(TornError):  # what is damaged is planned with no more
+                return list(self._read(asked, span, width, wanted, level))
+
+    def _read(
+        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None
+    ) -> Iterator[tuple[list[int], list[Many | Span]]]:
         plans = [self.plan(level, kept.number, *span, wanted) for kept in asked]
         alike: dict[tuple[object, ...], list[int]] = {}
         for row, (kept, plan) in enumerate(zip(asked, plans, strict=True)):
