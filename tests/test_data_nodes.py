@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+import tempfile
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
@@ -14,14 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_nodes.files.indexing import Indexer
+from data_nodes.files.node import Files
 from data_nodes.host.node import Host
 from data_nodes.lsof.node import Lsof
 from data_nodes.sensors.node import Sensors
 from data_nodes.weather.node import Weather
-from sisock.frames import Field, Frame
+from sisock.frames import Field, Frame, Query
 from sisock.nodes import CommandNode, LiveNode, NoData
 from sisock.nodes.base import declared, description_of
 from sisock.nodes.rows import Schema
+from sisock.store import reading
 from sisock.times import NS
 
 HOME = Path(__file__).parents[1] / "data_nodes"
@@ -64,11 +68,30 @@ def of_weather(case: Path) -> Outcome:
     return found
 
 
+def of_files(case: Path) -> Outcome:
+    node = Files(folder=case / "input")
+    with tempfile.TemporaryDirectory() as home:
+        node.home = Path(home)
+        catalog = node.catalog()
+        Indexer(catalog, "**/*").round()
+        fields = catalog.fields()
+        answer = reading.answer(catalog.timelines.values(), Query(tuple(fields), -(2**62), 2**62))
+        catalog.close()
+    found: Outcome = {}
+    for name, field in fields.items():
+        t, column = answer.series(name)
+        gone = np.zeros(len(t), bool) if column.missing is None else column.missing
+        values = [None if none else _plain(value) for none, value in zip(gone, column.values.tolist(), strict=True)]
+        found[name] = {**field._asdict(), "t": t.tolist(), "values": values}
+    return found
+
+
 NODES: dict[str, tuple[Callable[[], Any], Callable[[Path], Outcome]]] = {
     "weather": (Weather, of_weather),
     "sensors": (Sensors, of_command(Sensors)),
     "lsof": (Lsof, of_command(lambda: Lsof(largest=3, clock=lambda: NOW))),
     "host": (Host, of_host),
+    "files": (Files, of_files),
 }
 CASES = [case for name in NODES for case in sorted((HOME / name / "testcases").iterdir())]
 
@@ -191,7 +214,7 @@ def _fields(name: str) -> dict[str, Field]:
     fields = {} if name == "host" else declared(make())
     for case in [case for case in CASES if case.parents[1].name == name]:
         for timeline, columns in outcome(case).items():
-            if name == "weather":
+            if name in ("weather", "files"):
                 fields[timeline] = Field(type=columns["type"], units=columns["units"])
             elif isinstance(columns, dict):
                 for field, column in columns.items():

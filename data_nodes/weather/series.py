@@ -1,6 +1,5 @@
 """Files as series: which of them go together, what their fields are called, and which share a timeline."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
@@ -8,12 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_nodes.names import as_field
+from data_nodes.names import as_field, without_dates
 from data_nodes.weather.source import Source, settle
 from sisock.frames import Field, Frame, Times, concat
 from sisock.nodes import health
-
-_DATE = re.compile(r"(?:^|[/_. -])(?:19|20)\d\d(?:[-_/]?\d\d(?:[-_/]?\d\d)?)?(?=$|[/_. -])")
 
 
 class Series(NamedTuple):
@@ -43,12 +40,6 @@ def _together(sources: Mapping[PurePath, Source]) -> list[tuple[str, list[Source
         else:
             result += [(path.with_suffix("").as_posix(), [source]) for path, source in of]
     return result
-
-
-def without_dates(path: PurePath) -> str:
-    """The path without suffix and without the parts of it that are dates; `2017/temp.dat` gives `temp`."""
-    name = path.with_suffix("").as_posix()
-    return _DATE.sub("", name).strip("/_. -") or name
 
 
 def _columns(source: Source) -> list[tuple[str, Field]]:

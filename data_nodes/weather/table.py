@@ -2,18 +2,17 @@
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from data_nodes.names import split_title
 from data_nodes.weather.moments import from_texts
 from sisock.frames import TEXT, Column, Field, Frame
 
 _DELIMITERS = ",;\t"
 _TIMES = ("time", "timestamp", "datetime", "date", "utc", "t")
-_TITLE = re.compile(r"(?P<name>.+?)\s*[\[(](?P<units>[^\[\]()]*)[\])]")
 _NOTHING = ("", "na", "n/a", "nan", "null", "none", "-")  # how a cell without a value may be written
 
 
@@ -26,7 +25,7 @@ class Table:
         if not header:
             raise ValueError("there is no header row (yet)")
         self._delimiter = max(_DELIMITERS, key=header.count)
-        self._titles = _unlike([_split_title(title) for title in self._cells(header)])
+        self._titles = _unlike([split_title(title) for title in self._cells(header)])
         if len(self._titles) < 2:
             raise ValueError("the header row has no field beside the time")
         lower = [title.lower() for title, _ in self._titles]
@@ -105,9 +104,3 @@ def _unlike(titles: list[tuple[str, str | None]]) -> list[tuple[str, str | None]
         seen[title] += 1
         result.append((f"{title} ({seen[title]})" if seen[title] > 1 else title, units))
     return result
-
-
-def _split_title(title: str) -> tuple[str, str | None]:
-    """Name and units of `name [units]` or `name (units)`."""
-    match = _TITLE.fullmatch(title.strip())
-    return (match["name"], match["units"].strip() or None) if match else (title.strip(), None)

@@ -80,6 +80,7 @@ class _Hosting:
             key = ensure_key(self._settings.state, name)
             log.info("%s: signs in with the public key %s", name, key.public)
             _admit(self._settings, node, key.public)
+            node.home = self._settings.state
             await serve(node.service(ring=self._settings.ring), self._settings, key, ready)
         except Exception as error:  # it may be an author's
             self.code = Exit.NAME_TAKEN if isinstance(error, NameTaken) else Exit.ERROR

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, get_args
 
 from sisock.frames import Answer, Field, Frame, Query, Timeline, Times, Type
@@ -52,6 +53,7 @@ class DataNode:
 
     name: str = ""  # default: the class's name in lower case
     sensitive: bool = False  # shown only to consumers that may see sensitive nodes
+    home: Path | None = None  # the state directory, where whoever hosts the node says so
 
     @property
     def fields(self) -> Mapping[str, Field]:

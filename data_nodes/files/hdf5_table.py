@@ -1,0 +1,111 @@
+"""HDF5 files: in each group the datasets of one dimension that are as long as its time."""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+
+from data_nodes.files.columns import About, kind_of
+from data_nodes.files.moments import time_column, unit_of
+from data_nodes.files.parquet_table import row_marks
+from data_nodes.files.table import Rows, Table, UnreadableError
+
+_MOST_GROUPS = 10_000
+
+
+class Hdf5Table:
+    """A group of an HDF5 file; marks are rows. The file is open only while something is read: others write it."""
+
+    columnar = True
+
+    def __init__(self, path: Path, name: str, group: Any, time: str) -> None:
+        """Look at the group's datasets."""
+        self._path, self._name = path, name
+        lines = {str(key): each for key, each in group.items() if isinstance(each, h5py.Dataset) and each.ndim == 1}
+        types = {key: _type(each) for key, each in lines.items()}
+        self._time = time_column({key: kind for key, kind in types.items() if kind is not None}, time)
+        self.length = int(lines[self._time].shape[0])
+        self.unit = unit_of(_array(lines[self._time], 0, min(1000, self.length)))
+        self.titles: Mapping[str, About] = {
+            key: About(
+                kind_of(types[key]) or "f8", _said(each, "units", "unit"), _said(each, "description", "long_name")
+            )
+            for key, each in lines.items()
+            if types[key] is not None and key != self._time and each.shape[0] >= self.length
+        }
+
+    def marks(self, at: int, most: int) -> list[int]:
+        """The next rows at which groups begin."""
+        return row_marks(at, most, self.length)
+
+    def read(self, begin: int, end: int, titles: Sequence[str]) -> Rows:
+        """These rows."""
+        try:
+            with h5py.File(self._path, "r", locking=False) as file:
+                group = file[self._name or "/"]
+                time = _array(group[self._time], begin, end)
+                return Rows(time, {title: _array(group[title], begin, end) for title in titles})
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
+
+    def seal(self, at: int) -> str | None:
+        """A checksum of the first and the last times before this row."""
+        if not 0 < at <= self.length:
+            return None
+        ends = [self.read(*span, ()).time.combine_chunks() for span in ((0, 1), (max(0, at - 64), at))]
+        return f"{zlib.crc32(repr([each.to_pylist() for each in ends]).encode()):08x}"
+
+
+def _type(dataset: Any) -> pa.DataType | None:
+    """The type that its values have here; None where they are no column."""
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        return pa.string()
+    return pa.from_numpy_dtype(dataset.dtype.newbyteorder("=")) if dataset.dtype.kind in "biuf" else None
+
+
+def _array(dataset: Any, begin: int, end: int) -> pa.ChunkedArray:
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        return pa.chunked_array([pa.array(dataset.asstr(errors="replace")[begin:end], pa.string())])
+    values = dataset[begin:end]
+    return pa.chunked_array([pa.array(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))])
+
+
+def _said(dataset: Any, *keys: str) -> str | None:
+    """What an attribute says."""
+    said = next((dataset.attrs[key] for key in keys if key in dataset.attrs), None)
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else None if said is None else str(said)
+
+
+def open_tables(path: Path, time: str) -> dict[str, Table]:
+    """A table for each group that has one. Raises UnreadableError where none has."""
+    tables: dict[str, Table] = {}
+    why = "it has no datasets of one dimension"
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            for name, group in _groups(file):
+                try:
+                    tables[name] = Hdf5Table(path, name, group, time)
+                except ValueError as error:
+                    why = str(error)
+    except (OSError, RuntimeError) as error:
+        raise UnreadableError(f"it is no whole HDF5 file (yet): {error}") from error
+    if not tables:
+        raise UnreadableError(why)
+    return tables
+
+
+def _groups(file: Any) -> Iterator[tuple[str, Any]]:
+    """Every group that has datasets of one dimension, by its path, "" for the file's own."""
+    waiting = [("", file)]
+    for _ in range(_MOST_GROUPS):
+        if not waiting:
+            return
+        name, group = waiting.pop()
+        parts = {str(key): group.get(key) for key in group}
+        if any(isinstance(each, h5py.Dataset) and each.ndim == 1 for each in parts.values()):
+            yield name, group
+        waiting += [(f"{name}/{key}".lstrip("/"), each) for key, each in parts.items() if isinstance(each, h5py.Group)]

@@ -1,0 +1,99 @@
+"""Parquet files: their row groups, of which only the columns asked for are read."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_nodes.files.columns import About, kind_of
+from data_nodes.files.moments import time_column, unit_of
+from data_nodes.files.table import ROWS, Rows, Table, UnreadableError
+
+
+class ParquetTable:
+    """A Parquet file; marks are rows. What was decoded last is kept, for row groups may be large."""
+
+    columnar = True
+
+    def __init__(self, path: Path, time: str) -> None:
+        """Read its footer, and some times."""
+        self._lock = threading.Lock()
+        self._kept: tuple[int, tuple[str, ...], pa.Table] | None = None
+        try:
+            self._file = pq.ParquetFile(pa.OSFile(str(path)))
+            schema = self._file.schema_arrow
+            self._time = time_column({field.name: field.type for field in schema}, time)
+            self.titles: Mapping[str, About] = abouts(schema, self._time)
+            counts = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
+            self._begins = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+            self.length = int(self._begins[-1])
+            self.unit = unit_of(self._first_times())
+        except pa.ArrowException as error:
+            raise UnreadableError(f"it is no whole Parquet file (yet): {error}") from error
+
+    def _first_times(self) -> pa.ChunkedArray:
+        batch = next(self._file.iter_batches(1000, columns=[self._time]), None)
+        empty = pa.chunked_array([], self._file.schema_arrow.field(self._time).type)
+        return empty if batch is None else pa.chunked_array([batch.column(0)])
+
+    def marks(self, at: int, most: int) -> list[int]:
+        """The next rows at which groups begin."""
+        return row_marks(at, most, self.length)
+
+    def read(self, begin: int, end: int, titles: Sequence[str]) -> Rows:
+        """These rows."""
+        first = int(np.searchsorted(self._begins, begin, "right")) - 1
+        beyond = int(np.searchsorted(self._begins, end))
+        wanted = (self._time, *titles)
+        try:
+            with self._lock:
+                parts = []
+                for number in range(first, beyond):
+                    start = int(self._begins[number])
+                    whole = self._group(number, wanted)
+                    parts.append(
+                        whole.slice(max(0, begin - start), min(end - start, len(whole)) - max(0, begin - start))
+                    )
+        except pa.ArrowException as error:
+            raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
+        table = pa.concat_tables(parts)
+        return Rows(table.column(self._time), {title: table.column(title) for title in titles})
+
+    def _group(self, number: int, wanted: tuple[str, ...]) -> pa.Table:
+        if self._kept is None or self._kept[:2] != (number, wanted):
+            self._kept = None  # before there are two in memory
+            self._kept = number, wanted, self._file.read_row_group(number, columns=list(wanted))
+        return self._kept[2]
+
+    def seal(self, at: int) -> str | None:
+        """A Parquet file is written once: a longer one is another one."""
+        return None
+
+
+def abouts(schema: pa.Schema, time: str) -> dict[str, About]:
+    """The columns of a schema that can be fields."""
+    found = {}
+    for field in schema:
+        kind = kind_of(field.type)
+        if kind is not None and field.name != time:
+            said: Mapping[bytes, Any] = field.metadata or {}
+            units, text = said.get(b"units") or said.get(b"unit"), said.get(b"description")
+            found[field.name] = About(
+                kind, units and units.decode("utf-8", "replace"), text and text.decode("utf-8", "replace")
+            )
+    return found
+
+
+def row_marks(at: int, most: int, rows: int) -> list[int]:
+    """Marks where any row can be one."""
+    end = min(rows, at + most * ROWS)
+    return [*range(at, end, ROWS), end]
+
+
+def open_tables(path: Path, time: str) -> dict[str, Table]:
+    """The one table of the file."""
+    return {"": ParquetTable(path, time)}

@@ -1,0 +1,149 @@
+"""Pieces of files, of about a million rows each, as the samples of a timeline: what answers and tiers are made of."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data_nodes.files.columns import to_column
+from data_nodes.files.csv_cells import as_kind
+from data_nodes.files.table import ROWS, Rows, Table, UnreadableError, times_of
+from sisock.frames import Column, Frame, Times
+from sisock.store.identified import NOBODY, Identified, in_time, together
+from sisock.store.snapshot import Trouble
+from sisock.store.tiers import Asked, Span
+
+_AT_ONCE = 1_000_000  # samples read together
+_NONE: Times = np.empty(0, np.int64)
+
+
+class Piece(NamedTuple):
+    """Consecutive groups of rows of a file. Between two of its marks lie the rows of a group."""
+
+    path: str
+    part: str  # which table of the file
+    begin: int  # the first of its marks
+    rows: int
+    low: int  # first time
+    high: int  # last time
+    starts: Times  # first time of each group, ascending
+    marks: NDArray[np.int64]  # one more than groups
+    ordered: bool  # whether its rows are in the order of time; otherwise they are read together
+    fields: Mapping[str, tuple[str, str]]  # field -> title of its column, and the kind of its values
+
+    def groups(self, start: int, end: int) -> tuple[int, int]:
+        """The first of the groups that may have samples in `[start, end)`, and one past the last."""
+        if not self.ordered:
+            return 0, len(self.marks) - 1
+        first = max(0, int(np.searchsorted(self.starts, start, "left")) - 1)
+        return first, max(first, int(np.searchsorted(self.starts, end, "left")))
+
+
+def read_piece(table: Table, piece: Piece, groups: tuple[int, int], names: Sequence[str]) -> Frame:
+    """The samples of some of its groups, in the order of time. Raises UnreadableError or OSError."""
+    titles = [piece.fields[name][0] for name in names]
+    try:
+        rows = table.read(int(piece.marks[groups[0]]), int(piece.marks[groups[1]]), titles)
+        t, chosen, _ = times_of(rows, table.unit)
+        columns = {name: _column(rows, *piece.fields[name]) for name in names}
+    except (pa.ArrowException, KeyError) as error:
+        raise UnreadableError(f"it is another one than it was: {error}") from error
+    frame = Frame("", t, columns if chosen is None else {name: each.rows(chosen) for name, each in columns.items()})
+    if any(len(each.values) != len(t) for each in frame.columns.values()):
+        raise UnreadableError("its columns are not of one length")
+    return frame
+
+
+def _column(rows: Rows, title: str, kind: str) -> Column:
+    return to_column(as_kind(rows.columns[title], kind), kind)
+
+
+Open = Callable[[Piece], Table]  # the table that a piece is of; raises UnreadableError or OSError
+
+
+class Pieces(NamedTuple):
+    """The samples of a timeline at one moment, as `sisock.store.recorded.Samples` wants them."""
+
+    open: Open
+    every: tuple[Piece, ...]
+    waiting: tuple[Identified, ...] = ()
+
+    @property
+    def identity(self) -> tuple[str | None, int | None]:
+        """Samples of files have none."""
+        return None, None
+
+    def only_waiting(self) -> "Pieces":
+        """Nothing waits."""
+        return self._replace(every=())
+
+    def since(self, epoch: str, seq: int) -> dict[str, int]:
+        """Nothing is known by epoch and sequence."""
+        return {}
+
+    def having(self, new: Mapping[str, int]) -> "Pieces":
+        """Nothing is known by epoch and sequence."""
+        return self.only_waiting()
+
+    def read_new(self, span: Span, names: Sequence[str], new: Mapping[str, int], trouble: Trouble) -> None:
+        """Nothing is known by epoch and sequence."""
+        return
+
+    def ends(self) -> Span | None:
+        """Time of the first sample and one past that of the last; None without any."""
+        return (min(each.low for each in self.every), max(each.high for each in self.every) + 1) if self.every else None
+
+    def within(self, start: int, end: int) -> list[Piece]:
+        """The pieces that may have samples in `[start, end)`."""
+        return [each for each in self.every if each.low < end and each.high >= start]
+
+    def rows_within(self, start: int, end: int) -> int:
+        """How many samples there may be in `[start, end)`, at the most."""
+        rows = 0
+        for piece in self.within(start, end):
+            first, beyond = piece.groups(start, end)
+            rows += min(piece.rows, (beyond - first) * ROWS)
+        return rows
+
+    def starts_within(self, start: int, end: int) -> Times:
+        """Times in `[start, end)` at which groups begin, ascending, each once."""
+        starts = np.unique(np.concatenate([_NONE, *(each.starts for each in self.within(start, end))]))
+        return starts[(starts >= start) & (starts < end)]
+
+    def stretches(self, span: Span, most: int) -> Iterator[Span]:
+        """The span in parts of no more than so many samples, or of about a million."""
+        if self.rows_within(*span) <= most:
+            yield span
+            return
+        cuts = self.starts_within(span[0] + 1, span[1])[:: _AT_ONCE // ROWS].tolist()
+        yield from zip([span[0], *cuts], [*cuts, span[1]], strict=True)
+
+    def read(self, span: Span, names: Sequence[str], trouble: Trouble) -> Identified | None:
+        """The samples in a stretch of time, in the order of time; None without any."""
+        parts = [frame for piece in self.within(*span) if len(frame := self._of(piece, span, names, trouble))]
+        return together([Identified(each, *NOBODY) for each in parts], identity=False) if parts else None
+
+    def raw(self, span: Span, asked: Asked, trouble: Trouble) -> dict[str, Frame]:
+        """The samples of fields, each of the kind asked for, in the order of time."""
+        found: dict[str, list[Frame]] = {}
+        for piece in self.within(*span):
+            names = [name for name, kept in asked.items() if piece.fields.get(name, ("", ""))[1] == kept.kind]
+            frame = self._of(piece, span, names, trouble) if names else ()
+            if isinstance(frame, Frame) and len(frame):
+                for name in frame.columns:
+                    found.setdefault(name, []).append(frame.only((name,)))
+        return {name: in_time(frames) for name, frames in found.items()}
+
+    def _of(self, piece: Piece, span: Span, names: Sequence[str], trouble: Trouble) -> Frame:
+        """What a piece has in a stretch of time; nothing, which is told, where it cannot be read."""
+        groups = piece.groups(*span)
+        some = [name for name in names if name in piece.fields]
+        if groups[0] >= groups[1] or not (some or not names):
+            return Frame("", _NONE, {})
+        try:
+            return read_piece(self.open(piece), piece, groups, some).between(*span)
+        except (UnreadableError, OSError) as error:
+            trouble.told[piece.path] = f"{piece.path} cannot be read: {error}"
+            return Frame("", _NONE, {})

@@ -1,0 +1,204 @@
+"""A timeline of files: pieces of them, and tiers over these in the node's own folder."""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_nodes.files.pieces import Open, Piece, Pieces
+from data_nodes.files.state import State
+from sisock.frames import Field, Frame, Times
+from sisock.grid import floors
+from sisock.store import growing
+from sisock.store.levels import BLOCK
+from sisock.store.snapshot import Trouble
+from sisock.store.tiers import Asked, Kept, Span, Tiers, UnreadableError
+from sisock.times import LAST
+
+_AT_ONCE = 1_000_000
+
+
+class FileTimeline:
+    """What `sisock.store.recorded.Recorded` wants. One thread writes, any may read.
+
+    While tiers change, `stale` says in the state where: after a sudden end these stretches are made anew.
+    """
+
+    def __init__(self, number: int, name: str, state: State, opened: Open, folder: Path) -> None:
+        """Take up what the state knows; the tiers lie in the folder."""
+        self.timeline, self.number = name, number
+        self.lock = threading.RLock()
+        self.fields: dict[str, Field] = {}
+        self.kinds = state.kinds(number)
+        self._state, self._open = state, opened
+        self._pieces = tuple(state.pieces(number))
+        stale = json.loads(state.note(self._stale) or "null")
+        self.stale: Span | None = stale and (stale["span"][0], stale["span"][1])
+        _keep_only(folder, None if stale is None else stale["levels"])
+        self.tiers = Tiers(folder)
+        if not self._pieces:
+            self.tiers.clear()
+        elif self.stale is not None:
+            self.tiers.forget(*self.stale)
+
+    @property
+    def _stale(self) -> str:
+        return f"stale {self.number}"
+
+    # what there is
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The pieces that are in the tiers."""
+        return self._pieces
+
+    def snapshot(self) -> Pieces:
+        """What there is now."""
+        return Pieces(self._open, self._pieces)
+
+    def asked(self, names: Sequence[str]) -> list[tuple[str, Kept]]:
+        """Those of the fields that have tiers, each with every kind of values it has had."""
+        return [(name, kept) for name in names for kept in self.kinds.get(name, {}).values()]
+
+    def last_of(self, path: str, part: str) -> Piece | None:
+        """The last piece of a table; None without any."""
+        own = [each for each in self._pieces if each.path == path and each.part == part]
+        return max(own, key=lambda each: each.begin, default=None)
+
+    # growing
+
+    def add(self, piece: Piece, span: Span, frames: Iterable[Frame], path: str, about: Mapping[str, Any]) -> None:
+        """Take up a piece, or one that has grown, of which the frames are what is new in this span of time.
+
+        `about` is noted of its file.
+        """
+        until = max((each.high for each in self._pieces), default=-LAST) + 1
+        numbered, taken = self._take(frames)
+        with self._state.change():
+            self._mark(span)
+            self._state.add(self.number, piece)
+            self._state.file(path, about)
+        self.stale = span
+        with self.lock:
+            growing.apply(self.tiers, taken.writes)
+            rest = [
+                each for each in self._pieces if (each.path, each.part, each.begin) != (path, piece.part, piece.begin)
+            ]
+            self._pieces = (*rest, piece)
+        growing.grow(self.tiers, numbered, taken, until, self._known)
+        self._settle()
+
+    def _take(self, frames: Iterable[Frame]) -> tuple[dict[str, Kept], growing.Taken]:
+        numbered: dict[str, Kept] = {}
+        none = np.empty(0, np.int64)
+        taken = growing.Taken(none, none, [], [])
+        for frame in frames:
+            self.tiers.begin(frame.t)
+            some = self._numbered(frame)
+            one = growing.take(self.tiers, some, frame)
+            numbered |= some
+            taken = one._replace(alike=[*taken.alike, *one.alike], writes=[*taken.writes, *one.writes])
+        return numbered, taken
+
+    def _numbered(self, frame: Frame) -> dict[str, Kept]:
+        """The fields of the frame that have tiers: all but texts."""
+        numbered = {}
+        for name, column in frame.columns.items():
+            if column.type != "string":
+                kind = {"f": "f8", "i": "i8", "b": "b1"}[column.values.dtype.kind]
+                if kind not in self.kinds.get(name, {}):
+                    made = self._state.number(self.number, name, kind)
+                    self.kinds = {**self.kinds, name: {**self.kinds.get(name, {}), kind: made}}
+                numbered[name] = self.kinds[name][kind]
+        return numbered
+
+    def _known(self, start: int, end: int, asked: Asked) -> dict[str, Frame]:
+        """What the pieces have, as tiers ask for it. Raises UnreadableError where some of it cannot be read."""
+        trouble = Trouble()
+        found = self.snapshot().raw((start, end), asked, trouble)
+        if trouble.told:
+            raise UnreadableError(*trouble.told.values())
+        return found
+
+    def _mark(self, span: Span) -> None:
+        """Note, within a change of the state, that the tiers are going to change in this span."""
+        levels = [level.exponent for level in self.tiers.levels]
+        self._state.put(self._stale, json.dumps({"span": span, "levels": levels}))
+
+    def _settle(self) -> None:
+        """Note that the tiers are as they should be, and on disk."""
+        self.tiers.sync()
+        self.stale = None
+        self._state.put(self._stale, "")
+
+    # mending
+
+    def lose(self, path: str) -> bool:
+        """Note, within a change of the state, that a file is going; whether there was anything of it."""
+        own = [each for each in self._pieces if each.path == path]
+        if own:
+            span = min(each.low for each in own), max(each.high for each in own) + 1
+            self.stale = span if self.stale is None else (min(span[0], self.stale[0]), max(span[1], self.stale[1]))
+            self._mark(self.stale)
+        return bool(own)
+
+    def drop(self, path: str) -> None:
+        """Have nothing of a file any more, after `lose`."""
+        with self.lock:
+            self._pieces = tuple(each for each in self._pieces if each.path != path)
+            if self.stale is not None:
+                self.tiers.forget(*self.stale)
+
+    def mend(self) -> None:
+        """Make the tiers anew where they are stale or damaged: the blocks that are given up, from the finest on."""
+        if self.tiers.damaged:
+            self.tiers.drop_damaged()
+            self.stale = self.snapshot().ends()
+        if self.stale is None:
+            return
+        with self.lock:
+            self.tiers.forget(*self.stale)
+        snapshot, levels = self.snapshot(), self.tiers.levels
+        if levels:
+            for held in {_numbers(each) for each in self._pieces}:
+                own = snapshot._replace(every=tuple(each for each in self._pieces if _numbers(each) == held))
+                starts = _blocks(own, _outward(self.stale, levels[0].width * BLOCK), levels[0].width)
+                far = own.starts_within(*_outward(self.stale, levels[-1].width * BLOCK))
+                t = np.unique(np.concatenate((starts, floors(far, levels[0].width))))
+                fields = {name: self.kinds[name][kind] for name, kind in sorted(held)}
+                growing.grow(self.tiers, fields, growing.Taken(t, t, [], []), LAST, self._known)
+        self._settle()
+
+    def close(self) -> None:
+        """Let the files go."""
+        self.tiers.close()
+
+
+def _numbers(piece: Piece) -> frozenset[tuple[str, str]]:
+    """The fields of a piece that have tiers, each with the kind of its values."""
+    return frozenset((name, kind) for name, (_, kind) in piece.fields.items() if kind != "text")
+
+
+def _blocks(pieces: Pieces, span: Span, width: int) -> Times:
+    """Where the blocks of the finest tier begin that have samples in this span. Shape (blocks,)."""
+    found = [np.empty(0, np.int64)]
+    for some in pieces.stretches(span, _AT_ONCE):
+        held = pieces.read(some, (), Trouble())
+        if held is not None:
+            found.append(np.unique(floors(held.frame.t, width * BLOCK)))
+    return np.unique(np.concatenate(found))
+
+
+def _outward(span: Span, width: int) -> Span:
+    return span[0] // width * width, -(-span[1] // width) * width
+
+
+def _keep_only(folder: Path, levels: Sequence[int] | None) -> None:
+    """Remove the files of tiers that were begun while the state did not know of them; None: it knows all."""
+    if levels is not None and folder.is_dir():
+        for path in list(folder.iterdir()):
+            if int(path.stem) not in levels:
+                path.unlink()
