@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import csv, ipc
 
+from data_nodes.files import indexing, scanning
 from data_nodes.files.catalog import Catalog
 from data_nodes.files.indexing import Indexer
+from data_nodes.files.lately import Lately
 from data_nodes.files.naming import series_of
 from data_nodes.files.node import Files
 from data_nodes.files.seeking import sample
@@ -352,7 +355,9 @@ def test_files_are_never_changed(tmp_path: Path):
 
 KILLED = """
 import sys
+import tracemalloc
 from pathlib import Path
+from data_nodes.files import indexing, scanning
 from data_nodes.files.catalog import Catalog
 from data_nodes.files.indexing import Indexer
 import data_nodes.files.scanning as scanning, data_nodes.files.indexing as indexing
@@ -478,3 +483,46 @@ async def test_the_node_tells_its_progress_and_answers(tmp_path: Path):
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
     with pytest.raises(ValueError, match="there is no folder"):
         Files(folder=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_what_is_in_no_tier_yet_is_answered_from_the_samples(tmp_path: Path, suffix: str, monkeypatch):
+    t, x = samples(90_000)
+    for day in range(3):
+        rows = slice(day * 30_000, (day + 1) * 30_000)
+        write(tmp_path / "lab" / f"a_2024-01-0{day + 1}.{suffix}", t[rows], x=x[rows])
+    monkeypatch.setattr(indexing, "groups_of", lambda table: 1)
+    monkeypatch.setattr(scanning, "groups_of", lambda table: 1)
+    catalog, found = Catalog(tmp_path / "lab", tmp_path / "home", taken=set()), []
+
+    def told() -> None:
+        for width in (1 << 33, 1 << 37):
+            for timeline in [each for each in catalog.timelines.values() if each.pieces or each.late]:
+                seen = Lately(timeline, (int(t[0]), int(t[-1]) + 1), 1)
+                query = Query(("a/x",), int(t[0]), int(t[-1]) + 1, bin=width, reduce="bins")
+                found.append(bins(reading.answer([seen], query), "a/x") == binned(t, x, width))
+
+    Indexer(catalog, "**/*", told).round()
+    assert len(found) > 10
+    assert all(found)
+    assert all(not timeline.late for timeline in catalog.timelines.values())
+    catalog.close()
+
+
+def test_five_million_rows_are_answered_as_a_whole_in_little_memory(tmp_path: Path):
+    t = START + np.arange(5_000_000) * 1_000_000
+    x = np.sin(np.arange(5_000_000) / 1e5)
+    x[3_333_333] = 99
+    (tmp_path / "lab").mkdir()
+    pq.write_table(pa.table({"time": pa.array(t, pa.timestamp("ns")), "x": x}), tmp_path / "lab" / "a.parquet")
+    with opened(tmp_path / "lab", tmp_path / "home") as (catalog, _):
+        pa.default_memory_pool().release_unused()
+        before = pa.total_allocated_bytes()
+        tracemalloc.start()
+        answer = ask(catalog, "a/x", start=START, end=int(t[-1]) + 1, max_points=2000)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert answer.samples == 5_000_000
+        assert answer.series("a/x")[1].values.max() == 99
+        assert peak < 8 * 2**20
+        assert pa.total_allocated_bytes() - before < 2**20

@@ -115,7 +115,7 @@ class Catalog:
         return {
             name: field._replace(units=self._units.get(name.removeprefix(f"{each.timeline}/"), field.units))
             for each in self.timelines.values()
-            if each.pieces
+            if each.pieces or each.late
             for name, field in each.fields.items()
         }
 

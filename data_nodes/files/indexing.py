@@ -10,12 +10,14 @@ import pyarrow as pa
 from data_nodes.files.catalog import Catalog
 from data_nodes.files.folder import Status, look
 from data_nodes.files.pieces import Piece
-from data_nodes.files.scanning import groups_of, joined, scan
+from data_nodes.files.scanning import groups_of, joined, outline, scan
 from data_nodes.files.table import Table
 from data_nodes.files.timeline import FileTimeline
 
 log = logging.getLogger(__name__)
 _MOST_TOLD = 20
+_SMALL = 8 * 2**20  # bytes of a file of lines up to which it is looked through before it is indexed
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)  # whatever a file may hold
 
 
 class Progress(NamedTuple):
@@ -79,6 +81,9 @@ class Indexer:
         self._sizes = {path: status[0] for path, status in found.items()}
         work = [path for path, status in found.items() if self._is_new(path, status, noted.get(path))]
         self._tell(work, 0.0)
+        for path in work:
+            if path not in noted and not self._stop.is_set():
+                self._outline(path)
         for number, path in enumerate(work):
             if self._stop.is_set():
                 return
@@ -115,6 +120,19 @@ class Indexer:
 
     # a file
 
+    def _outline(self, path: str) -> None:
+        """Know the pieces of a file that is new, so that it is answered before it is in the tiers."""
+        try:
+            for part, table in self._catalog.open(path).items():
+                if table.columnar or self._sizes[path] <= _SMALL:
+                    timeline = self._catalog.timeline_for(path, part)
+                    fields = self._catalog.fields_for(timeline, table.titles)
+                    pieces = tuple(outline(table, path, part, fields))
+                    with timeline.lock:
+                        timeline.late = {**timeline.late, path: (*timeline.late.get(path, ()), *pieces)}
+        except UNREADABLE as error:
+            log.debug("%s: %s", path, error)  # it is told when it is indexed
+
     def _file(self, path: str, status: Status, noted: dict[str, Any] | None, work: list[str]) -> None:
         """Index what is new of a file; what cannot be read costs only itself."""
         self.troubles.pop(path, None)
@@ -133,9 +151,11 @@ class Indexer:
             self._catalog.state.file(path, {**about, "whole": True})
             if about["bad"]:
                 self._wonder(path, f"{about['bad']} lines or values could not be read and are left out")
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:  # whatever the file may hold
+        except UNREADABLE as error:
             self._wrong[path] = status
             self._wonder(path, f"it cannot be read: {error}")
+        for timeline in self._catalog.timelines.values():
+            timeline.late = {each: pieces for each, pieces in timeline.late.items() if each != path}
 
     def _wonder(self, path: str, what: str) -> None:
         self.troubles[path] = what

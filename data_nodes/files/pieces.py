@@ -68,6 +68,7 @@ class Pieces(NamedTuple):
 
     open: Open
     every: tuple[Piece, ...]
+    late: tuple[Piece, ...] = ()  # pieces that are in no tier yet
     waiting: tuple[Identified, ...] = ()
 
     @property
@@ -76,8 +77,8 @@ class Pieces(NamedTuple):
         return None, None
 
     def only_waiting(self) -> "Pieces":
-        """Nothing waits."""
-        return self._replace(every=())
+        """What is in no tier yet."""
+        return self._replace(every=self.late, late=())
 
     def since(self, epoch: str, seq: int) -> dict[str, int]:
         """Nothing is known by epoch and sequence."""
@@ -85,7 +86,7 @@ class Pieces(NamedTuple):
 
     def having(self, new: Mapping[str, int]) -> "Pieces":
         """Nothing is known by epoch and sequence."""
-        return self.only_waiting()
+        return self._replace(every=(), late=())
 
     def read_new(self, span: Span, names: Sequence[str], new: Mapping[str, int], trouble: Trouble) -> None:
         """Nothing is known by epoch and sequence."""
@@ -93,11 +94,12 @@ class Pieces(NamedTuple):
 
     def ends(self) -> Span | None:
         """Time of the first sample and one past that of the last; None without any."""
-        return (min(each.low for each in self.every), max(each.high for each in self.every) + 1) if self.every else None
+        both = (*self.every, *self.late)
+        return (min(each.low for each in both), max(each.high for each in both) + 1) if both else None
 
     def within(self, start: int, end: int) -> list[Piece]:
         """The pieces that may have samples in `[start, end)`."""
-        return [each for each in self.every if each.low < end and each.high >= start]
+        return [each for each in (*self.every, *self.late) if each.low < end and each.high >= start]
 
     def rows_within(self, start: int, end: int) -> int:
         """How many samples there may be in `[start, end)`, at the most."""
@@ -126,9 +128,9 @@ class Pieces(NamedTuple):
         return together([Identified(each, *NOBODY) for each in parts], identity=False) if parts else None
 
     def raw(self, span: Span, asked: Asked, trouble: Trouble) -> dict[str, Frame]:
-        """The samples of fields, each of the kind asked for, in the order of time."""
+        """The samples of fields that are in tiers, each of the kind asked for, in the order of time."""
         found: dict[str, list[Frame]] = {}
-        for piece in self.within(*span):
+        for piece in self._replace(late=()).within(*span):
             names = [name for name, kept in asked.items() if piece.fields.get(name, ("", ""))[1] == kept.kind]
             frame = self._of(piece, span, names, trouble) if names else ()
             if isinstance(frame, Frame) and len(frame):

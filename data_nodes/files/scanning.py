@@ -49,6 +49,16 @@ def scan(table: Table, path: str, part: str, marks: Sequence[int], fields: Field
     return Scan(piece, _frames(table, piece, some, [each.frame for each in first]), bad)
 
 
+def outline(table: Table, path: str, part: str, fields: Fields) -> Iterator[Piece]:
+    """The pieces that a table is going to be, by its times alone."""
+    at = 0
+    while len(marks := table.marks(at, groups_of(table))) > 1 and marks[-1] > at:
+        found = scan(table, path, part, marks, {})
+        at = marks[-1]
+        if found is not None:
+            yield found.piece._replace(fields=fields)
+
+
 class _Group(NamedTuple):
     frame: Frame
     ordered: bool

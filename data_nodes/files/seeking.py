@@ -18,8 +18,10 @@ _MOST = 64  # groups that are read together
 def sample(timeline: FileTimeline, field: str, t: int, which: Which, troubles: list[str]) -> Frame | None:
     """The field's sample as a frame of one row; None without any. What cannot be read goes to the troubles."""
     start, end = sought(t, which)
-    snapshot, trouble, found = timeline.snapshot(), Trouble(), None
-    own = snapshot._replace(every=tuple(each for each in snapshot.every if field in each.fields))
+    snapshot, trouble, found = timeline.lately(), Trouble(), None
+    own = snapshot._replace(
+        every=tuple(each for each in (*snapshot.every, *snapshot.late) if field in each.fields), late=()
+    )
     for window in _windows(own, start, end, forward=which == "after"):
         held = own.read(window, (field,), trouble)
         found = None if held is None else nearest(held.frame, field, *window, which)

@@ -13,6 +13,7 @@ import numpy as np
 
 from data_nodes.files.catalog import Catalog
 from data_nodes.files.indexing import Indexer, Progress
+from data_nodes.files.lately import Lately
 from data_nodes.files.seeking import sample
 from data_nodes.files.timeline import FileTimeline
 from sisock import nearest, reduction
@@ -156,7 +157,7 @@ class FilesService:
         timelines = self._timelines(query.fields)
         if not timelines:
             return self._noticed(reduction.answer(own, query, {}))
-        answer = await self._within(reading.answer, timelines, query)
+        answer = await self._within(_answer, timelines, query)
         if own:
             more = reduction.answer(own, query, {})
             answer = replace(answer, parts=(*answer.parts, *more.parts))
@@ -190,6 +191,20 @@ class FilesService:
         """The answer with what is wrong with the files."""
         notices = self._indexer.notices() if self._indexer else ["the index is being opened"]
         return replace(answer, notices=(*answer.notices, *notices))
+
+
+def _answer(timelines: Sequence[FileTimeline], query: Query) -> Answer:
+    """What the timelines have; what is in no tier yet as far as it is little."""
+    asked = [
+        Lately(each, (query.start, query.end), sum(name in each.fields for name in query.fields)) for each in timelines
+    ]
+    answer = reading.answer(asked, query)
+    more = [
+        f"{each.timeline}: what is in no tier yet is left out, for it is much: zoom in"
+        for each in asked
+        if not each.whole
+    ]
+    return replace(answer, notices=(*answer.notices, *more))
 
 
 def _interval(timeline: FileTimeline) -> float | None:

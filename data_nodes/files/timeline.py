@@ -35,6 +35,7 @@ class FileTimeline:
         self.kinds = state.kinds(number)
         self._state, self._open = state, opened
         self._pieces = tuple(state.pieces(number))
+        self.late: dict[str, tuple[Piece, ...]] = {}  # by file, what is known of it before it is in the tiers
         stale = json.loads(state.note(self._stale) or "null")
         self.stale: Span | None = stale and (stale["span"][0], stale["span"][1])
         _keep_only(folder, None if stale is None else stale["levels"])
@@ -58,6 +59,13 @@ class FileTimeline:
     def snapshot(self) -> Pieces:
         """What there is now."""
         return Pieces(self._open, self._pieces)
+
+    def lately(self) -> Pieces:
+        """What there is now, with what is in no tier yet."""
+        with self.lock:
+            have = {(each.path, each.part, each.begin) for each in self._pieces}
+            late = [each for of in self.late.values() for each in of if (each.path, each.part, each.begin) not in have]
+            return Pieces(self._open, self._pieces, tuple(late))
 
     def asked(self, names: Sequence[str]) -> list[tuple[str, Kept]]:
         """Those of the fields that have tiers, each with every kind of values it has had."""
