@@ -185,7 +185,11 @@ async def test_all_fields_of_all_nodes_at_one_instant(fleet: Fleet, consumer: Co
         assert found["gone"].series("level")[0].tolist() == [T0 + NS]
 
 
-def test_an_instant_without_async_and_in_the_shell(fleet: Fleet) -> None:
+async def test_an_instant_without_async_and_in_the_shell(fleet: Fleet, consumer: Consumer) -> None:
+    await asyncio.to_thread(look_at_an_instant, fleet)
+
+
+def look_at_an_instant(fleet: Fleet) -> None:
     with BlockingConsumer(fleet.settings) as lab:
         assert lab.instant(targets=["counter"])["counter"].samples > 3
         t, count = lab.sample("counter", ["count"]).series("count")
