@@ -158,6 +158,11 @@ class Frame:
         wanted = {f: self.columns[f] for f in fields if f in self.columns}
         return Frame(self.timeline, self.t, wanted, self.epoch, self.seq)
 
+    def in_time(self) -> "Frame":
+        """The same samples in the order of time; of equal times the earlier row comes first."""
+        ascending = not (self.t[1:] < self.t[:-1]).any()
+        return self if ascending else self.rows(np.argsort(self.t, kind="stable"))
+
     def cut(self, first: int, beyond: int) -> "Frame":
         """The rows from `first` up to `beyond`, as samples: `seq` accounts for no more than the last of them."""
         seq = None if self.seq is None else self.seq - (len(self.t) - beyond)

@@ -18,11 +18,13 @@ from sisock.nodes.base import (
     RING,
     DataNode,
     NoData,
+    Opener,
     Publish,
     Service,
     call,
     declared,
     description_of,
+    interval,
     name_of,
     said,
     sentence,
@@ -59,8 +61,8 @@ class ArchivedNode(DataNode):
         """
         return NotImplemented
 
-    def service(self, *, ring: int = RING) -> Service:
-        """This node at work; the archive is its memory."""
+    def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
+        """This node at work; the archive is its memory, and it needs no journal."""
         return ArchivedService(self)
 
 
@@ -109,7 +111,7 @@ class ArchivedService:
         axes = {axis: each.t for axis, each in zip(firsts, read, strict=True) if isinstance(each, Frame)}
         axes[health.TIMELINE] = self._ring.window(health.TIMELINE, (), start, end).t
         every = {**fields, **health.FIELDS}
-        return every, timelines_of(every, lambda axis: axes.get(axis, _EMPTY))
+        return every, timelines_of(every, lambda axis: interval(axes.get(axis, _EMPTY)))
 
     async def get_data(self, query: Query) -> Answer:
         """What the archive has, reduced as the query asks; a field that cannot be read costs only itself."""

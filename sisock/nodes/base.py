@@ -4,15 +4,18 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, get_args, runtime_checkable
 
+from sisock.batch import Batch
 from sisock.frames import Answer, Field, Frame, Query, Timeline, Times, Type
 from sisock.nearest import Which
 from sisock.nodes import health
+from sisock.store.journal import Journal
 from sisock.times import NS
 from sisock.uris import check_field, check_node
 
 Publish = Callable[[Frame], None]
+Opener = Callable[[], Journal]
 _LONGEST = 500  # characters of an author's error that are shown
 _LONGEST_NODE = 10_000  # characters of a node's description
 _LONGEST_FIELD = 1_000  # characters of a field's description
@@ -48,6 +51,16 @@ class Service(Protocol):
         """
 
 
+@runtime_checkable
+class Journaled(Protocol):
+    """A node at work that may keep its samples on disk."""
+
+    has_journal: bool
+
+    async def read_from(self, epoch: str | None, position: int, limit: int) -> Batch:
+        """What came to disk from a cursor on, of about `limit` bytes. Raises JournalError."""
+
+
 class DataNode:
     """What an author declares. The docstring of the class is the node's description."""
 
@@ -60,8 +73,11 @@ class DataNode:
         """Units and descriptions where there are any; most authors write a dict in its place."""
         return {}
 
-    def service(self, *, ring: int = RING) -> Service:
-        """This node at work, with `ring` bytes of memory for recent samples."""
+    def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
+        """This node at work, with `ring` bytes of memory for recent samples.
+
+        `journal` opens the journal on disk where samples survive the process; without it they are in memory only.
+        """
         raise TypeError(
             f"{type(self).__name__} is neither a LiveNode, a CommandNode nor an ArchivedNode: derive from one"
         )
@@ -106,16 +122,16 @@ def check_not_health(name: str, timeline: str) -> None:
         raise ValueError(f"{name!r} on {timeline!r} is taken by the health that every node has: use other names")
 
 
-def timelines_of(fields: Mapping[str, Field], times: Callable[[str], Times]) -> dict[str, Timeline]:
-    """The timelines that the fields are on, each with the interval of the times on it."""
+def timelines_of(fields: Mapping[str, Field], interval: Callable[[str], float | None]) -> dict[str, Timeline]:
+    """The timelines that the fields are on, each with its interval in seconds."""
     names: dict[str, list[str]] = {}
     for name, field in fields.items():
         names.setdefault(field.timeline, []).append(name)
-    return {timeline: Timeline(_interval(times(timeline)), tuple(of)) for timeline, of in names.items()}
+    return {timeline: Timeline(interval(timeline), tuple(of)) for timeline, of in names.items()}
 
 
-def _interval(t: Times) -> float | None:
-    """Mean seconds between samples."""
+def interval(t: Times) -> float | None:
+    """Mean seconds between the samples at these times; None where there are not two."""
     return (int(t[-1]) - int(t[0])) / NS / (len(t) - 1) if len(t) > 1 else None
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sisock.leftovers import end_marked
-from sisock.nodes.base import RING, NoData
+from sisock.nodes.base import RING, NoData, Opener
 from sisock.nodes.live import PATIENCE, LiveNode, LiveService
 from sisock.nodes.threads import Threads
 from sisock.settings import inherited
@@ -48,8 +48,8 @@ class CommandNode(LiveNode):
         """A thread of this node's own: one that hangs keeps no other node waiting."""
         return Threads(f"{type(self).__name__}-parse", most=1)
 
-    def service(self, *, ring: int = RING) -> LiveService:
-        """This node at work, with `ring` bytes of memory for recent samples."""
+    def service(self, *, ring: int = RING, journal: Opener | None = None) -> LiveService:
+        """This node at work, with `ring` bytes of memory for recent samples, and a journal if it can be opened."""
         if (
             not isinstance(self.argv, (tuple, list))
             or not self.argv
@@ -60,7 +60,7 @@ class CommandNode(LiveNode):
             )
         if not isinstance(self.timeout, (int, float)) or not self.timeout > 0:
             raise ValueError(f"{type(self).__name__}.timeout is {self.timeout!r:.80}: give seconds, above 0")
-        service = LiveService(self, ring=ring, patience=self.timeout + PATIENCE)
+        service = LiveService(self, ring=ring, journal=journal, patience=self.timeout + PATIENCE)
         service.kind = "command"
         return service
 

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sisock import nearest, reduction
+from sisock.batch import Batch
 from sisock.frames import Answer, Field, Frame, Query, Timeline
 from sisock.nearest import Which
 from sisock.nodes import health
@@ -15,6 +16,7 @@ from sisock.nodes.base import (
     RING,
     DataNode,
     NoData,
+    Opener,
     Publish,
     Service,
     call,
@@ -25,12 +27,13 @@ from sisock.nodes.base import (
     sentence,
     timelines_of,
 )
+from sisock.nodes.memory import Memory
 from sisock.nodes.rows import Schema
 from sisock.nodes.threads import Threads
-from sisock.store.ring import Ring
-from sisock.times import FIRST, NS
 
 log = logging.getLogger(__name__)
+Past = Callable[[Query], Awaitable[Answer | None]]  # asks whoever keeps what was before; set by who serves the node
+_AT_ONCE = 100_000  # samples that are reduced in about a millisecond
 PATIENCE = 5.0  # seconds after which a `sample` that has not come back is told to be hanging
 
 
@@ -47,9 +50,12 @@ class LiveNode(DataNode):
         """Measure once."""
         raise NoData(f"{type(self).__name__} has no sample(): write one")
 
-    def service(self, *, ring: int = RING) -> Service:
-        """This node at work, with `ring` bytes of memory for recent samples."""
-        return LiveService(self, ring=ring)
+    def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
+        """This node at work, with `ring` bytes of memory for recent samples.
+
+        `journal` opens the journal on disk where samples survive the process; without it they are in memory only.
+        """
+        return LiveService(self, ring=ring, journal=journal)
 
 
 class LiveService:
@@ -62,6 +68,7 @@ class LiveService:
         node: LiveNode,
         *,
         ring: int = RING,
+        journal: Opener | None = None,
         clock: Callable[[], int] = time.time_ns,
         patience: float = PATIENCE,
     ) -> None:
@@ -76,10 +83,12 @@ class LiveService:
             )
         self._node, self._clock = node, clock
         self._patience = max(patience, node.interval)
-        self._ring = Ring(ring)
         self._schema = Schema(declared(node), lambda: declared(node))
+        self._memory = Memory(self.name, ring, None if journal is None else journal())
+        self.has_journal = journal is not None
+        self.past: Past | None = None
         self._health = health.Health(clock)
-        self._threads = Threads(self.name, most=1)
+        self._threads, self._reducing = Threads(self.name, most=1), Threads(f"{self.name}-reduce", most=1)
 
     # measuring
 
@@ -87,10 +96,11 @@ class LiveService:
         """Sample at the node's interval until cancelled; what is overdue is not made up for."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while True:
-            await self._attempt(publish)
-            due = max(due + self._node.interval, loop.time())
-            await asyncio.sleep(due - loop.time())
+        async with self._memory.kept():
+            while True:
+                await self._attempt(publish)
+                due = max(due + self._node.interval, loop.time())
+                await asyncio.sleep(due - loop.time())
 
     async def _attempt(self, publish: Publish) -> None:
         began = time.monotonic()
@@ -106,7 +116,7 @@ class LiveService:
     def _take(self, attempt: "asyncio.Future[Any]", began: float, publish: Publish) -> None:
         frames, state, error = self._outcome(attempt)
         for frame in frames:
-            publish(self._ring.append(frame))
+            publish(self._memory.append(frame))
         self._report(publish, state, time.monotonic() - began, error)
 
     def _outcome(self, attempt: "asyncio.Future[Any]") -> tuple[list[Frame], health.State, str | None]:
@@ -127,7 +137,7 @@ class LiveService:
         return (frames, "ok", None) if frames else ([], "no data", "sample() returned no values")
 
     def _report(self, publish: Publish, state: health.State, took: float, error: str | None = None) -> None:
-        frame, changed = self._health.report(state, took, error)
+        frame, changed = self._health.report(state, took, error or self._memory.trouble)
         if changed:
             log.log(
                 logging.INFO if state == "ok" else logging.WARNING,
@@ -136,48 +146,40 @@ class LiveService:
                 state,
                 f": {error}" if error else "",
             )
-        publish(self._ring.append(frame))
+        publish(self._memory.append(frame))
 
     # answering
 
+    @property
+    def _fields(self) -> dict[str, Field]:
+        """All fields: those of before, those declared, those sampled, and the node's health."""
+        return {**self._memory.before, **self._schema.fields, **health.FIELDS}
+
     async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """All fields; the intervals are those of the samples between the two times."""
-        fields = {**self._schema.fields, **health.FIELDS}
-        return fields, timelines_of(fields, lambda timeline: self._ring.window(timeline, (), start, end).t)
+        fields = self._fields
+        intervals = await self._memory.intervals({field.timeline for field in fields.values()}, start, end)
+        return fields, timelines_of(fields, intervals.__getitem__)
 
     async def get_data(self, query: Query) -> Answer:
-        """What the ring still holds, reduced as the query asks."""
-        frames: list[Frame] = []
-        until: dict[str, int | None] = {}
-        for timeline in self._ring.timelines():
-            wanted = self._ring.fields(timeline).intersection(query.fields)
-            if wanted:
-                frame = self._window(timeline, [name for name in query.fields if name in wanted], query)
-                frames.append(frame)
-                until[timeline] = min(query.end, int(frame.t[-1])) if len(frame) else None
-        answer = reduction.answer(frames, query, until)
-        return replace(answer, notices=self._notices(query))
+        """What is remembered, reduced as the query asks."""
+        frames, notices = await self._memory.window(self._asked(query.fields), query)
+        until = {frame.timeline: min(query.end, int(frame.t[-1])) for frame in frames if len(frame)}
+        if sum(map(len, frames)) <= _AT_ONCE:
+            return replace(reduction.answer(frames, query, until), notices=notices)
+        answer: Answer = await self._reducing.run(reduction.answer, frames, query, until)
+        return replace(answer, notices=notices)
 
     async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
-        """What the ring still holds; a sentence where a sample of before may have had to go."""
-        found = {name: self._ring.nearest(name, t, which) for name in fields}
-        lacking = tuple(name for name, sample in found.items() if sample is None)
-        notices = () if which == "after" else self._notices(Query(lacking, FIRST, t))
-        return nearest.answer(found.values(), which, notices)
+        """What is remembered; a sentence where a sample of before may have had to go."""
+        samples, notices = await self._memory.nearest(self._asked(fields), t, which)
+        return nearest.answer(samples, which, notices)
 
-    def _window(self, timeline: str, fields: list[str], query: Query) -> Frame:
-        epoch, seq = query.since.get(timeline, ("", 0))
-        return self._ring.window(timeline, fields, query.start, query.end, seq if epoch == self._ring.epoch else 0)
+    def _asked(self, names: Iterable[str]) -> dict[str, Field]:
+        """Those of the fields that there are."""
+        fields = self._fields
+        return {name: fields[name] for name in names if name in fields}
 
-    def _notices(self, query: Query) -> tuple[str, ...]:
-        """A sentence if the query reaches back to samples that had to go."""
-        fields = {**self._schema.fields, **health.FIELDS}
-        gone = {fields[name].timeline for name in query.fields if name in fields}.intersection(self._ring.dropped)
-        firsts = [first for timeline in gone if (first := self._ring.first(timeline)) is not None]
-        cut = [first for first in firsts if query.start < first]
-        if len(firsts) < len(gone):
-            return (f"{self.name} has no room for its samples: give it a larger ring",)
-        if not cut:
-            return ()
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(min(cut) // NS))
-        return (f"{self.name} remembers its samples since {when} UTC; older ones are not in memory any more",)
+    async def read_from(self, epoch: str | None, position: int, limit: int) -> Batch:
+        """What the journal has from a cursor on, of about `limit` bytes. Raises JournalError."""
+        return await self._memory.read_from(epoch, position, limit)

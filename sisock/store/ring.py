@@ -1,7 +1,7 @@
 """Bounded memory of recent samples, each with its identity."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -28,11 +28,16 @@ class _Block(NamedTuple):
 class Ring:
     """The latest samples of a node's timelines, within a number of bytes for all of them."""
 
-    def __init__(self, most_bytes: int) -> None:
-        """Keep at most so many bytes; the oldest samples go first."""
-        self.epoch = secrets.token_hex(8)
+    def __init__(
+        self, most_bytes: int, epoch: str | None = None, begin: Callable[[str], int] = lambda timeline: 0
+    ) -> None:
+        """Keep at most so many bytes; the oldest samples go first.
+
+        Identities are of this epoch, or a new one; `begin` gives the first sequence of a timeline.
+        """
+        self.epoch = epoch or secrets.token_hex(8)
         self.dropped: dict[str, int] = {}  # timeline -> samples that had to go
-        self._most = most_bytes
+        self._most, self._begin = most_bytes, begin
         self._bytes = 0
         self._blocks: dict[str, list[_Block]] = {}
         self._seq: dict[str, int] = {}
@@ -41,22 +46,41 @@ class Ring:
     def append(self, frame: Frame) -> Frame:
         """Keep the frame and return it with its identity."""
         name = frame.timeline
-        seq = self._seq[name] = self._seq.get(name, 0) + len(frame)
-        self._fields.setdefault(name, set()).update(frame.columns)
-        kept = Frame(name, frame.t, frame.columns, self.epoch, seq)
-        for piece in _pieces(kept, self._most // _SHARE):
-            blocks = self._blocks.setdefault(name, [])
+        kept = Frame(name, frame.t, frame.columns, self.epoch, self._next(name) + len(frame))
+        self._keep(kept)
+        return kept
+
+    def restore(self, frame: Frame) -> None:
+        """Keep a frame that has its identity of before, in this epoch; nothing older comes after it."""
+        begin = self._next(frame.timeline)
+        self._keep(frame)
+        self._seq[frame.timeline] = max(begin, self._seq[frame.timeline])
+
+    def forget(self, timeline: str, field: str) -> None:
+        """Let go of what there is of a field: it has become one of another type."""
+        blocks = self._blocks.get(timeline, [])
+        blocks[:] = [block._replace(frame=block.frame.only(set(block.frame.columns) - {field})) for block in blocks]
+
+    def _next(self, timeline: str) -> int:
+        """The sequence of the timeline's next sample."""
+        return self._seq[timeline] if timeline in self._seq else self._begin(timeline)
+
+    def _keep(self, frame: Frame) -> None:
+        assert frame.seq is not None  # every frame of a ring has its identity
+        self._seq[frame.timeline] = frame.seq
+        self._fields.setdefault(frame.timeline, set()).update(frame.columns)
+        for piece in _pieces(frame, self._most // _SHARE):
+            blocks = self._blocks.setdefault(frame.timeline, [])
             blocks.append(piece)
             self._bytes += piece.weight
             self._join(blocks)
             self._trim()
-        return kept
 
     def _join(self, blocks: list[_Block]) -> None:
         """Join the last blocks while they are of like length: few blocks, and each row copied a few times only."""
         while len(blocks) > 1:
             before, last = blocks[-2:]
-            small = before.weight + last.weight <= self._most // _SHARE
+            small = before.weight + last.weight <= self._most // _SHARE and before.beyond == last.first
             if not small or not len(before.frame) <= len(last.frame) < _BLOCK:
                 return
             joined = _block(concat((before.frame, last.frame)))
@@ -91,6 +115,11 @@ class Ring:
         blocks = self._blocks.get(timeline)
         return blocks[0].low if blocks else None
 
+    def oldest(self, timeline: str) -> int:
+        """Sequence of the oldest sample that is still there, or of the next one where there is none."""
+        blocks = self._blocks.get(timeline)
+        return blocks[0].first if blocks else self._next(timeline)
+
     def window(self, timeline: str, fields: Iterable[str], start: int, end: int, since: int = 0) -> Frame:
         """Samples with `start <= t < end` and a sequence of at least `since`, in the order of time.
 
@@ -98,16 +127,11 @@ class Ring:
         """
         wanted = list(fields)
         blocks = [block for block in self._blocks.get(timeline, ()) if block.beyond > since]
-        seq = next(
-            (at for block in blocks if (at := _reaches(block, since, end)) is not None), self._seq.get(timeline, 0)
-        )
+        seq = next((at for block in blocks if (at := _reaches(block, since, end)) is not None), self._next(timeline))
         hit = [_from(block, since).only(wanted) for block in blocks if block.high >= start and block.low < end]
         if not hit:
             return Frame(timeline, np.empty(0, np.int64), {}, self.epoch, seq)
-        frame = concat(hit)
-        if (frame.t[1:] < frame.t[:-1]).any():  # a clock was set back
-            frame = frame.rows(np.argsort(frame.t, kind="stable"))
-        inside = frame.between(start, end)
+        inside = concat(hit).in_time().between(start, end)  # a clock may have been set back
         return Frame(timeline, inside.t, inside.columns, self.epoch, seq)
 
     def nearest(self, field: str, t: int, which: Which) -> Frame | None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from sisock.batch import Batch
 from sisock.frames import Frame, concat
+from sisock.nearest import Which, nearer, nearest, sought
 from sisock.store.journal.disk import Disk, JournalError
 from sisock.store.journal.pending import Entry, Pending, checked
 from sisock.store.journal.reading import Snapshot, Wanted
+from sisock.store.journal.rows import MOST
 from sisock.store.journal.writing import JUMP, Limits
 from sisock.store.weights import runs
 
@@ -48,6 +50,7 @@ class Journal:
         self._pending = Pending()
         self._lock = threading.Lock()  # what is pending and what is on disk are looked at together
         self._committing = threading.Lock()
+        self._nowhere: dict[tuple[str, str], int] = {}  # stream, field -> position below which it has no value
         self._gave_up = False  # sequences were published that no file knows of
 
     # writing
@@ -167,6 +170,41 @@ class Journal:
         cut = (wanted.of(frame, self.epoch) for name, frame in pending if name == stream)
         return found + [frame if fields is None else frame.only(fields) for frame in cut if len(frame)]
 
+    def reaches(self, stream: str, end: int, before: int) -> int | None:
+        """Sequence, in this epoch and below `before`, of the first sample at or beyond a time; None where there is none."""
+        with self._snapshot() as (snapshot, pending):
+            at = None if snapshot is None else snapshot.reaches(stream, end, before)
+        if at is not None:
+            return at
+        later = (
+            Wanted(end, MOST, None, (self.epoch, before)).of(frame, self.epoch)
+            for name, frame in pending
+            if name == stream
+        )
+        return min(
+            (int(frame.seq) - len(frame) for frame in later if len(frame) and frame.seq is not None), default=None
+        )
+
+    def nearest(self, stream: str, field: str, t: int, which: Which) -> Frame | None:
+        """The field's last sample at or before t ns, before it, or the first after it, that has a value; None without.
+
+        A frame of one row with the identity of its sample.
+        """
+        with self._snapshot() as (snapshot, pending):
+            best, nowhere = (
+                (None, False)
+                if snapshot is None
+                else snapshot.nearest(stream, field, t, which, self._nowhere.get((stream, field), 0))
+            )
+            if nowhere and snapshot is not None:
+                self._nowhere[stream, field] = snapshot.position
+        start, end = sought(t, which)
+        for name, frame in pending:
+            if name == stream:
+                found = nearest(frame, field, start, end, which)
+                best = nearer(*((best, found) if which == "after" else (found, best)), which)
+        return best
+
     def spread(self, stream: str, start: int, end: int, before: tuple[str, int]) -> tuple[int, int, int]:
         """Number of samples, earliest and latest time of what is on disk of about that time; zeros for nothing."""
         with self._snapshot() as (snapshot, _):
@@ -184,6 +222,11 @@ class Journal:
         """The latest frames on disk in this epoch, of at most so many bytes; the oldest first."""
         with self._snapshot() as (snapshot, _):
             return [] if snapshot is None else snapshot.tail(most)
+
+    def latest(self) -> list[Frame]:
+        """The latest row on disk of each stream: what fields it has."""
+        with self._snapshot() as (snapshot, _):
+            return [] if snapshot is None else snapshot.latest()
 
     def notes(self) -> dict[str, str]:
         """The notes that were committed."""

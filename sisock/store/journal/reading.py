@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sisock.frames import Frame
+from sisock.nearest import Which, nearer, nearest, sought
 from sisock.packing import DamagedError
 from sisock.store.journal.bulk import Bulk
 from sisock.store.journal.file import is_damage
@@ -162,17 +163,72 @@ class Snapshot:
             if wanted.any_of(epoch, first, beyond, self.epoch)
         ]
 
+    def _stream(self, stream: str) -> tuple[int, int]:
+        """The number of a stream (0 for none), and the longest time in ns that a row of it covers."""
+        found: tuple[int, int] | None
+        found = self._db.execute("SELECT id, longest FROM streams WHERE name = ?", (stream,)).fetchone()
+        return found or (0, 0)
+
     def _overlapping(self, keys: str, stream: str, start: int, end: int) -> list[Any]:
         """These columns of the rows of a stream that reach into a time."""
-        found = self._db.execute("SELECT id, longest FROM streams WHERE name = ?", (stream,)).fetchone()
-        if found is None:
-            return []
-        number, longest = found
+        number, longest = self._stream(stream)
         query = (
             f"SELECT {keys} FROM rows INDEXED BY rows_by_time WHERE stream = ? AND low >= ? AND low < ? AND high >= ?"
         )
         start, end = max(_LEAST, min(start, MOST)), max(_LEAST, min(end, MOST))
         return self._db.execute(query, (number, max(_LEAST, start - longest - 1), end, start)).fetchall()
+
+    def reaches(self, stream: str, end: int, before: int) -> int | None:
+        """Sequence, in the journal's epoch and below `before`, of the first sample at or beyond a time; None without."""
+        later = self._overlapping("epoch, first, low, position", stream, end, MOST)
+        ours = (each[1:] for each in later if each[0] == self.epoch and each[1] < before)
+        for first, low, position in sorted(ours):
+            if low >= end:
+                return int(first)
+            row = self._row(position)
+            read = None if row is None else self._read(row, ())
+            beyond = 0 if read is None else int(np.searchsorted(read[0].t, end))
+            if read is not None and beyond < len(read[0]):
+                return int(first) + beyond if first + beyond < before else None
+        return None
+
+    def nearest(self, stream: str, field: str, t: int, which: Which, beyond: int) -> tuple[Frame | None, bool]:
+        """The field's sample as `nearest.nearest`, of rows beyond a position; and whether it is in none of these."""
+        start, end = sought(t, which)
+        best: Frame | None = None
+        for position, low, high, longest in self._outwards(stream, start, end, which):
+            if best is not None:
+                at = int(best.t[0])
+                if low > at if which == "after" else low + longest < at:
+                    break
+                if which != "after" and high <= at:
+                    continue
+            row = self._row(position) if position > beyond else None
+            read = None if row is None else self._read(row, {field})
+            if read is not None:
+                best = nearer(best, nearest(read[0], field, start, end, which), which)
+        return best, best is None and which != "after" and not self._overlapping("1", stream, end, MOST)
+
+    def _outwards(self, stream: str, start: int, end: int, which: Which) -> Iterator[tuple[int, int, int, int]]:
+        """Position, earliest and latest time of the rows that reach into a time, and the longest time of all rows.
+
+        They begin with those that are nearest to the end of it, or to its start for what comes after that.
+        """
+        number, longest = self._stream(stream)
+        way = "ASC" if which == "after" else "DESC"
+        query = (
+            f"SELECT position, low, high, {longest} FROM rows INDEXED BY rows_by_time WHERE stream = ? AND low >= ? "
+            f"AND low < ? AND high >= ? ORDER BY low {way}, high {way}, position {way}"
+        )
+        yield from self._db.execute(query, (number, max(_LEAST, start - longest - 1), end, start))
+
+    def latest(self) -> list[Frame]:
+        """The latest row of each stream, by time."""
+        query = "SELECT position FROM rows INDEXED BY rows_by_time WHERE stream = ? ORDER BY low DESC LIMIT 1"
+        streams = self._db.execute("SELECT id FROM streams").fetchall()
+        rows = [self._row(*found) for each in streams if (found := self._db.execute(query, each).fetchone())]
+        read = [self._read(row) for row in rows if row is not None]
+        return [each[0] for each in read if each is not None]
 
     def oldest(self, stream: str) -> tuple[int, int | None]:
         """How many samples of a stream had to go, and the earliest time of those that are there."""

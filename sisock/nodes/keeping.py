@@ -1,0 +1,89 @@
+"""A node's samples come to disk: its journal is committed now and then, and closed at the end."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from sisock.frames import Frame
+from sisock.nodes.threads import Threads
+from sisock.store.journal import Journal, JournalError
+
+log = logging.getLogger(__name__)
+_COMMIT = 1.0  # seconds after which what was sampled is on disk, and after which a disk is tried again
+_MUCH = 2**20  # bytes that are not left waiting so long
+_MOST = 16 * 2**20  # bytes that wait where the disk does not take them
+_LAST = 10.0  # seconds that the last commit may take
+
+
+class Keeper:
+    """A journal at work. Where the disk does not take them, samples wait in memory; the oldest are given up, counted."""
+
+    def __init__(self, name: str, journal: Journal) -> None:
+        """Keep the samples of the node of this name."""
+        self.trouble: str | None = None  # why samples do not come to disk now
+        self._name, self._journal = name, journal
+        self._some, self._much = asyncio.Event(), asyncio.Event()
+        self._thread = Threads(f"{name}-commit", most=1)
+        self._lost = journal.lost
+
+    @property
+    def lost(self) -> int:
+        """Samples of this process that were given up."""
+        return self._journal.lost - self._lost
+
+    def append(self, frame: Frame) -> None:
+        """Let the frame come to disk soon."""
+        self._journal.append(frame.timeline, frame)
+        if self._journal.waiting > _MOST:
+            self._journal.shed(_MOST)
+        self._some.set()
+        if self._journal.waiting > _MUCH:
+            self._much.set()
+
+    @contextlib.asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """While within, what is appended comes to disk soon; afterwards all of it has, and the journal is closed."""
+        committing = asyncio.ensure_future(self._commit_now_and_then())
+        try:
+            yield
+        finally:
+            committing.cancel()
+            with contextlib.suppress(TimeoutError):  # told below
+                async with asyncio.timeout(_LAST):
+                    await self._thread.run(self._journal.close)
+            if not self._journal.closed:
+                log.warning("%s: its last samples did not come to disk within %g s", self._name, _LAST)
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await self._some.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_COMMIT):
+                    await self._much.wait()
+            self._some.clear()
+            self._much.clear()
+            trouble = await self._commit()
+            self._tell(trouble)
+            if trouble:
+                self._some.set()
+                await asyncio.sleep(_COMMIT)
+
+    async def _commit(self) -> str | None:
+        """Commit; why that failed."""
+        try:
+            await self._thread.run(self._journal.commit)
+        except JournalError as error:
+            return str(error)
+        except Exception as error:
+            log.exception("%s: its journal has a program error", self._name)
+            return f"the journal has a program error: {error!r:.200}"
+        return None
+
+    def _tell(self, trouble: str | None) -> None:
+        """Log what changed, once."""
+        if trouble and not self.trouble:
+            log.warning("%s: %s; its samples are in memory only", self._name, trouble)
+        elif self.trouble and not trouble:
+            log.warning("%s: its journal is written again; %d samples were lost meanwhile", self._name, self.lost)
+        self.trouble = trouble

@@ -1,0 +1,180 @@
+"""What a live node remembers: recent samples in memory, older ones in its journal, each of them once."""
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+from sisock.batch import Batch
+from sisock.frames import Field, Frame, Query, Times
+from sisock.nearest import Which, nearer
+from sisock.nodes import past
+from sisock.nodes.base import MOST_FIELDS
+from sisock.nodes.keeping import Keeper
+from sisock.nodes.threads import Threads
+from sisock.store.journal import Journal, JournalError
+from sisock.store.ring import Ring
+from sisock.times import FIRST, NS
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+_READERS = 2  # questions to the journal at the same time
+
+
+class Memory:
+    """Ring and journal of a node. With a journal, epoch, sequences and samples of the process before go on."""
+
+    def __init__(self, name: str, ring: int, journal: Journal | None) -> None:
+        """Remember `ring` bytes of samples, and what the journal holds."""
+        self.before: dict[str, Field] = {}  # fields of which there are samples of before
+        self._name, self._journal = name, journal
+        self._unmet: set[str] = set()  # those of before that were not sampled again yet
+        self._reading = Threads(f"{name}-journal", most=_READERS)
+        self._keeper = None if journal is None else Keeper(name, journal)
+        self._ring = Ring(ring) if journal is None else Ring(ring, journal.epoch, journal.next_seq)
+        if journal is not None:
+            self._restore(journal, ring)
+
+    def _restore(self, journal: Journal, most: int) -> None:
+        try:
+            tail, latest = journal.tail(most), journal.latest()
+        except JournalError as error:
+            log.warning("%s: what was before is not known: %s", self._name, error)
+            return
+        for frame in tail:
+            self._ring.restore(frame)
+        for frame in (*latest, *tail):
+            for name, column in frame.columns.items():
+                if name in self.before or len(self.before) < MOST_FIELDS:
+                    self.before[name] = Field(None, frame.timeline, column.type)
+        self._unmet = set(self.before)
+
+    @property
+    def has_journal(self) -> bool:
+        """True while there is a journal that can be read."""
+        return self._journal is not None and not self._journal.closed
+
+    @property
+    def trouble(self) -> str | None:
+        """Why samples do not come to disk now."""
+        return None if self._keeper is None else self._keeper.trouble
+
+    # keeping
+
+    def append(self, frame: Frame) -> Frame:
+        """Remember the frame, and return it with its identity."""
+        for name in self._unmet.intersection(frame.columns):
+            self._meet(name, Field(None, frame.timeline, frame.columns[name].type))
+        kept = self._ring.append(frame)
+        if self._keeper is not None and self.has_journal:
+            self._keeper.append(kept)
+        return kept
+
+    def _meet(self, name: str, field: Field) -> None:
+        """A field of before is sampled again; it may have become one of another type."""
+        self._unmet.remove(name)
+        if self.before[name] != field:
+            self._ring.forget(self.before[name].timeline, name)
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """While within, what is appended comes to disk soon; afterwards all of it has, and the journal is closed."""
+        async with contextlib.nullcontext() if self._keeper is None else self._keeper.at_work():
+            yield
+
+    # remembering
+
+    async def window(self, fields: Mapping[str, Field], query: Query) -> tuple[list[Frame], tuple[str, ...]]:
+        """The query's samples of these fields, a frame for each timeline in the order of time; and what there is to know."""
+        recent = [self._recent(timeline, names, query) for timeline, names in _by_timeline(fields).items()]
+        frames, notices = await self._also(past.frames, recent, fields, query)
+        missing = await self._missing([each.frame.timeline for each in recent], query.start)
+        there = set(self._ring.timelines())
+        found = [each for each in frames or (each.frame for each in recent) if len(each) or each.timeline in there]
+        return found, (*missing, *notices, *self._unkept())
+
+    def _recent(self, timeline: str, names: list[str], query: Query) -> past.Recent:
+        """What is in memory of a timeline."""
+        epoch, seq = query.since.get(timeline, ("", 0))
+        since = seq if epoch == self._ring.epoch else 0
+        frame = self._ring.window(timeline, names, query.start, query.end, since)
+        return past.Recent(frame, self._ring.oldest(timeline))
+
+    async def nearest(self, fields: Mapping[str, Field], t: int, which: Which) -> tuple[list[Frame], tuple[str, ...]]:
+        """Of each field the sample nearest to t ns, as `Ring.nearest`, and what there is to know."""
+        found = {name: self._ring.nearest(name, t, which) for name in fields}
+        early = {timeline for timeline in _by_timeline(fields) if t < (self._ring.first(timeline) or t)}
+        sought = {n: f for n, f in fields.items() if found[n] is None or (which == "after" and f.timeline in early)}
+        older, notices = await self._also(past.samples, sought, t, which)
+        for name, sample in (older or {}).items():
+            found[name] = nearer(sample, found[name], which)
+        lacking = {field.timeline for name, field in fields.items() if found[name] is None}
+        missing = await self._missing([] if which == "after" else lacking, FIRST)
+        return [each for each in found.values() if each is not None], (*missing, *notices, *self._unkept())
+
+    async def intervals(self, timelines: Iterable[str], start: int, end: int) -> dict[str, float | None]:
+        """Of each timeline the mean seconds between its samples from start to end; None where there are not two."""
+        times = {timeline: self._ring.window(timeline, (), start, end).t for timeline in timelines}
+        before = {timeline: self._ring.oldest(timeline) for timeline in times}
+        older, _ = await self._also(past.spreads, before, start, end) if start < end else (None, ())
+        return {timeline: _interval(t, (older or {}).get(timeline, (0, 0, 0))) for timeline, t in times.items()}
+
+    async def _also(self, ask: Callable[..., T], about: Collection[Any], *more: Any) -> tuple[T | None, list[str]]:
+        """What the journal has of it, if there is one; or why it cannot say."""
+        if not self.has_journal or not about:
+            return None, []
+        try:
+            return await self._reading.run(ask, self._journal, about, *more), []
+        except JournalError as error:
+            return None, [f"{self._name}: {error}; only samples in memory are here"]
+
+    async def _missing(self, timelines: Collection[str], start: int) -> list[str]:
+        """A sentence if samples of these had to go from `start` on."""
+        ring = self._ring
+        gone, _ = await self._also(past.gone, timelines)
+        if gone is None:
+            gone = {each: past.Gone(ring.dropped.get(each, 0), ring.first(each)) for each in timelines}
+        firsts = [since for dropped, since in gone.values() if dropped]
+        cut = [since for since in firsts if since is not None and start < since]
+        if None in firsts:
+            return [f"{self._name} has no room for its samples: give it a larger ring"]
+        if not cut:
+            return []
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(min(cut) // NS))
+        where = "on disk" if self.has_journal else "in memory"
+        return [f"{self._name} remembers its samples since {when} UTC; older ones are not {where} any more"]
+
+    def _unkept(self) -> list[str]:
+        """Sentences on what the journal does not have."""
+        if self._keeper is None or self._journal is None:
+            return []
+        told = [f"{self._name}: {self.trouble}; its samples are in memory only"] if self.trouble else []
+        if self._keeper.lost:
+            told.append(f"{self._name} lost {self._keeper.lost} samples that could not be written to its journal")
+        if self._journal.damaged:
+            told.append(f"{self._journal.damaged} samples of {self._name} are damaged on disk, and left out")
+        return told
+
+    async def read_from(self, epoch: str | None, position: int, limit: int) -> Batch:
+        """As `Journal.read_from`. Raises JournalError."""
+        if self._journal is None:
+            raise JournalError(f"{self._name} has no journal")
+        batch: Batch = await self._reading.run(self._journal.read_from, epoch, position, limit)
+        return batch
+
+
+def _by_timeline(fields: Mapping[str, Field]) -> dict[str, list[str]]:
+    """The names of the fields on each timeline."""
+    names: dict[str, list[str]] = {}
+    for name, field in fields.items():
+        names.setdefault(field.timeline, []).append(name)
+    return names
+
+
+def _interval(t: Times, older: tuple[int, int, int]) -> float | None:
+    """Mean seconds between these samples and older ones, of which number, earliest and latest time are known."""
+    count = len(t) + older[0]
+    first = min([*t[:1].tolist(), *older[1 : 1 + bool(older[0])]], default=0)
+    last = max([*t[-1:].tolist(), *older[2 : 2 + bool(older[0])]], default=0)
+    return (last - first) / NS / (count - 1) if count > 1 else None
