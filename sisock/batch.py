@@ -4,6 +4,9 @@ from typing import Any, NamedTuple
 
 from sisock import wire
 from sisock.frames import Frame
+from sisock.sizes import frame_size
+
+_AROUND = 512  # bytes of a batch without frames
 
 
 class Batch(NamedTuple):
@@ -38,6 +41,11 @@ def encode(batch: Batch) -> dict[str, Any]:
         "dropped": batch.dropped,
         "more": batch.more,
     }
+
+
+def size(batch: Batch) -> int:
+    """Bytes that it takes on the wire at the most."""
+    return _AROUND + sum(map(frame_size, batch.frames))
 
 
 def decode(coded: Any) -> Batch:

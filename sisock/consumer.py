@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sisock import following, times, wire
-from sisock.calls import Absent, Calls
+from sisock import batch, following, times, wire
+from sisock.batch import Batch
+from sisock.calls import Absent, Calls, decoded
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer, Field, Frame, Timeline
 from sisock.inbox import Inbox
@@ -195,6 +196,28 @@ class Consumer:
             return NoAnswer(f"{node} did not answer within {deadline:g} s")
         except ConsumerError as error:
             return error
+
+    async def read_from(
+        self,
+        node: str,
+        epoch: str | None = None,
+        position: int = 0,
+        limit: int | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> Batch:
+        """What came to the node's disk from a cursor on, of about `limit` bytes; without an epoch from the oldest there is.
+
+        What comes back says where to go on. Raises NodeUnknown, NodeAway, NoAnswer, NoHub, or ConsumerError, also where
+        the node has no journal.
+        """
+        try:
+            coded = await self._calls.node(node, "read_from", epoch, position, limit, deadline=deadline)
+        except Absent as absent:
+            if any(each.name == node and each.state == "up" for each in await self.nodes()):
+                raise ConsumerError(f"{node} has no journal: its samples are not on disk") from absent
+            raise await self._calls.why_absent(node) from absent
+        return decoded(node, batch.decode, coded)
 
     # following
 

@@ -7,12 +7,14 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import sisock
-from sisock import sizes, times, wire
+from sisock import batch, sizes, times, wire
+from sisock.batch import Batch
 from sisock.frames import Answer, Frame
 from sisock.keys import Key
-from sisock.nodes.base import Service
-from sisock.nodes.query import parse_query, parse_sample
+from sisock.nodes.base import Journaled, Service
+from sisock.nodes.query import parse_cursor, parse_query, parse_sample
 from sisock.settings import Settings
+from sisock.store.journal import JournalError
 from sisock.wamp import Call, Handler, Link, WampError
 
 T = TypeVar("T")
@@ -40,6 +42,7 @@ class Serving:
     ) -> None:
         """Serve under the service's own name with its key."""
         self._service, self._settings, self._uris = service, settings, settings.uris
+        self._journaled = service if isinstance(service, Journaled) and service.has_journal else None
         self._ready = ready
         self._freed = asyncio.Event()
         self._unpublished: set[str] = set()  # timelines that had a sample too large for a message
@@ -55,10 +58,10 @@ class Serving:
                 task.result()
         finally:
             work.cancel()
-            await asyncio.wait({work}, timeout=1)  # an author's code may take its time
+            await asyncio.wait({work}, timeout=1)  # an author's code may take its time, and so may the disk
             await self._leave()
             link.cancel()
-            await asyncio.wait({link}, timeout=1)
+            await asyncio.wait({link, work}, timeout=2)
 
     async def _leave(self) -> None:
         """Send what is still to be sent and tell the hub, so that nobody has to find out."""
@@ -78,6 +81,8 @@ class Serving:
         await self._claim(link, uris.node(name, "get_fields"), self._get_fields)
         await self._claim(link, uris.node(name, "get_data"), self._get_data, sized=True)
         await self._claim(link, uris.node(name, "get_sample"), self._get_sample)
+        if self._journaled is not None:
+            await self._claim(link, uris.node(name, "read_from"), self._read_from, sized=True)
         await self._announce()
 
     async def _claim(self, link: Link, uri: str, handler: Handler, *, sized: bool = False) -> None:
@@ -110,7 +115,9 @@ class Serving:
     async def _announce(self) -> None:
         """Tell the hub of this node; without a hub, wait for its call."""
         service, link = self._service, self.link
-        info = {"v": 1, "kind": service.kind, "version": sisock.__version__}
+        info: dict[str, Any] = {"v": 1, "kind": service.kind, "version": sisock.__version__}
+        if self._journaled is not None:
+            info["journal"] = True
         try:
             added = await link.call(self._uris.add, service.name, service.description, link.session_id, info=info)
         except WampError as error:
@@ -146,7 +153,7 @@ class Serving:
         except (TypeError, ValueError) as error:
             raise WampError("bad_request", str(error).removeprefix("parse_query() ")) from error
         answer = await self._asked(self._service.get_data(query))
-        return self._in_lists(answer, query.fields) if columns == "list" else self._typed(answer, call)
+        return self._in_lists(answer, query.fields) if columns == "list" else await self._typed(answer, call)
 
     async def _get_sample(self, call: Call) -> Any:
         try:
@@ -159,6 +166,8 @@ class Serving:
         """What the service answers; an error of its own is ours, not the caller's."""
         try:
             return await asking
+        except JournalError as error:
+            raise WampError("failed", str(error)) from error
         except Exception as error:
             log.exception("%s: a program error", self._service.name)
             raise WampError(
@@ -168,8 +177,11 @@ class Serving:
     def _in_lists(self, answer: Answer, fields: tuple[str, ...]) -> Any:
         return wire.to_lists(answer, fields) if sizes.size(answer, lists=fields) <= self.link.limit else False
 
-    def _typed(self, answer: Answer, call: Call) -> Any:
-        """The answer, or its last part after the others went ahead; False to a caller that takes no parts."""
+    async def _typed(self, answer: Answer, call: Call) -> Any:
+        """The answer, or its last part after the others went ahead; False to a caller that takes no parts.
+
+        A part is sent when the router has taken those before; nothing more is sent to a caller that has given up.
+        """
         try:
             *ahead, last = sizes.split(answer, self.link.limit)
         except ValueError as error:
@@ -179,10 +191,33 @@ class Serving:
         if len(ahead) >= MOST_PARTS:
             size = sizes.size(answer) // 2**20
             raise WampError("failed", f"the answer would be {size} MiB: ask for less time, fewer fields or max_points")
-        for part in ahead:
+        for number, part in enumerate(ahead):
             assert call.progress is not None  # checked above
             call.progress(wire.encode_answer(part))
+            try:
+                await self.link.drained()
+            except asyncio.CancelledError:  # by the router, for the caller
+                log.debug("%s: given up after %d parts of %d", self._service.name, number + 1, len(ahead) + 1)
+                raise
         return wire.encode_answer(last)
+
+    async def _read_from(self, call: Call) -> Any:
+        try:
+            epoch, position, limit = parse_cursor(*call.args, **call.kwargs)
+        except (TypeError, ValueError) as error:
+            raise WampError("bad_request", str(error).removeprefix("parse_cursor() ")) from error
+        return batch.encode(await self._asked(self._fitting(epoch, position, min(limit, self.link.limit))))
+
+    async def _fitting(self, epoch: str | None, position: int, limit: int) -> Batch:
+        """What the journal has from a cursor on, of so many bytes; a single sample that is larger is left out, counted."""
+        assert self._journaled is not None  # offered only then
+        while True:
+            found = await self._journaled.read_from(epoch, position, limit)
+            if batch.size(found) <= self.link.limit:
+                return found
+            if found.samples == 1:
+                return found._replace(frames=(), streams=(), dropped=found.dropped + 1)
+            limit //= 2
 
     def _publish(self, frame: Frame) -> None:
         uri = self._uris.node(self._service.name, "live")

@@ -50,6 +50,8 @@ class Settings:
     ping_timeout: float = 3.0  # seconds without a pong after which it is given up
     deadline: float = 10.0  # seconds a call may take
     ring: int = 6 * 2**20  # bytes of recent samples a node keeps in memory
+    journal: int = 256 * 2**20  # bytes of samples a node keeps on disk, in the state directory; 0: none
+    journal_age: float = 7 * 86400.0  # seconds after which they go from there; 0: however old
     log_level: str = "info"  # debug, info, warning, error
     config: Path = Path("sisock.toml")  # configuration of the data nodes, a table each
 

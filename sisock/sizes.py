@@ -26,6 +26,11 @@ def size(answer: Answer, *, lists: Iterable[str] | None = None) -> int:
     return total + sum(_text_size(notice, in_lists) + _HEAD for notice in answer.notices)
 
 
+def frame_size(frame: Frame) -> int:
+    """Bytes that a frame takes on the wire at the most."""
+    return size(Answer((Part(frame, frame.timeline, None, 0),)))
+
+
 def column_size(column: Column, *, lists: bool = False) -> int:
     """Bytes that the values of a column take on the wire at the most."""
     n = len(column.values)
@@ -57,7 +62,7 @@ def split(answer: Answer, limit: int) -> Iterator[Answer]:
 
 def split_frame(frame: Frame, limit: int) -> Iterator[Frame]:
     """The frame in runs of rows, each no larger than the limit; identity goes with the rows."""
-    if size(Answer((Part(frame, frame.timeline, None, 0),))) <= limit:
+    if frame_size(frame) <= limit:
         yield frame
         return
     if len(frame) < 2:

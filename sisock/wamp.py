@@ -17,7 +17,7 @@ sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # where it is 
 
 import txaio  # noqa: E402
 from autobahn.asyncio.wamp import ApplicationSession  # noqa: E402
-from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
+from autobahn.asyncio.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol  # noqa: E402
 from autobahn.wamp.cryptosign import CryptosignKey  # noqa: E402
 from autobahn.wamp.exception import ApplicationError, SerializationError, TransportLost  # noqa: E402
 from autobahn.wamp.serializer import CBORObjectSerializer, CBORSerializer  # noqa: E402
@@ -29,6 +29,8 @@ _FIRST_DELAY, _LAST_DELAY = 0.1, 2.0  # seconds between attempts to join
 _PATIENCE = 5.0  # seconds in which router and hub may come up, and a new key be admitted
 _HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
 _MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
+_MUCH_UNSENT = 2 * 2**20  # bytes waiting to be sent beyond which the next part of a large answer waits
+_DRAINED = 30.0  # seconds within which a part has been taken, or the answer is given up
 _ENCODER = CBORObjectSerializer()
 _MARGIN = 4096  # bytes of a message around what we put in
 
@@ -78,6 +80,7 @@ class Link:
         self._key, self._on_join = key, on_join
         self._session: _Session | None = None
         self._transport: asyncio.Transport | None = None
+        self._protocol: _Protocol | None = None
         self._leaving, self._told = False, ("", True)
         self._patient = time.monotonic() + _PATIENCE
 
@@ -137,6 +140,7 @@ class Link:
         factory = WampWebSocketClientFactory(
             lambda: session, url=settings.url, serializers=[CBORSerializer()], loop=loop
         )
+        factory.protocol = _Protocol
         factory.setProtocolOptions(
             openHandshakeTimeout=_HANDSHAKE,
             closeHandshakeTimeout=1,
@@ -149,7 +153,9 @@ class Link:
         port = where.port or (443 if context else 80)
         try:
             async with asyncio.timeout(_HANDSHAKE):
-                self._transport, _ = await loop.create_connection(factory, str(where.hostname), port, ssl=context)
+                self._transport, self._protocol = await loop.create_connection(
+                    factory, str(where.hostname), port, ssl=context
+                )
             async with asyncio.timeout(_HANDSHAKE):
                 await asyncio.shield(session.joining)
         except TimeoutError as error:
@@ -241,6 +247,16 @@ class Link:
         session.publish(uri, *args, options=None if eligible is None else PublishOptions(eligible_authid=eligible))
         return True
 
+    async def drained(self) -> None:
+        """Return when little waits to be sent. Raises WampError if the router takes nothing, or is lost."""
+        self._attached()
+        assert self._protocol is not None  # there is one while attached
+        try:
+            await asyncio.wait_for(self._protocol.little_unsent.wait(), _DRAINED)
+        except TimeoutError as error:
+            raise WampError("late", f"the router has taken nothing within {_DRAINED:g} s") from error
+        self._attached()
+
     async def _do(self, limit: float, uri: str, act: Callable[["_Session"], Any]) -> Any:
         try:
             async with asyncio.timeout(limit):
@@ -254,6 +270,26 @@ class Link:
             raise WampError("lost", "the connection to the router was lost") from error
         except SerializationError as error:
             raise WampError("failed", f"{uri}: this cannot be sent: {error}") from error
+
+
+class _Protocol(WampWebSocketClientProtocol):  # type: ignore[misc]  # autobahn is not typed
+    """The connection, which knows whether much waits to be sent."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.little_unsent = asyncio.Event()
+        self.little_unsent.set()
+        transport.set_write_buffer_limits(high=_MUCH_UNSENT)
+        super().connection_made(transport)
+
+    def pause_writing(self) -> None:
+        self.little_unsent.clear()
+
+    def resume_writing(self) -> None:
+        self.little_unsent.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.little_unsent.set()
+        super().connection_lost(exc)
 
 
 class _Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not typed
@@ -293,5 +329,5 @@ class _Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not typ
             self.over.set_result(self._reason)
 
     def onUserError(self, fail: Any, msg: str) -> None:  # noqa: N802
-        if not isinstance(fail.value, ApplicationError):
+        if not isinstance(fail.value, (ApplicationError, asyncio.CancelledError)):  # the latter: its caller gave up
             log.error("%s: %s: %r", self._name, msg, fail.value)

@@ -13,7 +13,7 @@ from sisock.consumer import Consumer
 from sisock.frames import Answer, Field, Frame, Query, Timeline
 from sisock.keys import ensure_key
 from sisock.nearest import Which
-from sisock.nodes.base import timelines_of
+from sisock.nodes.base import interval, timelines_of
 from sisock.nodes.query import parse_query, parse_sample
 from sisock.settings import Settings
 from sisock.wamp import Call, Link
@@ -26,7 +26,7 @@ class Recorded:
         self.fields, self.frames = fields, {frame.timeline: frame for frame in frames}
 
     async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
-        return self.fields, timelines_of(self.fields, lambda name: self.frames[name].between(start, end).t)
+        return self.fields, timelines_of(self.fields, lambda name: interval(self.frames[name].between(start, end).t))
 
     async def get_data(self, query: Query) -> Answer:
         frames = [self._since(each, query).only(query.fields) for each in self.frames.values()]

@@ -43,14 +43,14 @@ class Misnamed(LiveNode):
 class Unmade(LiveNode):
     """Fails where its author did not expect it."""
 
-    def service(self, *, ring=0):
+    def service(self, *, ring=0, journal=None):
         raise ExceptionGroup("several", [RuntimeError("the crate is not powered")])
 
 
 class Speechless(LiveNode):
     """Fails without a word."""
 
-    def service(self, *, ring=0):
+    def service(self, *, ring=0, journal=None):
         raise ValueError
 
 

@@ -514,6 +514,19 @@ def test_two_may_not_have_one_journal(path):
     Journal(path).close()
 
 
+def test_who_is_patient_gets_the_journal_when_the_other_has_ended(path):
+    other = Journal(path)
+    add(other, [1, 2])
+    with opened(path, patient=True) as journal:
+        journal.append("samples", frame(journal, [3], seq=0))
+        with pytest.raises(JournalError, match="in use by another process"):
+            journal.commit()
+        assert (all_of(journal), journal.epoch != other.epoch) == ([3], True)
+        other.close()
+        journal.commit()
+        assert all_of(journal) == read_all(journal) == [1, 2, 3]
+
+
 def test_a_journal_that_is_closed_can_be_closed_again_and_has_nothing(path):
     journal = Journal(path)
     add(journal, [1])

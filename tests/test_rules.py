@@ -38,14 +38,15 @@ EVERYTHING = {
     "wamp.session.kill_by_authid", "wamp.session.add_testament", "wamp.session.on_join", "wamp.session.on_leave",
     "wamp.registration.list", "wamp.registration.get", "wamp.registration.remove_callee",
     "wamp.registration.on_register", "wamp.registration.list_callees", "wamp.subscription.list", "wamp.subscription.get_events",
-    *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "get_sample", "live", "x")),
-    *(f"org.example.archive.{n}.{w}" for n in ("weather", "lsof") for w in ("get_fields", "get_data", "get_sample", "live")),
+    *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "get_sample", "read_from", "live", "x")),
+    *(f"org.example.archive.{n}.{w}" for n in ("weather", "lsof") for w in ("get_fields", "get_data", "get_sample", "read_from", "live")),
     "", "org.example", "org.example.", "org.example.consumer.", "org.example.consumer..get_data", "org.example.consumer.weather",
     "org.example.consumer.weather.get_data.x", "org.exampleXconsumer.weather.get_data", "other.consumer.weather.get_data",
 }  # fmt: skip
 
 
 ANSWERS = ("get_fields", "get_data", "get_sample")
+ASKED = (*ANSWERS, "read_from")
 
 
 def of(name, *whats):
@@ -73,14 +74,15 @@ def test_the_hub_offers_its_procedures_and_reads_the_routers_meta_api():
 
 
 def test_a_data_node_offers_and_publishes_only_under_its_own_name():
-    assert allowed("weather", "register", EVERYTHING) == of("weather", *ANSWERS)
+    assert allowed("weather", "register", EVERYTHING) == of("weather", *ASKED)
     assert allowed("weather", "publish", EVERYTHING) == of("weather", "live")
-    assert allowed("weather", "call", EVERYTHING) == {URIS.add, URIS.subtract}
+    own = {URIS.archive("weather", what) for what in ANSWERS}
+    assert allowed("weather", "call", EVERYTHING) == {URIS.add, URIS.subtract} | own
     assert allowed("weather", "subscribe", EVERYTHING) == {URIS.hub_started, URIS.subtracted}
 
 
 def test_an_existing_client_may_have_several_names():
-    assert allowed("server", "register", EVERYTHING) == of("one", *ANSWERS)
+    assert allowed("server", "register", EVERYTHING) == of("one", *ASKED)
     assert may("server", "register", URIS.node("two", "get_data"))
     assert not may("server", "register", URIS.node("server", "get_data"))
 
@@ -88,7 +90,7 @@ def test_an_existing_client_may_have_several_names():
 def test_a_consumer_asks_and_hears_what_it_may_see():
     lists = {URIS.get_data_node, URIS.hub_nodes}
     archive = {URIS.archive("weather", what) for what in ANSWERS}
-    assert allowed("ann", "call", EVERYTHING) == (lists | archive | of("weather", *ANSWERS) | of("hostess", *ANSWERS))
+    assert allowed("ann", "call", EVERYTHING) == (lists | archive | of("weather", *ASKED) | of("hostess", *ASKED))
     assert allowed("ann", "subscribe", EVERYTHING) == (
         {URIS.added, URIS.subtracted, URIS.hub_started} | of("weather", "live") | of("hostess", "live")
     )
@@ -98,7 +100,7 @@ def test_a_consumer_asks_and_hears_what_it_may_see():
 
 
 def test_a_sensitive_node_is_for_those_that_may_see_sensitive_nodes():
-    secret = of("lsof", *ANSWERS)
+    secret = of("lsof", *ASKED)
     assert secret <= allowed("cli", "call", EVERYTHING)
     assert not secret & allowed("bridge", "call", EVERYTHING)
     assert not may("bridge", "subscribe", URIS.node("lsof", "live"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sisock import settings
 from sisock.frames import Field
 from sisock.nodes import DataNode
-from sisock.nodes.base import RING, Service, description_of, name_of
+from sisock.nodes.base import RING, Opener, Service, description_of, name_of
 
 if TYPE_CHECKING:
     from data_nodes.files.catalog import Catalog
@@ -70,7 +70,7 @@ class Files(DataNode):
         )
         return Catalog(self._folder, home, time=self._time, units=self._units, taken=TAKEN)
 
-    def service(self, *, ring: int = RING) -> Service:
+    def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
         """This node at work."""
         from data_nodes.files.service import FilesService
 

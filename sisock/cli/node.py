@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from sisock.settings import Settings
 
 if TYPE_CHECKING:
     from sisock.nodes import DataNode
+    from sisock.nodes.base import Opener
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +83,28 @@ class _Hosting:
             log.info("%s: signs in with the public key %s", name, key.public)
             _admit(self._settings, node, key.public)
             node.home = self._settings.state
-            await serve(node.service(ring=self._settings.ring), self._settings, key, ready)
+            service = node.service(ring=self._settings.ring, journal=_opener(self._settings, name))
+            await serve(service, self._settings, key, ready)
         except Exception as error:  # it may be an author's
             self.code = Exit.NAME_TAKEN if isinstance(error, NameTaken) else Exit.ERROR
             log.error("%s: %s", name, _why(error))
             log.debug("%s: this is where", name, exc_info=error)
             if not ready.done():
                 ready.set_result("")
+
+
+def _opener(settings: Settings, name: str) -> "Opener | None":
+    """What opens the journal of the node of this name; None where samples are to be in memory only.
+
+    Where a process of before still has it, the node works without until that one has ended.
+    """
+    from sisock.store.journal import Journal
+    from sisock.times import NS
+
+    path = settings.state / "journals" / f"{name}.sqlite"
+    age = round(settings.journal_age * NS) or None
+    opened = partial(Journal, path, most_bytes=settings.journal, most_age_ns=age, patient=True)
+    return opened if settings.journal else None
 
 
 def _why(error: Exception) -> str:

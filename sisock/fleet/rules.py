@@ -119,16 +119,16 @@ def _hub(uris: Uris, action: Action, node: _Node | None) -> bool:
 
 
 def _data_node(uris: Uris, principal: Principal, action: Action, node: _Node | None) -> bool:
-    own = node is not None and node.kind == "consumer" and node.name in principal.names
+    own = node is not None and node.name in principal.names
     match action.kind:
         case "register":
-            return own and node is not None and node.what in ANSWERS
+            return own and (_asks(node, "consumer") or _reads(node))
         case "publish":
-            return own and node is not None and node.what == "live"
+            return own and node is not None and (node.kind, node.what) == ("consumer", "live")
         case "subscribe":
             return action.uri in (uris.hub_started, uris.subtracted)
         case "call":
-            return action.uri in (uris.add, uris.subtract)
+            return action.uri in (uris.add, uris.subtract) or (own and _asks(node, "archive"))
     return False
 
 
@@ -142,7 +142,7 @@ def _consumer(policy: Policy, uris: Uris, principal: Principal, action: Action, 
     seen = node is not None and visible(policy, principal, node.name)
     match action.kind:
         case "call":
-            answers = seen and (_asks(node, "consumer") or _asks(node, "archive"))
+            answers = seen and (_asks(node, "consumer") or _asks(node, "archive") or _reads(node))
             return answers or action.uri in (uris.get_data_node, uris.hub_nodes)
         case "subscribe":
             live = seen and node is not None and (node.kind, node.what) == ("consumer", "live")
@@ -152,3 +152,8 @@ def _consumer(policy: Policy, uris: Uris, principal: Principal, action: Action, 
 
 def _asks(node: _Node | None, kind: str) -> bool:
     return node is not None and node.kind == kind and node.what in ANSWERS
+
+
+def _reads(node: _Node | None) -> bool:
+    """Whether it is the procedure by which a node's journal is read."""
+    return node is not None and (node.kind, node.what) == ("consumer", "read_from")

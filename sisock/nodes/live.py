@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,12 +27,12 @@ from sisock.nodes.base import (
     sentence,
     timelines_of,
 )
+from sisock.nodes.history import Past
 from sisock.nodes.memory import Memory
 from sisock.nodes.rows import Schema
 from sisock.nodes.threads import Threads
 
 log = logging.getLogger(__name__)
-Past = Callable[[Query], Awaitable[Answer | None]]  # asks whoever keeps what was before; set by who serves the node
 _AT_ONCE = 100_000  # samples that are reduced in about a millisecond
 PATIENCE = 5.0  # seconds after which a `sample` that has not come back is told to be hanging
 
@@ -86,7 +86,7 @@ class LiveService:
         self._schema = Schema(declared(node), lambda: declared(node))
         self._memory = Memory(self.name, ring, None if journal is None else journal())
         self.has_journal = journal is not None
-        self.past: Past | None = None
+        self.past: Past | None = None  # set by whoever serves the node and can ask a recorder
         self._health = health.Health(clock)
         self._threads, self._reducing = Threads(self.name, most=1), Threads(f"{self.name}-reduce", most=1)
 

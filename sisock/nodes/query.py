@@ -9,6 +9,8 @@ from sisock.nearest import WHICH, Which
 from sisock.nodes.base import MOST_FIELDS
 from sisock.reduction import METHODS, MOST_POINTS, STATISTICS
 
+MOST_READ = 4 * 2**20  # bytes of a journal that are answered at a time
+
 
 def parse_query(
     fields: Any,
@@ -52,6 +54,19 @@ def parse_sample(
     if ns is None:
         return names, times.window(t, t, now)[0], which
     return names, _instant(ns), which
+
+
+def parse_cursor(epoch: Any = None, position: Any = 0, limit: Any = None) -> tuple[str | None, int, int]:
+    """The cursor and the bytes that the arguments of `read_from` ask for; raises ValueError where they ask for nothing."""
+    if epoch is not None and not isinstance(epoch, str):
+        raise ValueError(f"epoch={epoch!r:.80} is not the epoch of a journal, and not null for the oldest there is")
+    if isinstance(position, bool) or not isinstance(position, int) or position < 0:
+        raise ValueError(f"position={position!r:.80} is not a position in a journal: ask with one that it gave, or 0")
+    if limit is None:
+        return epoch, position, MOST_READ
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"limit={limit!r:.80} is not a number of bytes, one or more")
+    return epoch, position, min(limit, MOST_READ)
 
 
 def _instant(ns: Any) -> int:

@@ -25,10 +25,10 @@ class JournalError(OSError):
 class Disk:
     """The file of a journal. A file that is damaged is moved aside, and a new one goes on where that one ended."""
 
-    def __init__(self, path: Path, epoch: str, limits: Limits, clock: Callable[[], int]) -> None:
+    def __init__(self, path: Path, epoch: str, limits: Limits, clock: Callable[[], int], *, patient: bool) -> None:
         """Open the file, or make it with this epoch; where neither can be, it is tried again when there is something to write.
 
-        Raises JournalInUse if another process has it, JournalTooNew if it is of a newer format.
+        Raises JournalInUse if another process has it and `patient` is false, JournalTooNew if it is of a newer format.
         """
         self.epoch = epoch
         self.writer: Writer | None = None
@@ -45,10 +45,10 @@ class Disk:
             self.writer = self._open(ours=False)
             self.epoch = self.writer.state.epoch
         except (sqlite3.Error, OSError, JournalTooNew) as error:
-            if isinstance(error, (JournalInUse, JournalTooNew)):
+            if isinstance(error, JournalTooNew) or (isinstance(error, JournalInUse) and not patient):
                 self._file.close()
                 raise
-            log.warning("the journal %s cannot be opened: %s", path, error)
+            log.warning("the journal %s cannot be opened now: %s", path, error)
 
     def close(self, *, clean: bool) -> None:
         """Let the file go; `clean`: all that was appended is on it."""
@@ -182,5 +182,7 @@ def told(path: Path, what: str) -> Iterator[None]:
         yield
     except JournalError:
         raise
+    except JournalInUse as error:
+        raise JournalError(str(error)) from error
     except (sqlite3.Error, OSError) as error:
         raise JournalError(f"the journal {path} cannot be {what}: {error}") from error

@@ -38,14 +38,18 @@ class Journal:
         most_age_ns: int | None = None,
         join_after: int = 64,
         clock: Callable[[], int] = time.time_ns,
+        patient: bool = False,
     ) -> None:
         """Open the file, or make it; keep so many bytes of it, and nothing that was written longer ago than that.
 
         Small rows are joined after so many commits: then what is read of a long time is few rows.
-        Raises JournalInUse if another process has it, JournalTooNew if it is of a newer format.
+        Raises JournalTooNew if it is of a newer format, and JournalInUse if another process has it; if `patient` it is
+        tried again with each commit until that one has ended.
         """
         self.path, self.closed = path, False
-        self._disk = Disk(path, secrets.token_hex(8), Limits(most_bytes, most_age_ns, join_after), clock)
+        self._disk = Disk(
+            path, secrets.token_hex(8), Limits(most_bytes, most_age_ns, join_after), clock, patient=patient
+        )
         self.epoch = self._disk.epoch
         self._pending = Pending()
         self._lock = threading.Lock()  # what is pending and what is on disk are looked at together
