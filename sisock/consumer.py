@@ -117,16 +117,20 @@ class Consumer:
         ns: tuple[int, int] | None = None,
         deadline: float | None = None,
         kept: bool = True,
+        own: bool = False,
         in_parts: bool = True,
     ) -> Answer:
         """Samples of the fields; with `max_points` (or `bin`, a width in ns) reduced for a screen, every spike kept.
 
-        `ns`: start and end in nanoseconds since 1970, exact as floats are not, in place of the others.
-        Where the node is away its archive is asked, if `kept`, and a notice says so. An answer larger than a message
-        comes in parts, or not at all without `in_parts`. Raises NodeUnknown, NodeAway, NoAnswer, NoHub, TooLarge, or
-        ConsumerError with the node's own sentence.
+        `ns`: start and end in nanoseconds since 1970, exact as floats are not, in place of the others. `own`: only what the
+        node has itself. Where the node is away its archive is asked, if `kept`, and a notice says so. An answer larger
+        than a message comes in parts, or not at all without `in_parts`. Raises NodeUnknown, NodeAway, NoAnswer, NoHub,
+        TooLarge, or ConsumerError with the node's own sentence.
         """
-        options = {"max_points": max_points, "reduce": reduce, "since": since, "bin": bin, "ns": ns and list(ns)}
+        options = {
+            "max_points": max_points, "reduce": reduce, "since": since, "bin": bin, "ns": ns and list(ns),
+            "own": own or None,
+        }  # fmt: skip
         given = {name: value for name, value in options.items() if value is not None}
         asked = Asked(fields, start, end, min_stride, given)
         return await self._reading.data(node, asked, deadline, kept=kept, in_parts=in_parts)

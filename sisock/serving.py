@@ -3,23 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 import sisock
-from sisock import batch, sizes, times, wire
+from sisock import batch, sizes, wire
+from sisock.answering import Answering
 from sisock.batch import Batch
-from sisock.frames import Answer, Frame
+from sisock.frames import Frame
 from sisock.keys import Key
-from sisock.nodes.base import Journaled, Service
-from sisock.nodes.query import parse_cursor, parse_query, parse_sample
+from sisock.nodes.base import Joining, Journaled, Remembering, Service
+from sisock.nodes.query import parse_cursor
+from sisock.past import Kept
 from sisock.settings import Settings
-from sisock.store.journal import JournalError
 from sisock.wamp import Call, Handler, Link, WampError
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
-MOST_PARTS = 64  # messages in which one answer may travel: it lies in memory as long
 
 
 class NameTaken(Exception):
@@ -44,9 +42,14 @@ class Serving:
         self._service, self._settings, self._uris = service, settings, settings.uris
         self._journaled = service if isinstance(service, Journaled) and service.has_journal else None
         self._ready = ready
+        if isinstance(service, Joining):
+            service.join(settings, key)
         self._freed = asyncio.Event()
         self._unpublished: set[str] = set()  # timelines that had a sample too large for a message
         self.link = Link(settings, service.name, key, self._joined)
+        self._answering = Answering(service.name, service, self.link)
+        if isinstance(service, Remembering):
+            service.past = Kept(self.link, service.name)
 
     async def run(self) -> None:
         """Measure and serve until cancelled."""
@@ -78,9 +81,9 @@ class Serving:
         name, uris = self._service.name, self._uris
         await link.subscribe(uris.subtracted, self._subtracted)
         await link.subscribe(uris.hub_started, self._hub_started)
-        await self._claim(link, uris.node(name, "get_fields"), self._get_fields)
-        await self._claim(link, uris.node(name, "get_data"), self._get_data, sized=True)
-        await self._claim(link, uris.node(name, "get_sample"), self._get_sample)
+        await self._claim(link, uris.node(name, "get_fields"), self._answering.get_fields)
+        await self._claim(link, uris.node(name, "get_data"), self._answering.get_data, sized=True)
+        await self._claim(link, uris.node(name, "get_sample"), self._answering.get_sample)
         if self._journaled is not None:
             await self._claim(link, uris.node(name, "read_from"), self._read_from, sized=True)
         await self._announce()
@@ -134,79 +137,12 @@ class Serving:
 
     # answering
 
-    async def _get_fields(self, call: Call) -> Any:
-        if len(call.args) != 2 or call.kwargs:
-            raise WampError("bad_request", "get_fields takes two times, start and end, in seconds")
-        try:
-            start, end = times.window(*call.args, time.time_ns())
-        except ValueError as error:
-            raise WampError("bad_request", str(error)) from error
-        return wire.encode_fields(*await self._asked(self._service.get_fields(start, end)))
-
-    async def _get_data(self, call: Call) -> Any:
-        options = dict(call.kwargs)
-        columns = options.pop("columns", "list")
-        try:
-            if columns not in ("list", "typed"):
-                raise ValueError(f"columns={columns!r:.80} is unknown: use 'list' or 'typed'")
-            query = parse_query(*call.args, **options, now=time.time_ns())
-        except (TypeError, ValueError) as error:
-            raise WampError("bad_request", str(error).removeprefix("parse_query() ")) from error
-        answer = await self._asked(self._service.get_data(query))
-        return self._in_lists(answer, query.fields) if columns == "list" else await self._typed(answer, call)
-
-    async def _get_sample(self, call: Call) -> Any:
-        try:
-            fields, t, which = parse_sample(*call.args, **call.kwargs, now=time.time_ns())
-        except (TypeError, ValueError) as error:
-            raise WampError("bad_request", str(error).removeprefix("parse_sample() ")) from error
-        return wire.encode_answer(await self._asked(self._service.get_sample(fields, t, which)))
-
-    async def _asked(self, asking: Coroutine[Any, Any, T]) -> T:
-        """What the service answers; an error of its own is ours, not the caller's."""
-        try:
-            return await asking
-        except JournalError as error:
-            raise WampError("failed", str(error)) from error
-        except Exception as error:
-            log.exception("%s: a program error", self._service.name)
-            raise WampError(
-                "failed", f"{self._service.name} has a program error: {error!r:.200}; see its log"
-            ) from error
-
-    def _in_lists(self, answer: Answer, fields: tuple[str, ...]) -> Any:
-        return wire.to_lists(answer, fields) if sizes.size(answer, lists=fields) <= self.link.limit else False
-
-    async def _typed(self, answer: Answer, call: Call) -> Any:
-        """The answer, or its last part after the others went ahead; False to a caller that takes no parts.
-
-        A part is sent when the router has taken those before; nothing more is sent to a caller that has given up.
-        """
-        try:
-            *ahead, last = sizes.split(answer, self.link.limit)
-        except ValueError as error:
-            raise WampError("failed", str(error)) from error
-        if ahead and call.progress is None:
-            return False
-        if len(ahead) >= MOST_PARTS:
-            size = sizes.size(answer) // 2**20
-            raise WampError("failed", f"the answer would be {size} MiB: ask for less time, fewer fields or max_points")
-        for number, part in enumerate(ahead):
-            assert call.progress is not None  # checked above
-            call.progress(wire.encode_answer(part))
-            try:
-                await self.link.drained()
-            except asyncio.CancelledError:  # by the router, for the caller
-                log.debug("%s: given up after %d parts of %d", self._service.name, number + 1, len(ahead) + 1)
-                raise
-        return wire.encode_answer(last)
-
     async def _read_from(self, call: Call) -> Any:
         try:
             epoch, position, limit = parse_cursor(*call.args, **call.kwargs)
         except (TypeError, ValueError) as error:
             raise WampError("bad_request", str(error).removeprefix("parse_cursor() ")) from error
-        return batch.encode(await self._asked(self._fitting(epoch, position, min(limit, self.link.limit))))
+        return batch.encode(await self._answering.asked(self._fitting(epoch, position, min(limit, self.link.limit))))
 
     async def _fitting(self, epoch: str | None, position: int, limit: int) -> Batch:
         """What the journal has from a cursor on, of so many bytes; a single sample that is larger is left out, counted."""

@@ -44,7 +44,7 @@ class Settings:
     legacy_key: str = ""  # its private key, PEM
     hosts: str = ""  # further host names, comma-separated, under which router and bridge may be addressed
     origins: str = ""  # further web origins, comma-separated, whose pages may connect
-    nodes: str = "weather,sensors,lsof,host"  # what `sisock up` starts
+    nodes: str = "weather,sensors,lsof,host,recorder"  # what `sisock up` starts
     message_limit: int = 16 * 2**20  # bytes of the largest WAMP message
     ping_interval: float = 2.0  # seconds between pings of a connection
     ping_timeout: float = 3.0  # seconds without a pong after which it is given up
@@ -52,6 +52,10 @@ class Settings:
     ring: int = 6 * 2**20  # bytes of recent samples a node keeps in memory
     journal: int = 256 * 2**20  # bytes of samples a node keeps on disk, in the state directory; 0: none
     journal_age: float = 7 * 86400.0  # seconds after which they go from there; 0: however old
+    archive: str = ""  # where a recorder keeps the past of other nodes; default: archive/ in the state directory
+    archive_segments: str = ""  # URL where its samples lie, s3://BUCKET/PATH; default: in that folder
+    archive_quota: int = 0  # bytes that a node's samples may take there; 0: any number
+    archive_age: float = 0.0  # seconds after which samples go from there, and only bins are left; 0: never
     log_level: str = "info"  # debug, info, warning, error
     config: Path = Path("sisock.toml")  # configuration of the data nodes, a table each
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sisock.fleet.rules import Action, allows, read_policy, visible
+from sisock.fleet.rules import Action, allows, may_offer, read_policy, visible
 from sisock.uris import Uris
 
 URIS = Uris("org.example")
@@ -110,9 +110,20 @@ def test_a_sensitive_node_is_for_those_that_may_see_sensitive_nodes():
     assert not visible(POLICY, POLICY.principals["bridge"], "lsof")
 
 
-def test_a_recorder_is_a_consumer_that_offers_archives():
-    assert allowed("keeper", "call", EVERYTHING) == allowed("bridge", "call", EVERYTHING)
+def test_a_recorder_is_a_consumer_that_offers_archives_and_a_data_node_of_its_own_name():
+    more = {URIS.add, URIS.subtract}
+    assert allowed("keeper", "call", EVERYTHING) == allowed("bridge", "call", EVERYTHING) | more
     assert allowed("keeper", "register", EVERYTHING) == {URIS.archive("weather", what) for what in ANSWERS}
+    assert may("keeper", "register", URIS.node("keeper", "get_data"))
+    assert may("keeper", "publish", URIS.node("keeper", "live"))
+    assert not may("keeper", "publish", URIS.node("weather", "live"))
+    assert may_offer(POLICY, "keeper", "keeper")
+    assert not may_offer(POLICY, "keeper", "weather")
+
+
+def test_a_data_node_asks_for_its_own_past_and_nobody_elses():
+    assert may("weather", "call", URIS.archive("weather", "get_data"))
+    assert not may("weather", "call", URIS.archive("one", "get_data"))
 
 
 @pytest.mark.parametrize(

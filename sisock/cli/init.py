@@ -22,7 +22,7 @@ KEYLESS = "page"  # signs in by the token of its address
 
 @click.command()
 @click.option(
-    "--principals", default="hub,bridge,cli,page,weather,sensors,lsof,host", show_default=True, metavar="NAMES"
+    "--principals", default="hub,bridge,cli,page,weather,sensors,lsof,host,recorder", show_default=True, metavar="NAMES"
 )
 @with_settings("state")
 def init(settings: Settings, principals: str) -> None:
@@ -58,7 +58,8 @@ def _principals(word: str, wrong: list[str]) -> "Iterator[tuple[str, str, dict[s
 
     try:
         for kind in find(word):
-            yield check_node(kind.name or kind.__name__.lower()), "data_node", {"sensitive": bool(kind.sensitive)}
+            more = {"sensitive": bool(kind.sensitive)} if kind.role == "data_node" else {}
+            yield check_node(kind.name or kind.__name__.lower()), kind.role, more
     except UnknownNode:
         raise
     except ValueError as error:

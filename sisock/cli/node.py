@@ -125,7 +125,8 @@ def _admit(settings: Settings, node: "DataNode", public: str) -> None:
     from sisock.nodes.base import name_of
 
     try:
-        ensure_principal(settings.state, name_of(node), "data_node", public, sensitive=node.sensitive)
+        more = {"sensitive": node.sensitive} if node.role == "data_node" else {}
+        ensure_principal(settings.state, name_of(node), node.role, public, **more)
     except OSError as error:
         log.info("%s: not admitted here (%s): the router's keeper does it", name_of(node), error.strerror)
 

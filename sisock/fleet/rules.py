@@ -77,7 +77,7 @@ def may_see(policy: Policy, authid: str | None, name: str) -> bool:
 def may_offer(policy: Policy, authid: str | None, name: str) -> bool:
     """Whether whoever is signed in by this name may be that data node."""
     principal = policy.principals.get(authid or "")
-    return principal is not None and principal.role == "data_node" and name in principal.names
+    return principal is not None and principal.role in ("data_node", "recorder") and name in principal.names
 
 
 class _Node(NamedTuple):
@@ -133,9 +133,12 @@ def _data_node(uris: Uris, principal: Principal, action: Action, node: _Node | N
 
 
 def _recorder(policy: Policy, uris: Uris, principal: Principal, action: Action, node: _Node | None) -> bool:
-    if action.kind == "register":
-        return _asks(node, "archive") and node is not None and visible(policy, principal, node.name)
-    return _consumer(policy, uris, principal, action, node)
+    archive = _asks(node, "archive") and node is not None and visible(policy, principal, node.name)
+    return (
+        (action.kind == "register" and archive)
+        or _consumer(policy, uris, principal, action, node)
+        or _data_node(uris, principal, action, node)  # it tells of itself as others do
+    )
 
 
 def _consumer(policy: Policy, uris: Uris, principal: Principal, action: Action, node: _Node | None) -> bool:

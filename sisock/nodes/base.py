@@ -8,8 +8,11 @@ from typing import Any, Protocol, get_args, runtime_checkable
 
 from sisock.batch import Batch
 from sisock.frames import Answer, Field, Frame, Query, Timeline, Times, Type
+from sisock.keys import Key
 from sisock.nearest import Which
 from sisock.nodes import health
+from sisock.nodes.history import Past
+from sisock.settings import Settings
 from sisock.store.journal import Journal
 from sisock.times import NS
 from sisock.uris import check_field, check_node
@@ -61,10 +64,26 @@ class Journaled(Protocol):
         """What came to disk from a cursor on, of about `limit` bytes. Raises JournalError."""
 
 
+@runtime_checkable
+class Joining(Protocol):
+    """A node at work that has more to do at the router than to answer: it joins by itself, too, with the same key."""
+
+    def join(self, settings: Settings, key: Key) -> None:
+        """Know where the router is, before `run`."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A node at work that joins what a recorder keeps of it with what it has itself."""
+
+    past: Past | None  # set by who serves the node
+
+
 class DataNode:
     """What an author declares. The docstring of the class is the node's description."""
 
     name: str = ""  # default: the class's name in lower case
+    role: str = "data_node"  # of its principal: what it may do at the router
     sensitive: bool = False  # shown only to consumers that may see sensitive nodes
     home: Path | None = None  # the state directory, where whoever hosts the node says so
 

@@ -27,7 +27,7 @@ from sisock.nodes.base import (
     sentence,
     timelines_of,
 )
-from sisock.nodes.history import Past
+from sisock.nodes.history import Lacking, Past, Since, joined
 from sisock.nodes.memory import Memory
 from sisock.nodes.rows import Schema
 from sisock.nodes.threads import Threads
@@ -159,10 +159,20 @@ class LiveService:
         """All fields; the intervals are those of the samples between the two times."""
         fields = self._fields
         intervals = await self._memory.intervals({field.timeline for field in fields.values()}, start, end)
-        return fields, timelines_of(fields, intervals.__getitem__)
+        kept = None if self.past is None else await self.past.get_fields(start, end)
+        if kept is not None:
+            fields = {**kept[0], **fields}
+            for name, timeline in kept[1].items():
+                intervals[name] = intervals.get(name) or timeline.interval
+        return fields, timelines_of(fields, intervals.get)
 
     async def get_data(self, query: Query) -> Answer:
-        """What is remembered, reduced as the query asks."""
+        """What is remembered, and before that what is kept elsewhere, reduced as the query asks."""
+        if self.past is not None and not query.own:
+            lacking = await self._lacking(self.past, query)
+            whole = await joined(self.past, self._since, query, lacking) if lacking.fields else None
+            if whole is not None:
+                return whole
         frames, notices = await self._memory.window(self._asked(query.fields), query)
         until = {frame.timeline: min(query.end, int(frame.t[-1])) for frame in frames if len(frame)}
         if sum(map(len, frames)) <= _AT_ONCE:
@@ -170,10 +180,35 @@ class LiveService:
         answer: Answer = await self._reducing.run(reduction.answer, frames, query, until)
         return replace(answer, notices=notices)
 
+    async def _lacking(self, past: Past, query: Query) -> Lacking:
+        """The fields of which samples of the window may be kept elsewhere only."""
+        known, texts = self._asked(query.fields), set[str]()
+        timelines = await self._memory.lacking({field.timeline for field in known.values()}, query)
+        unknown = set(query.fields).difference(known)
+        lacking = unknown | {name for name, field in known.items() if field.timeline in timelines}
+        kept = await past.get_fields(0, 0) if unknown else None
+        for name, field in {**(kept[0] if kept else {}), **known}.items():
+            texts |= {name} if field.type == "string" else set()
+        return Lacking(lacking, texts)
+
+    async def _since(self, query: Query) -> Since:
+        """What the node has itself, where the rest is kept elsewhere."""
+        frames, notices = await self._memory.window(self._asked(query.fields), query, kept=True)
+        return Since(frames, {each.timeline: min(query.end, int(each.t[-1])) for each in frames if len(each)}, notices)
+
     async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
-        """What is remembered; a sentence where a sample of before may have had to go."""
+        """What is remembered or kept elsewhere; a sentence where a sample of before may have had to go."""
         samples, notices = await self._memory.nearest(self._asked(fields), t, which)
-        return nearest.answer(samples, which, notices)
+        found = {name: sample for sample in samples for name in sample.columns}
+        sought = list(fields) if which == "after" else [name for name in fields if name not in found]
+        kept = await self.past.get_sample(sought, t, which) if self.past is not None and sought else None
+        if kept is None:
+            return nearest.answer(samples, which, notices)
+        for part in kept.parts:
+            for name in part.points.columns:
+                one = replace(part.points.only((name,)), timeline=part.of)
+                found[name] = nearest.nearer(one, found.get(name), which) or one
+        return nearest.answer([found[name] for name in fields if name in found], which, kept.notices)
 
     def _asked(self, names: Iterable[str]) -> dict[str, Field]:
         """Those of the fields that there are."""

@@ -85,11 +85,32 @@ class Memory:
 
     # remembering
 
-    async def window(self, fields: Mapping[str, Field], query: Query) -> tuple[list[Frame], tuple[str, ...]]:
-        """The query's samples of these fields, a frame for each timeline in the order of time; and what there is to know."""
+    async def lacking(self, timelines: Collection[str], query: Query) -> set[str]:
+        """Those of the timelines of which there may be samples of the window elsewhere only."""
+        ring = self._ring
+        maybe = [each for each in timelines if not self._reaches(each, query)]
+        held, _ = await self._also(past.gone, maybe)
+        firsts = {each: ring.first(each) for each in maybe} if held is None else {t: g.since for t, g in held.items()}
+        return {each for each, first in firsts.items() if first is None or query.start < first}
+
+    def _reaches(self, timeline: str, query: Query) -> bool:
+        """Whether memory alone has all of the window, or of what is new since."""
+        epoch, seq = query.since.get(timeline, ("", -1))
+        if epoch == self._ring.epoch and seq >= self._ring.oldest(timeline):
+            return True
+        first = self._ring.first(timeline)
+        return first is not None and query.start >= first
+
+    async def window(
+        self, fields: Mapping[str, Field], query: Query, *, kept: bool = False
+    ) -> tuple[list[Frame], tuple[str, ...]]:
+        """The query's samples of these fields, a frame for each timeline in the order of time; and what there is to know.
+
+        `kept`: what had to go from here is kept elsewhere.
+        """
         recent = [self._recent(timeline, names, query) for timeline, names in _by_timeline(fields).items()]
         frames, notices = await self._also(past.frames, recent, fields, query)
-        missing = await self._missing([each.frame.timeline for each in recent], query.start)
+        missing = [] if kept else await self._missing([each.frame.timeline for each in recent], query.start)
         there = set(self._ring.timelines())
         found = [each for each in frames or (each.frame for each in recent) if len(each) or each.timeline in there]
         return found, (*missing, *notices, *self._unkept())

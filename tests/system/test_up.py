@@ -190,7 +190,9 @@ def test_unknown_node_is_told_before_anything_starts(tmp_path: Path) -> None:
     ports = ("--router-port", str(free_port()), "--bridge-port", str(free_port()))
     ended = sisock(tmp_path / "state", "up", *ports, "--nodes", "nonsense")
     assert (ended.returncode, ended.stdout) == (Exit.USAGE, "")
-    assert ended.stderr.startswith("sisock: no data node is called 'nonsense': there are host, lsof, sensors, weather")
+    assert ended.stderr.startswith(
+        "sisock: no data node is called 'nonsense': there are files, host, lsof, recorder, sensors, weather"
+    )
 
 
 def test_node_files_that_cannot_be_loaded_are_told_by_line_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Keeps the past of other nodes, and answers for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data_nodes.recorder.choice import Choice
+from data_nodes.recorder.service import RecorderService
+from sisock.frames import Field
+from sisock.nodes import LiveNode
+from sisock.nodes.base import RING, Opener, Service
+
+FIELDS = {
+    "rate": Field("recorded since the last look", units="samples/s"),
+    "samples": Field("recorded since the recorder was started", units="samples"),
+    "nodes": Field("nodes that are recorded now", units="nodes"),
+    "lag": Field("since the last time that everything of every node was recorded", units="s"),
+    "waiting": Field("recorded, and not yet in segments", units="B"),
+    "disk": Field("segments and tiers on disk", units="B"),
+    "free": Field("free on that disk", units="B"),
+    "doubles": Field("samples that came twice, and are kept once", units="samples"),
+    "refused": Field("samples at times that no clock can mean", units="samples"),
+    "lost": Field("samples that nodes had to let go before they were recorded", units="samples"),
+    "flush": Field("how long the last writing took", units="s"),
+}
+
+
+class Recorder(LiveNode):
+    """Keeps the past of other nodes on disk, and answers for it while they are up, away or gone."""
+
+    name = "recorder"
+    role = "recorder"
+    fields = FIELDS
+
+    def __init__(
+        self,
+        *,
+        only: Sequence[str] = (),
+        but: Sequence[str] = (),
+        folder: str | Path = "",
+        flush_age: float = 3600.0,
+        interval: float = 1.0,
+    ) -> None:
+        """Record the nodes that match a pattern of `only` (else all but sensitive ones and archives) and none of `but`."""
+        self.interval = interval
+        self.choice = Choice(tuple(only), tuple(but))
+        self.folder, self.flush_age = folder, flush_age
+        self.figures: Any = dict
+
+    def sample(self) -> Any:
+        """How the recording goes."""
+        return self.figures()
+
+    def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
+        """This node at work."""
+        return RecorderService(self, ring=ring, journal=journal)
