@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -17,6 +18,7 @@ _MOST_FRAMES = 1000  # live frames that wait for a slow reader; what is dropped 
 _MOST_PAST = 10_000  # timelines and epochs that are over, remembered
 _OPEN_END = 9.2e9  # a time that is not reached: what comes while we ask belongs to the answer
 _POLL = 1.0  # seconds between questions to a node in the old way
+_SKEW = 60.0  # seconds by which clocks may differ
 _RETRY = 1.0  # seconds before a node is asked again that did not answer
 
 
@@ -77,14 +79,25 @@ class Follower:
         current, seen = self.since.get(timeline, (epoch, 0))
         return seen if current == epoch else self._past.get((timeline, epoch), 0)
 
+    def account(self, frame: Frame) -> Frame | None:
+        """An answer to `since`, with the fields followed only: all of it is new, whatever epochs its samples are of."""
+        if frame.epoch is None or frame.seq is None:
+            return self.take(frame)
+        self._by_sequence(frame)
+        return self._fresh(frame)
+
     def take(self, frame: Frame) -> Frame | None:
-        """What of the frame is new, with the fields followed only; None if there is nothing."""
-        fresh = self._by_time(frame) if frame.epoch is None or frame.seq is None else self._by_sequence(frame)
+        """What of a live frame is new, with the fields followed only; None if there is nothing."""
+        return self._fresh(
+            self._by_time(frame) if frame.epoch is None or frame.seq is None else self._by_sequence(frame)
+        )
+
+    def _fresh(self, fresh: Frame) -> Frame | None:
         if self.fields is not None:
             fresh = fresh.only(self.fields)
         if len(fresh):
             until = int(fresh.t[-1])
-            self._until[frame.timeline] = max(until, self._until.get(frame.timeline, until))
+            self._until[fresh.timeline] = max(until, self._until.get(fresh.timeline, until))
         return fresh if len(fresh) and fresh.columns else None
 
     def _by_sequence(self, frame: Frame) -> Frame:
@@ -114,13 +127,13 @@ class Follower:
 async def follow(consumer: Source, node: str, fields: Sequence[str] | None, last: float) -> AsyncGenerator[Frame, None]:
     """Frames of the node: those of the `last` seconds, then live ones, through every interruption."""
     follower = Follower(fields)
-    beginning = -last
+    beginning, begun = -last, time.time() - last - _SKEW
     while True:
         try:
             source = _pushed if await consumer.is_ours(node) else _polled
             async with contextlib.aclosing(source(consumer, node, follower, beginning)) as frames:
                 async for frame in frames:
-                    beginning = 1.0  # what was missed is found by sequence, however long it takes
+                    beginning = begun  # of timelines that were not seen; of others what was missed is found by sequence
                     yield frame
         except NodeUnknown:
             raise
@@ -128,7 +141,7 @@ async def follow(consumer: Source, node: str, fields: Sequence[str] | None, last
             log.info("%s: %s", node, trouble)
             if isinstance(trouble, NodeAway):
                 for frame in await _recorded(consumer, node, follower, beginning):
-                    beginning = 1.0
+                    beginning = begun
                     yield frame
         await _until_there(consumer, node)
 
@@ -142,10 +155,11 @@ async def _pushed(consumer: Source, node: str, follower: Follower, beginning: fl
         ends.callback(asyncio.ensure_future(_gone(consumer, node, inbox)).cancel)
         for frame in await _missed(consumer, node, follower, beginning):
             yield frame
+        begun = beginning if beginning > 0 else time.time() + beginning - _SKEW
         while (heard := await inbox.get()) is not None:
             if follower.misses(heard):
                 log.debug("%s: live frames were missed (%d dropped here): asked for again", node, inbox.dropped)
-                for frame in await _missed(consumer, node, follower, 1.0):
+                for frame in await _missed(consumer, node, follower, begun):
                     yield frame
             fresh = follower.take(heard)
             if fresh is not None:
@@ -173,11 +187,18 @@ async def _recorded(consumer: Source, node: str, follower: Follower, beginning: 
 async def _missed(
     consumer: Source, node: str, follower: Follower, beginning: float, *, kept: bool = False
 ) -> list[Frame]:
-    """What the node (`kept`: or its archive) has from `beginning` on that was not seen."""
+    """What the node (`kept`: or its archive) has that was not seen: of timelines that were not, from `beginning` on."""
     known, _ = await consumer.fields(node, 0, 0, kept=kept)
     wanted = [name for name in known if follower.fields is None or name in follower.fields]
-    answer = await consumer.data(node, wanted, beginning, _OPEN_END, since=dict(follower.since) or None, kept=kept)
-    fresh = (follower.take(part.points) for part in answer.parts)
+    seen = [name for name in wanted if known[name].timeline in follower.since]
+    new = [name for name in wanted if known[name].timeline not in follower.since]
+    answers = []
+    if new or not wanted:
+        answers.append(await consumer.data(node, new, beginning, _OPEN_END, kept=kept))
+    if seen:
+        since = dict(follower.since)
+        answers.append(await consumer.data(node, seen, 1.0, _OPEN_END, since=since, kept=kept))
+    fresh = (follower.account(part.points) for answer in answers for part in answer.parts)
     return [frame for frame in fresh if frame is not None]
 
 

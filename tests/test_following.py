@@ -67,9 +67,9 @@ class Following(RuleBasedStateMachine):
     def history(self):
         epoch, seq = self.follower.since.get("t", ("", 0))
         window = self.ring.window("t", ["n"], FIRST, LAST, seq if epoch == self.ring.epoch else 0)
-        self.seen += values(self.follower.take(window)) if len(window) else []
+        self.seen += values(self.follower.account(window)) if len(window) else []
         if not len(window):
-            self.follower.take(window)
+            self.follower.account(window)
 
     def teardown(self):
         """In the end nothing is missing but what nobody had any more, and nothing is there twice."""
@@ -109,6 +109,14 @@ def test_a_late_frame_from_before_a_restart_neither_doubles_nor_undoes_what_came
     assert follower.since == {"t": (after.epoch, 5)}
     assert not follower.misses(after.append(samples(15, 1)))
     assert follower.take(fresh) is None
+
+
+def test_an_answer_of_several_epochs_is_new_as_a_whole():
+    follower = Follower(None)
+    answer = Frame("t", np.arange(8), {"n": Column(np.arange(8))}, "later", 3)  # five of before, three of this epoch
+    assert values(follower.account(answer)) == [*range(8)]
+    assert follower.since == {"t": ("later", 3)}
+    assert values(follower.take(Frame("t", np.arange(7, 9), {"n": Column(np.arange(7, 9))}, "later", 4))) == [8]
 
 
 def test_a_frame_that_begins_later_is_missing_something():
