@@ -1,5 +1,6 @@
 """Programs as they exist in the field work unchanged, over TLS with WAMP-CRA and JSON."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -15,8 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sisock import wire
 from sisock.blocking import BlockingConsumer
-from sisock.errors import NoHub
+from sisock.errors import ConsumerError, NoHub
+from sisock.testing import Refused
 from sisock.testing.router import free_port
 from tests.demo import sisock
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
@@ -205,6 +209,50 @@ def test_a_restarted_hub_still_has_the_existing_node_and_its_description(fleet: 
             assert node.process.poll() is None, up
         assert {each.name: each.description for each in consumer.nodes()}["old"] == "An existing node."
         events.close()
+
+
+def test_a_recorder_keeps_what_an_existing_node_says_is_final(fleet: Fleet, node: Program) -> None:
+    fleet.run("recorder", "-m", "sisock", "node", "recorder")
+    with BlockingConsumer(fleet.settings, "cli") as consumer:
+        whole = consumer.data("old", ["ramp", "word"], -30.0, 0.0)
+        while "recorder" not in next((each.kept_by for each in listed(consumer) if each.name == "old"), ()):
+            whole = consumer.data("old", ["ramp", "word"], -30.0, 0.0)
+            assert fleet.processes["recorder"].poll() is None
+            time.sleep(0.2)
+        for _ in range(2):
+            last = whole.series("ramp")[0][-1]
+            while (kept := recorded(consumer, fleet)) is None or not len(kept) or kept[-1] < last:
+                time.sleep(0.2)
+            fleet.kill("recorder")
+            fleet.run("recorder", "-m", "sisock", "node", "recorder")
+            whole = consumer.data("old", ["ramp", "word"], -60.0, 0.0)
+        node.end()
+        t, ramp = ended(consumer).series("ramp")
+        assert len(np.unique(t)) == len(t)
+        inside = whole.series("ramp")[0]
+        assert np.isin(inside[inside <= t[-1]], t).all()
+        assert np.allclose(ramp.values, (t / 1e9) % 10, atol=1e-3)
+        assert ended(consumer).series("word")[1].type == "string"
+    fleet.kill("recorder")
+
+
+def recorded(consumer: BlockingConsumer, fleet: Fleet) -> Any:
+    """The times that the recorder has of the existing node; None while it does not answer."""
+    with contextlib.suppress(Refused), fleet.router.client("cli") as client:
+        uri = fleet.settings.uris.archive("old", "get_data")
+        answer = client.call(uri, ["ramp"], 1, 0, columns="typed")
+        return next((part.points.t for part in wire.decode_answer(answer).parts), None)
+    return None
+
+
+def ended(consumer: BlockingConsumer) -> Any:
+    """All that is kept of the existing node, once it is away and the recorder answers."""
+    while True:
+        with contextlib.suppress(ConsumerError):
+            answer = consumer.data("old", ["ramp", "word"], 1, 0)
+            if any("away" in notice for notice in answer.notices):
+                return answer
+        time.sleep(0.2)
 
 
 def listed(consumer: BlockingConsumer) -> list[Any]:
