@@ -25,7 +25,8 @@ lint: installed-dev page  ## style, types, floors, Dockerfiles; bundling the pag
 bench: installed-dev page  ## print every figure as a ratio against its peer, measured in the same run
 	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m "benchmarks.$$each" || exit 1; done
 
-soak: installed-dev page  ## keep everything running for MINUTES=60 and watch memory, files and answers
+soak: installed-dev page  ## kill what a recorder keeps KILLS=500 times; then keep everything running for MINUTES=60 and watch it
+	@KEEPER_KILLS=$${KILLS:-500} $(BIN)/python -m pytest -q tests/test_keeper.py
 	@$(BIN)/python -m benchmarks.soak --minutes $${MINUTES:-60}
 
 images: installed-dev page  ## build every image, start it and see it join a hub

@@ -40,7 +40,7 @@ def killed_somewhere(folder, rng):
     return max([acknowledged, *whole])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(20 * KILLS)
 def test_what_was_acknowledged_is_there_once_wherever_the_process_is_killed(tmp_path):
     rng = np.random.default_rng(SEED)
     acknowledged = 0
