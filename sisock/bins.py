@@ -1,7 +1,6 @@
 """What is in each bin of one field: statistics that join in any order and never lose a spike."""
 
 from collections.abc import Collection, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -231,33 +230,6 @@ def _fold_moments(bins: Bins, at: Rows, sizes: Counts) -> dict[str, Any]:
     return made
 
 
-class Many(NamedTuple):
-    """Bins of several fields, one field after the other: `of` is which one each is of. Shape (n,)."""
-
-    bins: Bins
-    of: NDArray[np.intp]
-
-    def each(self, fields: int) -> list[Bins]:
-        """Those of each field."""
-        ends = np.searchsorted(self.of, np.arange(fields + 1)).tolist()
-        return [self.bins.rows(slice(a, b)) for a, b in pairwise(ends)]
-
-
-def regroup(bins: Bins, width: int) -> Bins:
-    """Bins that follow one another, joined into those of a grid of this width (or of the same)."""
-    return regroup_many(Many(bins, np.zeros(len(bins.start), np.intp)), width).bins
-
-
-def regroup_many(many: Many, width: int) -> Many:
-    """Bins that follow one another in each field, joined into those of a grid of this width (or of the same)."""
-    bins, of = many
-    if not len(of):
-        return many
-    begins = bins.start - bins.start % width
-    at = heads((begins, of))
-    return Many(fold(bins, at, begins[at]), of[at])
-
-
 def heads(keys: Sequence[NDArray[Any]]) -> Rows:
     """The rows at which one of the keys is another than in the row before; the first one too."""
     changed = np.ones(len(keys[0]), bool)
@@ -265,38 +237,6 @@ def heads(keys: Sequence[NDArray[Any]]) -> Rows:
     for key in keys[1:]:
         changed[1:] |= key[1:] != key[:-1]
     return np.flatnonzero(changed)
-
-
-def in_line(parts: Sequence[Many], width: int) -> Many | None:
-    """Bins whose parts follow one another in time, as one; None without any."""
-    some = [part for part in parts if len(part.of)]
-    if len(some) < 2:
-        return some[0] if some else None
-    bins, of = concat([part.bins for part in some]), np.concatenate([part.of for part in some])
-    if of[-1] or of[0]:
-        order = np.argsort(of, kind="stable")
-        bins, of = bins.rows(order), of[order]
-    return regroup_many(Many(bins, of), width)
-
-
-def join(parts: Sequence[Bins]) -> Bins:
-    """One of several that may have bins in common, of samples that are not the same. All know the same statistics."""
-    some = [part for part in parts if len(part.start)]
-    if len(some) < 2:
-        return some[0] if some else parts[0]
-    if all(a.start[-1] < b.start[0] for a, b in pairwise(some)):
-        return concat(some)
-    return join_many([Many(part, np.zeros(len(part.start), np.intp)) for part in some]).bins
-
-
-def join_many(parts: Sequence[Many]) -> Many:
-    """As `join`, of several fields."""
-    bins, of = concat([part.bins for part in parts]), np.concatenate([part.of for part in parts])
-    ordered = bins.t_first is None or bins.t_last is None
-    order = np.lexsort((bins.start, of) if ordered else (bins.t_first, bins.start, of))  # type: ignore[arg-type]
-    bins, of = bins.rows(order), of[order]
-    at = heads((bins.start, of))
-    return Many(fold(bins, at, bins.start[at], ordered=ordered), of[at])
 
 
 def alike(parts: Sequence[Bins]) -> list[Bins]:

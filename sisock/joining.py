@@ -7,10 +7,11 @@ import numpy as np
 
 from sisock import picking, reduction
 from sisock.axes import merge
-from sisock.bins import Bins, alike, join, of_samples, one, regroup
+from sisock.bins import Bins, alike, of_samples, one
 from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import gaps, of_bins
 from sisock.grid import Grid, floors, starts_of
+from sisock.grouping import join, regroup
 from sisock.reduction import bins_from
 from sisock.uris import JOINT
 

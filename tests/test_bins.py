@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sisock.bins import fold, join, of_samples
+from sisock.bins import fold, of_samples
 from sisock.frames import TEXT, Column, Frame
 from sisock.grid import Grid
+from sisock.grouping import join
 from sisock.reduction import bins_from, finish
 from tests.reducing import NUMERIC, samples, values_of
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sisock.bins import EVERY, Bins, Many, fold, heads, join_many, of_samples
+from sisock.bins import EVERY, Bins, fold, heads, of_samples
 from sisock.frames import Column, Frame, Times
 from sisock.grid import Rows, floors, starts_of
+from sisock.grouping import Many, join_many
 from sisock.store.levels import BLOCK, Level
 from sisock.store.slots import TornError
 from sisock.store.tiers import LEAN, STEP, WIDEST, Asked, Raw, Tiers, UnreadableError, Write, binned

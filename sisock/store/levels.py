@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import EVERY, TIMES, VALUES, Bins, Many, fold, heads, regroup_many
+from sisock.bins import EVERY, TIMES, VALUES, Bins, fold, heads
+from sisock.grouping import Many, regroup_many
 from sisock.store.slots import Slots, TornError
 
 BLOCK = 512  # bins of a block

@@ -8,10 +8,11 @@ import numpy as np
 
 from sisock import picking, reduction
 from sisock.axes import merge
-from sisock.bins import Bins, Many, alike, in_line, join, one
+from sisock.bins import Bins, alike, one
 from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import of_bins
 from sisock.grid import Grid
+from sisock.grouping import Many, in_line, join
 from sisock.store.identified import Identified
 from sisock.store.parquet import ROWS
 from sisock.store.recorded import Recorded, Samples

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import Bins, Many, concat, in_line, of_samples
+from sisock.bins import Bins, concat, of_samples
 from sisock.frames import Frame, Times
 from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
+from sisock.grouping import Many, in_line
 from sisock.store.levels import BLOCK, Level, Records, Stretch
 from sisock.store.slots import TornError
 
