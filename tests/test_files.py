@@ -392,6 +392,9 @@ def test_what_was_indexed_before_a_kill_is_kept_and_the_rest_is_made(tmp_path: P
     for width in (1 << 31, 1 << 36):
         answer = ask(catalog, "a/x", start=int(t[0]), end=int(t[-1]) + 1, bin=width, reduce="bins")
         assert bins(answer, "a/x") == binned(t, x, width)
+    with opened(tmp_path / "lab", tmp_path / "fresh") as (fresh, _):
+        blocks = [each.tiers.levels[0].blocks for each in (timeline, *fresh.timelines.values())]
+        assert blocks[0] == pytest.approx(blocks[1], rel=0.1)
     catalog.close()
 
 

@@ -86,9 +86,11 @@ class Indexer:
                 self._outline(path)
         for number, path in enumerate(work):
             if self._stop.is_set():
-                return
+                break
             self._file(path, found[path], noted.get(path), work[number:])
             self._tell(work[number + 1 :], 0.0)
+        for timeline in self._catalog.timelines.values():
+            timeline.settle()
 
     def _say(self, away: str | None) -> None:
         if away != self.away:

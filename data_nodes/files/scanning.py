@@ -28,7 +28,7 @@ class Scan(NamedTuple):
 def groups_of(table: Table) -> int:
     """How many groups a piece of the table should have: where lines are read as a whole, fewer of long ones."""
     if table.columnar:
-        return MOST_GROUPS
+        return max(4, min(MOST_GROUPS, 2 * _VALUES // (ROWS * max(1, len(table.titles)))))
     return max(1, min(MOST_GROUPS, _VALUES // (ROWS * max(1, len(table.titles)))))
 
 

@@ -38,7 +38,7 @@ class State:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
         made = int(self.note("version") or VERSION)
         if made != VERSION:
@@ -59,8 +59,9 @@ class State:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """All or nothing of the changes in this block, on disk at its end."""
+        """All or nothing of the changes in this block, on disk at its end, as is all that was noted before."""
         with self._lock:
+            self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -68,6 +69,7 @@ class State:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+            self._db.execute("PRAGMA synchronous=NORMAL")  # whatever else is noted may be lost with the machine
 
     def _all(self, query: str, *values: Any) -> list[Any]:
         with self._lock:

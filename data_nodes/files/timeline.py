@@ -40,6 +40,7 @@ class FileTimeline:
         self.stale: Span | None = stale and (stale["span"][0], stale["span"][1])
         _keep_only(folder, None if stale is None else stale["levels"])
         self.tiers = Tiers(folder)
+        self._levels, self._rows = list(self.tiers.blocks), 0  # tiers that are on disk; rows that perhaps are not
         if not self._pieces:
             self.tiers.clear()
         elif self.stale is not None:
@@ -85,11 +86,12 @@ class FileTimeline:
         """
         until = max((each.high for each in self._pieces), default=-LAST) + 1
         numbered, taken = self._take(frames)
+        stale = _union(span, self.stale)
         with self._state.change():
-            self._mark(span)
+            self._mark(stale)
             self._state.add(self.number, piece)
             self._state.file(path, about)
-        self.stale = span
+        self.stale = stale
         with self.lock:
             growing.apply(self.tiers, taken.writes)
             rest = [
@@ -97,7 +99,9 @@ class FileTimeline:
             ]
             self._pieces = (*rest, piece)
         growing.grow(self.tiers, numbered, taken, until, self._known)
-        self._settle()
+        self._rows += piece.rows
+        if self._rows >= _AT_ONCE:
+            self.settle()
 
     def _take(self, frames: Iterable[Frame]) -> tuple[dict[str, Kept], growing.Taken]:
         numbered: dict[str, Kept] = {}
@@ -133,14 +137,14 @@ class FileTimeline:
 
     def _mark(self, span: Span) -> None:
         """Note, within a change of the state, that the tiers are going to change in this span."""
-        levels = [level.exponent for level in self.tiers.levels]
-        self._state.put(self._stale, json.dumps({"span": span, "levels": levels}))
+        self._state.put(self._stale, json.dumps({"span": span, "levels": self._levels}))
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Note that the tiers are as they should be, and on disk."""
-        self.tiers.sync()
-        self.stale = None
-        self._state.put(self._stale, "")
+        if self.stale is not None:
+            self.tiers.sync()
+            self._levels, self._rows, self.stale = list(self.tiers.blocks), 0, None
+            self._state.put(self._stale, "")
 
     # mending
 
@@ -149,7 +153,7 @@ class FileTimeline:
         own = [each for each in self._pieces if each.path == path]
         if own:
             span = min(each.low for each in own), max(each.high for each in own) + 1
-            self.stale = span if self.stale is None else (min(span[0], self.stale[0]), max(span[1], self.stale[1]))
+            self.stale = _union(span, self.stale)
             self._mark(self.stale)
         return bool(own)
 
@@ -169,6 +173,8 @@ class FileTimeline:
             return
         with self.lock:
             self.tiers.forget(*self.stale)
+        if not self.tiers.levels and self._pieces:
+            self._begin()
         snapshot, levels = self.snapshot(), self.tiers.levels
         if levels:
             for held in {_numbers(each) for each in self._pieces}:
@@ -178,11 +184,23 @@ class FileTimeline:
                 t = np.unique(np.concatenate((starts, floors(far, levels[0].width))))
                 fields = {name: self.kinds[name][kind] for name, kind in sorted(held)}
                 growing.grow(self.tiers, fields, growing.Taken(t, t, [], []), LAST, self._known)
-        self._settle()
+        self.settle()
+
+    def _begin(self) -> None:
+        """Choose the finest bins by the beginning of the largest piece."""
+        piece = max(self._pieces, key=lambda each: each.rows)
+        beyond = int(piece.starts[1]) if len(piece.starts) > 1 else piece.high + 1
+        held = self.snapshot().read((piece.low, beyond), (), Trouble())
+        if held is not None:
+            self.tiers.begin(held.frame.t)
 
     def close(self) -> None:
         """Let the files go."""
         self.tiers.close()
+
+
+def _union(span: Span, other: Span | None) -> Span:
+    return span if other is None else (min(span[0], other[0]), max(span[1], other[1]))
 
 
 def _numbers(piece: Piece) -> frozenset[tuple[str, str]]:
