@@ -23,7 +23,7 @@ from sisock.blocking import BlockingConsumer, connect
 from sisock.consumer import ConsumerError, Request
 from sisock.testing.router import free_port
 
-NODES = ("weather", "sensors", "lsof", "host")
+NODES = ("weather", "sensors", "lsof", "host", "recorder")
 EVERY = 5.0  # seconds between questions
 GROWTH = 1.25  # times what it was after the first quarter
 MOST_LOG = 4 * 2**20  # bytes of logs that are bounded anyway
