@@ -1,5 +1,7 @@
 """Archives for tests: filled with whatever came in whatever order, and what they should answer, by brute force."""
 
+import itertools
+
 import numpy as np
 
 from sisock.bins import Bins, of_samples
@@ -8,6 +10,7 @@ from sisock.grid import floors, starts_of
 from sisock.reduction import bins_from
 from sisock.times import FIRST, LAST
 
+_EPOCHS = itertools.count()
 FIELDS = {name: Field(f"what {name} is", "t", units="V") for name in ("a", "b", "s")}
 
 
@@ -49,4 +52,7 @@ def same(answered: Bins, expected: Bins) -> None:
 
 
 def frame_of(t, values, epoch=None, seq=None, name="a"):
+    """A frame; without an epoch it is one of its own, for what has none is imported, and one at each time."""
+    if epoch is None:
+        epoch, seq = f"epoch {next(_EPOCHS)}", len(t)
     return Frame("t", np.asarray(t, np.int64), {name: values}, epoch, seq)

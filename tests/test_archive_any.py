@@ -32,7 +32,7 @@ class History:
         columns = {name: self.column(n) for name in self.names if rng.random() > 0.15}
         if columns:
             self.frames.append(Frame("t", t, columns))
-        return Frame("t", t, columns)
+        return Frame("t", t, columns, f"e{len(self.frames)} {self.next}", n)
 
     def column(self, n):
         values = self.rng.normal(size=n) * 10 ** self.rng.uniform(-3, 6)

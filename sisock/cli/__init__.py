@@ -9,6 +9,7 @@ from sisock.cli.doctor import doctor
 from sisock.cli.export import export
 from sisock.cli.failures import Sentences
 from sisock.cli.get import get
+from sisock.cli.import_ import import_
 from sisock.cli.init import init
 from sisock.cli.link import link
 from sisock.cli.ls import ls
@@ -45,6 +46,7 @@ _COMMANDS = (
     get,
     at,
     export,
+    import_,
     tail,
     plot,
     node,

@@ -8,16 +8,19 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Self
 
 from sisock.frames import Answer, Field, Frame, Query
 from sisock.store import reading
+from sisock.store.incoming import Progress
 from sisock.store.index import Known
 from sisock.store.opening import ArchiveError, found_in, hold
+from sisock.store.retired import Retired
 from sisock.store.series import Series, slug
+from sisock.store.taking import take
 
 __all__ = ["Archive", "ArchiveError"]
 log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class Archive:
             with self._index.change():
                 self._series = {(known.node, known.timeline): self._open(known) for known in found.known}
                 self._recover(lost=found.lost)
+            self._retired = Retired(self._index, self._files)
         except BaseException:
             self._threads.shutdown()
             os.close(self._held)
@@ -136,8 +140,8 @@ class Archive:
                 some = []
         return written + self._write(some)
 
-    def _write(self, some: list[Series]) -> int:
-        """Write what waits of these timelines: all of it, or nothing."""
+    def _write(self, some: Sequence[Series], notes: Mapping[str, str] | None = None) -> int:
+        """Write what waits of these timelines, and notes: all of it, or nothing."""
         begun = [(series, written) for series in some if (written := series.begin()) is not None]
         futures = [[self._threads.submit(series.write, piece) for piece in each.pieces] for series, each in begun]
         every = [future for each in futures for future in each]
@@ -148,6 +152,8 @@ class Archive:
             with self._index.change():
                 for (series, each), made, growth in zip(begun, files, growths, strict=True):
                     series.enroll(each, made, growth)
+                    self._retired.add(gone.name for gone in each.without)
+                self._index.note(notes or {})
         except BaseException:
             wait(every)
             for future in every:
@@ -157,7 +163,20 @@ class Archive:
         for (series, each), made, growth in zip(begun, files, growths, strict=True):
             series.finish(each, made, growth)
         self._index.done()
+        self._retired.tidy()
         return sum(len(each.samples.frame) for _, each in begun)
+
+    def write_noted(self, node: str, timeline: str, notes: Mapping[str, str]) -> int:
+        """Write what waits of a timeline, and notes, in one change; how many samples. Raises OSError, as `flush`."""
+        return self._write([self._of(node, timeline)], notes)
+
+    def noted(self, key: str) -> int:
+        """A number that was noted; 0 where none was."""
+        return int(self._index.about(key, "0"))
+
+    def take_incoming(self) -> Iterator[Progress]:
+        """Take what was imported into its folder `incoming`; how far each file has come. Raises IncomingError, OSError."""
+        return take(self, self._folder)
 
     def rebuild(self) -> Iterator[tuple[str, float]]:
         """Make the tiers whole where they are not; node and timeline, and how much of it is done.

@@ -1,12 +1,13 @@
 """Samples with the identity of each: what the archive takes, keeps and joins."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.frames import Frame, concat
+from sisock.frames import Column, Frame, concat
 
 
 class Identified(NamedTuple):
@@ -75,3 +76,33 @@ def pieces(samples: Identified, fewest: int, most_rows: int, most_bytes: int) ->
     """The samples in parts of at most so many bytes and rows, `fewest` rows at the least."""
     rows = max(fewest, min(most_rows, most_bytes * len(samples.frame) // max(1, weight(samples))))
     return [samples.rows(slice(i, i + rows)) for i in range(0, len(samples.frame), rows)]
+
+
+def latest(samples: Identified) -> tuple[Identified, int]:
+    """Samples in the order of time; of those without an identity one at each time, and how many were replaced by it.
+
+    The later wins, field by field: what it lacks it takes from the one before.
+    """
+    nobodys = np.array([epoch is None for epoch in samples.epochs])[samples.of]
+    rows = np.flatnonzero(nobodys)
+    t = samples.frame.t[rows]
+    heads = np.flatnonzero(np.diff(t, prepend=t[0] - 1)) if len(t) else rows
+    if len(heads) == len(rows):
+        return samples, 0
+    ends = np.append(heads[1:], len(rows)) - 1
+    kept = np.sort(np.concatenate([rows[ends], np.flatnonzero(~nobodys)]))
+    columns = {name: _latest(column, rows, heads, ends).rows(kept) for name, column in samples.frame.columns.items()}
+    whole = samples.rows(kept)
+    return whole._replace(frame=replace(whole.frame, columns=columns)), len(rows) - len(heads)
+
+
+def _latest(column: Column, rows: NDArray[np.intp], heads: NDArray[np.intp], ends: NDArray[np.intp]) -> Column:
+    """The column with the last value of each group in the group's last row."""
+    if column.missing is None:
+        return column
+    there = np.where(column.missing[rows], -1, np.arange(len(rows)))
+    last = np.maximum.reduceat(there, heads)
+    last = np.where(last < heads, ends, last)  # a group without any value
+    values, missing = column.values.copy(), column.missing.copy()
+    values[rows[ends]], missing[rows[ends]] = column.values[rows[last]], column.missing[rows[last]]
+    return Column(values, missing)

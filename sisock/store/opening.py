@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sisock.frames import Field
 from sisock.store.bucket import Bucket
 from sisock.store.index import Index, Known, NewerError
+from sisock.store.retired import retired
 from sisock.store.segments import DamagedError, Made, SegmentFiles
 from sisock.store.storage import Folder, Storage
 
@@ -26,6 +27,10 @@ _MOST_TOLD = 10
 
 class ArchiveError(Exception):
     """The archive cannot be used; says why, and the cure."""
+
+
+class InUseError(ArchiveError):
+    """Another process has it."""
 
 
 class Found(NamedTuple):
@@ -45,7 +50,7 @@ def hold(folder: Path) -> int:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(held)
-        raise ArchiveError(
+        raise InUseError(
             f"another process has the archive {folder}: stop that recorder, or give another folder"
         ) from None
     return held
@@ -71,7 +76,7 @@ def found_in(folder: Path, segments: str = "") -> Found:
             notices += _few(list(_taken_up(index, files)))
         known = index.known()
     else:
-        notices += _without_index(storage, known) if isinstance(storage, Folder) else []
+        notices += _without_index(storage, index, known) if isinstance(storage, Folder) else []
     for notice in notices:
         log.warning("%s", notice)
     return Found(index, files, known, lost, tuple(notices))
@@ -132,9 +137,9 @@ def _described(about: Mapping[str, Any], timeline: str) -> Field:
     return Field(about.get("description"), timeline, about.get("type", "number"), about.get("units"))
 
 
-def _without_index(storage: Folder, known: Iterable[Known]) -> list[str]:
+def _without_index(storage: Folder, index: Index, known: Iterable[Known]) -> list[str]:
     """Set files aside that the index does not know: a sudden end left them, or somebody put them there."""
-    listed = {segment.name for each in known for segment in each.segments}
+    listed = {segment.name for each in known for segment in each.segments} | set(retired(index))
     names = [name for name in storage.names() if name not in listed]
     places = [storage.set_aside(name) for name in names]
     told = (

@@ -4,20 +4,21 @@ import logging
 import secrets
 import threading
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from sisock.frames import Column, Field, Frame
+from sisock.frames import Column, Field, Frame, Times
 from sisock.store import growing, redo
-from sisock.store.identified import Identified, accounts, pieces, together
+from sisock.store.identified import Identified, accounts, latest, pieces, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
 from sisock.store.mending import mend
 from sisock.store.parquet import ROWS, described, kind_of
-from sisock.store.segments import Made, SegmentFiles
+from sisock.store.segments import Made, Segment, SegmentFiles
 from sisock.store.snapshot import Snapshot, Trouble, in_order
 from sisock.store.tiers import Asked, Kept, Span, Tiers, UnreadableError, kept_as
 
@@ -34,6 +35,8 @@ class Written(NamedTuple):
     samples: Identified
     pieces: list[Identified]
     known_until: int
+    without: tuple[Segment, ...] = ()  # segments that these take the place of
+    replaced: int = 0  # samples that went, for later ones at the same time
 
 
 class Growth(NamedTuple):
@@ -110,9 +113,33 @@ class Series:
         waiting = self._intake.waiting
         if not waiting:
             return None
-        samples = together(waiting)
+        samples, without = self._imported(together(waiting))
+        samples, replaced = latest(samples) if None in samples.epochs else (samples, 0)
         until = EARLIEST if self._segments.until is None else self._segments.until
-        return Written(len(waiting), samples, pieces(samples, ROWS, MOST_ROWS, MOST_BYTES), until)
+        return Written(len(waiting), samples, self._pieces(samples), until, without, replaced)
+
+    def _imported(self, samples: Identified) -> tuple[Identified, tuple[Segment, ...]]:
+        """Samples without an identity together with those of segments that have some at the same times."""
+        nobodys = np.array([epoch is None for epoch in samples.epochs])[samples.of]
+        t = samples.frame.t[nobodys]
+        if not len(t):
+            return samples, ()
+        span = int(t[0]), int(t[-1]) + 1
+        same = tuple(each for each in self._segments.within(*span) if self._has(each, span, t))
+        read = [self._files.read(each, *_ALWAYS, list(each.kinds), identity=True) for each in same]
+        if any(each.lost for each in read):
+            raise OSError(f"samples of {self.node} {self.timeline} cannot be replaced: a segment with some is damaged")
+        return together([*(each.samples for each in read), samples]), same
+
+    def _has(self, segment: Segment, span: Span, t: Times) -> bool:
+        """Whether a segment has samples without an identity at one of these times."""
+        known = self._files.read(segment, *span, (), identity=True).samples
+        nobodys = np.array([epoch is None for epoch in known.epochs], bool)[known.of]
+        return bool(np.isin(known.frame.t[nobodys], t).any())
+
+    @staticmethod
+    def _pieces(samples: Identified) -> list[Identified]:
+        return pieces(samples, ROWS, MOST_ROWS, MOST_BYTES)
 
     def write(self, samples: Identified) -> Made:
         """The samples as a segment, which `SegmentFiles.sync` brings to disk. Raises OSError."""
@@ -129,7 +156,16 @@ class Series:
         frame = written.samples.frame
         self.tiers.begin(frame.t)
         numbered = self._numbered(frame)
+        if written.without:
+            self.forget_tiers(_span_of(frame))
+            return Growth(numbered, growing.Taken(frame.t, frame.t, [], []))
         return Growth(numbered, growing.take(self.tiers, numbered, frame))
+
+    def forget_tiers(self, span: Span) -> None:
+        """Have no tiers any more where there are samples of this stretch, until they are mended."""
+        self._doubt([span])
+        with self.lock:
+            self.tiers.forget(*span)
 
     def enroll(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
         """Put it all into the index, within a change of it."""
@@ -138,12 +174,13 @@ class Series:
         fields = {name: self.fields.get(name, Field()) for name in written.samples.frame.columns}
         self._index.describe(self._id, fields)
         self._index.account(self._id, accounts(written.samples))
-        self._index.count(self._id, dict(self.counts))
+        replaced = self.counts.get("replaced", 0) + written.replaced
+        self._index.count(self._id, {**self.counts, **({"replaced": replaced} if replaced else {})})
         for name, kept in growth.fields.items():
             if kept.kind not in self.kinds.get(name, {}):
                 self._index.know(self._id, name, kept.kind)
-        t = written.samples.frame.t
-        self._index.redo(self._id, int(t[0]), int(t[-1]), redo.packed(growth.taken.writes))
+        low, beyond = _span_of(written.samples.frame)
+        self._index.redo(self._id, low, beyond - 1, redo.packed(growth.taken.writes))
 
     def finish(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
         """Bring the tiers up to what the index has, and let go what waited."""
@@ -151,14 +188,24 @@ class Series:
             growing.apply(self.tiers, growth.taken.writes)
             for name, kept in growth.fields.items():
                 self.kinds.setdefault(name, {})[kept.kind] = kept
-            self._segments = in_order([*self._segments.every, *(each.segment for each in made)])
+            self._exchange(written.without, made)
             self._intake.written(written.waited)
+            if written.replaced:
+                self.counts["replaced"] = self.counts.get("replaced", 0) + written.replaced
         try:
+            if written.without:
+                deque(self.mend(), maxlen=0)
+                return
             growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
         except OSError as error:  # the samples themselves are safe
-            t = written.samples.frame.t
-            self._holes = [*self._holes, (int(t[0]), int(t[-1]) + 1)]
+            self._holes = [*self._holes, _span_of(written.samples.frame)]
             log.warning("the tiers of %s %s cannot grow: %s", self.node, self.timeline, error)
+
+    def _exchange(self, without: Sequence[Segment], made: Sequence[Made]) -> None:
+        """Have these segments in the place of others."""
+        gone = {each.name for each in without}
+        kept = [each for each in self._segments.every if each.name not in gone]
+        self._segments = in_order([*kept, *(each.segment for each in made)])
 
     def _numbered(self, frame: Frame) -> dict[str, Kept]:
         """The fields of the frame that have tiers: all but texts."""
@@ -211,6 +258,10 @@ class Series:
         yield from mend(self, holes)
         self._holes = self._holes[len(holes) :]
         self._index.keep_holes(self._id, self._holes)
+
+
+def _span_of(frame: Frame) -> Span:
+    return int(frame.t[0]), int(frame.t[-1]) + 1
 
 
 def slug(timeline: str) -> str:

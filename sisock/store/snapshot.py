@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from sisock.store.tiers import Asked, Span
 from sisock.times import LAST, utc
 
 _AT_ONCE = 1_000_000  # samples read together
+_LOOKED_AT: "WeakSet[Segments]" = WeakSet()
 _MOST_TOLD = 10  # sentences on what is lacking
 
 
@@ -36,7 +38,8 @@ class Trouble:
         return (*found[:_MOST_TOLD], *([f"and {more} more like these"] if more > 0 else ()))
 
 
-class Segments(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Segments:
     """The segments of a timeline in the order of their first times."""
 
     every: tuple[Segment, ...]
@@ -65,7 +68,14 @@ def in_order(segments: Sequence[Segment]) -> Segments:
     """These segments by their first times."""
     every = tuple(sorted(segments, key=lambda each: each.low))
     lows, highs, rows = (np.array([each[i] for each in every], np.int64) for i in (2, 3, 1))
-    return Segments(every, lows, highs, rows, int(highs.max()) + 1 if every else None)
+    made = Segments(every, lows, highs, rows, int(highs.max()) + 1 if every else None)
+    _LOOKED_AT.add(made)
+    return made
+
+
+def looked_at() -> set[str]:
+    """The names of all segments that somebody may still read, whether a timeline still has them or not."""
+    return {segment.name for some in list(_LOOKED_AT) for segment in some.every}
 
 
 class Snapshot(NamedTuple):

@@ -1,0 +1,42 @@
+"""Segments that are replaced or kept no longer: their files go when nobody reads them any more."""
+
+import json
+from collections.abc import Iterable
+
+from sisock.store.index import Index
+from sisock.store.segments import SegmentFiles
+from sisock.store.snapshot import looked_at
+
+_KEY = "retired"
+
+
+def retired(index: Index) -> list[str]:
+    """The names of files that are to go."""
+    return [str(name) for name in json.loads(index.about(_KEY, "[]"))]
+
+
+class Retired:
+    """The files that are to go; noted in the index, so that a sudden end leaves none."""
+
+    def __init__(self, index: Index, files: SegmentFiles) -> None:
+        """Take up what is noted."""
+        self._index, self._files = index, files
+        self._names = retired(index)
+
+    def add(self, names: Iterable[str]) -> None:
+        """Forget these segments, within a change of the index."""
+        gone = list(names)
+        self._index.drop(gone)
+        self._names += gone
+        if gone:
+            self._index.note({_KEY: json.dumps(self._names)})
+
+    def tidy(self) -> None:
+        """Remove the files that nobody reads. Raises OSError."""
+        if not self._names:
+            return
+        busy = looked_at()
+        for name in [name for name in self._names if name not in busy]:
+            self._files.remove(name)
+            self._names.remove(name)
+        self._index.note({_KEY: json.dumps(self._names)})
