@@ -131,7 +131,7 @@ class Indexer:
                     fields = self._catalog.fields_for(timeline, table.titles)
                     pieces = tuple(outline(table, path, part, fields))
                     with timeline.lock:
-                        timeline.late = {**timeline.late, path: (*timeline.late.get(path, ()), *pieces)}
+                        timeline.late[path] = (*timeline.late.get(path, ()), *pieces)
         except UNREADABLE as error:
             log.debug("%s: %s", path, error)  # it is told when it is indexed
 
@@ -157,7 +157,8 @@ class Indexer:
             self._wrong[path] = status
             self._wonder(path, f"it cannot be read: {error}")
         for timeline in self._catalog.timelines.values():
-            timeline.late = {each: pieces for each, pieces in timeline.late.items() if each != path}
+            with timeline.lock:
+                timeline.late.pop(path, None)
 
     def _wonder(self, path: str, what: str) -> None:
         self.troubles[path] = what

@@ -34,7 +34,11 @@ class FileTimeline:
         self.fields: dict[str, Field] = {}
         self.kinds = state.kinds(number)
         self._state, self._open = state, opened
-        self._pieces = tuple(state.pieces(number))
+        self._pieces = {(each.path, each.part, each.begin): each for each in state.pieces(number)}
+        self._lasts: dict[tuple[str, str], Piece] = {}
+        for each in sorted(self._pieces.values(), key=lambda each: each.begin):
+            self._lasts[each.path, each.part] = each
+        self._until = max((each.high for each in self._pieces.values()), default=-LAST) + 1
         self.late: dict[str, tuple[Piece, ...]] = {}  # by file, what is known of it before it is in the tiers
         stale = json.loads(state.note(self._stale) or "null")
         self.stale: Span | None = stale and (stale["span"][0], stale["span"][1])
@@ -55,18 +59,19 @@ class FileTimeline:
     @property
     def pieces(self) -> tuple[Piece, ...]:
         """The pieces that are in the tiers."""
-        return self._pieces
+        with self.lock:
+            return tuple(self._pieces.values())
 
     def snapshot(self) -> Pieces:
         """What there is now."""
-        return Pieces(self._open, self._pieces)
+        return Pieces(self._open, self.pieces)
 
     def lately(self) -> Pieces:
         """What there is now, with what is in no tier yet."""
         with self.lock:
-            have = {(each.path, each.part, each.begin) for each in self._pieces}
-            late = [each for of in self.late.values() for each in of if (each.path, each.part, each.begin) not in have]
-            return Pieces(self._open, self._pieces, tuple(late))
+            every = (each for of in self.late.values() for each in of)
+            late = [each for each in every if (each.path, each.part, each.begin) not in self._pieces]
+            return Pieces(self._open, self.pieces, tuple(late))
 
     def asked(self, names: Sequence[str]) -> list[tuple[str, Kept]]:
         """Those of the fields that have tiers, each with every kind of values it has had."""
@@ -74,8 +79,7 @@ class FileTimeline:
 
     def last_of(self, path: str, part: str) -> Piece | None:
         """The last piece of a table; None without any."""
-        own = [each for each in self._pieces if each.path == path and each.part == part]
-        return max(own, key=lambda each: each.begin, default=None)
+        return self._lasts.get((path, part))
 
     # growing
 
@@ -84,7 +88,7 @@ class FileTimeline:
 
         `about` is noted of its file.
         """
-        until = max((each.high for each in self._pieces), default=-LAST) + 1
+        until = self._until
         numbered, taken = self._take(frames)
         stale = _union(span, self.stale)
         with self._state.change():
@@ -94,10 +98,8 @@ class FileTimeline:
         self.stale = stale
         with self.lock:
             growing.apply(self.tiers, taken.writes)
-            rest = [
-                each for each in self._pieces if (each.path, each.part, each.begin) != (path, piece.part, piece.begin)
-            ]
-            self._pieces = (*rest, piece)
+            self._pieces[piece.path, piece.part, piece.begin] = self._lasts[path, piece.part] = piece
+            self._until = max(until, piece.high + 1)
         growing.grow(self.tiers, numbered, taken, until, self._known)
         self._rows += piece.rows
         if self._rows >= _AT_ONCE:
@@ -150,7 +152,7 @@ class FileTimeline:
 
     def lose(self, path: str) -> bool:
         """Note, within a change of the state, that a file is going; whether there was anything of it."""
-        own = [each for each in self._pieces if each.path == path]
+        own = [each for each in self.pieces if each.path == path]
         if own:
             span = min(each.low for each in own), max(each.high for each in own) + 1
             self.stale = _union(span, self.stale)
@@ -160,7 +162,8 @@ class FileTimeline:
     def drop(self, path: str) -> None:
         """Have nothing of a file any more, after `lose`."""
         with self.lock:
-            self._pieces = tuple(each for each in self._pieces if each.path != path)
+            self._pieces = {key: each for key, each in self._pieces.items() if each.path != path}
+            self._lasts = {key: each for key, each in self._lasts.items() if each.path != path}
             if self.stale is not None:
                 self.tiers.forget(*self.stale)
 
@@ -177,8 +180,8 @@ class FileTimeline:
             self._begin()
         snapshot, levels = self.snapshot(), self.tiers.levels
         if levels:
-            for held in {_numbers(each) for each in self._pieces}:
-                own = snapshot._replace(every=tuple(each for each in self._pieces if _numbers(each) == held))
+            for held in {_numbers(each) for each in snapshot.every}:
+                own = snapshot._replace(every=tuple(each for each in snapshot.every if _numbers(each) == held))
                 starts = _blocks(own, _outward(self.stale, levels[0].width * BLOCK), levels[0].width)
                 far = own.starts_within(*_outward(self.stale, levels[-1].width * BLOCK))
                 t = np.unique(np.concatenate((starts, floors(far, levels[0].width))))
@@ -188,7 +191,7 @@ class FileTimeline:
 
     def _begin(self) -> None:
         """Choose the finest bins by the beginning of the largest piece."""
-        piece = max(self._pieces, key=lambda each: each.rows)
+        piece = max(self.pieces, key=lambda each: each.rows)
         beyond = int(piece.starts[1]) if len(piece.starts) > 1 else piece.high + 1
         held = self.snapshot().read((piece.low, beyond), (), Trouble())
         if held is not None:
