@@ -48,4 +48,9 @@ export function axisSize(width) {
   return width < 480 ? 46 : 58;
 }
 
+/** Room to the right of the plot, for half of the last label of time. */
+export function rightRoom(width) {
+  return width < 480 ? 18 : 26;
+}
+
 export { FONT };

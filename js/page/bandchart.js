@@ -1,7 +1,7 @@
 /** A chart of texts and booleans: a lane for each field, a band for each state. */
 
 import uPlot from "uplot";
-import { FONT, axisSize, timeAxis } from "./axes.js";
+import { FONT, axisSize, rightRoom, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { colour, state } from "./palette.js";
 import { runs, valueAt } from "./runs.js";
@@ -64,7 +64,7 @@ export class BandChart extends Chart {
     const blank = { values: (_, at) => at.map(() => ""), size: axisSize(width), grid: { show: false }, ticks: { show: false } };
     return {
       ...frame,
-      padding: [4, 12, 0, 0],
+      padding: [4, rightRoom(width), 0, 0],
       cursor: { ...frame.cursor, points: { show: false } },
       axes: [timeAxis(width), blank],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],

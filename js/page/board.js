@@ -2,7 +2,7 @@
 
 import { Feed } from "./feed.js";
 import { listen } from "./gestures.js";
-import { axisSize } from "./axes.js";
+import { axisSize, rightRoom } from "./axes.js";
 import { Panel } from "./panel.js";
 import { onScheme } from "./palette.js";
 import { Tiles } from "./tiles.js";
@@ -127,7 +127,7 @@ export class Board {
     const box = this.place.getBoundingClientRect();
     const inner = this.width();
     const left = axisSize(inner);
-    return { left: box.left + (box.width - inner) / 2 + left, width: Math.max(50, inner - left - 12) };
+    return { left: box.left + (box.width - inner) / 2 + left, width: Math.max(50, inner - left - rightRoom(inner)) };
   }
 
   width() {
@@ -160,6 +160,7 @@ export class Board {
     for (const panel of this.panels) panel.draw(width, height);
     for (const feed of this.feeds.values()) feed.drawn();
     this.act.drawn(this);
+    this.last = Date.now();
   }
 
   /** Charts of numbers share the height that the window has. */
@@ -177,9 +178,10 @@ export class Board {
   /** While live, time goes on even where no sample comes: about a pixel at a time. */
   tick() {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const pixel = this.view.span / this.area().width;
-    if (this.view.live && !document.hidden) this.drawSoon();
-    setTimeout(() => this.tick(), Math.max(still ? 1000 : 100, Math.min(1000, pixel)));
+    const pace = Math.max(still ? 1000 : 100, Math.min(1000, this.view.span / this.area().width));
+    const rest = pace - (Date.now() - (this.last ?? 0));
+    if (rest <= 0 && this.view.live && !document.hidden) this.drawSoon();
+    setTimeout(() => this.tick(), rest > 0 ? rest : pace);
   }
 }
 

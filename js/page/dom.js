@@ -14,5 +14,8 @@ export function h(tag, attributes = {}, ...children) {
 
 /** Set text only where it differs, so that nothing is laid out anew in vain. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const { firstChild: first } = element;
+  if (first?.nodeType === Node.TEXT_NODE && !first.nextSibling) {
+    if (first.data !== text) first.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
 }

@@ -1,18 +1,14 @@
 /** Keeps the traces of one node's chosen fields filled for the view on the screen, with one question at a time. */
 
-import { levelOf, tileEdge, tileOf, widthOf } from "./grid.js";
+import { levelOf, widthOf } from "./grid.js";
 import { Pace } from "./pace.js";
-import { pointsOf } from "./points.js";
+import { Questions, isRecent } from "./questions.js";
 import { Trace } from "./trace.js";
 
 const POLL = 5000; // ms between questions to nodes that publish nothing live, at least
 const IDLE = 60e3; // and at most
-const AGAIN = 5000; // ms after which what was not final, or what failed, is asked anew
-const LATE = 1000; // ms by which a sample may come late
-const SOON = 300; // ms
-const EDGE = 0.02; // parts of the screen beyond its edges: lines go on to them
-const SPARE = 0.002; // ms: times at the door are exact to the microsecond
-const OPEN_END = 9.2e12; // ms that are not reached
+const AGAIN = 5000; // ms after which what failed is asked anew
+const SOON = 1000; // ms after which a view that ended just now is looked at again
 const MOST = 4; // live samples a pixel after which bins are asked in their place
 
 export class Feed {
@@ -25,6 +21,7 @@ export class Feed {
     const fields = lines.map((line) => line.field);
     Object.assign(this, shared, { node, lines, fields, about, onChange });
     this.traces = new Map(fields.map((field) => [field, new Trace(about.fields[field]?.type, this.interval(field))]));
+    this.questions = new Questions(shared, node, about, this.traces);
     this.pace = new Pace(Object.fromEntries(fields.map((field) => [this.timeline(field), about.timelines[this.timeline(field)]?.interval])));
     this.view = null;
     this.problem = null;
@@ -46,10 +43,6 @@ export class Feed {
   interval(field) {
     const interval = this.about.timelines[this.timeline(field)]?.interval;
     return interval ? interval * 1000 : null;
-  }
-
-  key(field) {
-    return `${this.node}\n${field}`;
   }
 
   get level() {
@@ -110,11 +103,11 @@ export class Feed {
   /** Ask for what the view needs until nothing is missing, then rest for as long as nothing new can be there. */
   async pump() {
     if (this.pumping || this.stopped) return;
-    if (!this.wanted(Date.now())) return this.rest();
+    if (!this.next()) return this.rest();
     this.pumping = true;
     clearTimeout(this.timer);
     try {
-      while (await this.turns.take(() => this.ask(this.wanted(Date.now())))) await this.drawing();
+      while (await this.turns.take(() => this.ask(this.next()))) await this.drawing();
       this.rest();
     } catch (problem) {
       this.fail(problem);
@@ -124,67 +117,30 @@ export class Feed {
     }
   }
 
-  /** The next question: {level, fields, from, to, missing: whether a part was never asked, open: up to now}, or null. */
-  wanted(now) {
-    if (this.stopped || !this.view) return null;
-    const { view, level } = this;
-    const [from, to] = view.range(now);
-    const [first, last] = [Math.max(1, from - EDGE * view.span), to + EDGE * view.span];
-    const out = { level, fields: [], from: Infinity, to: -Infinity, missing: false, open: view.live };
-    for (const [field, trace] of this.traces) {
-      const known = Math.min(now, trace.tail.begun); // live samples tell of the rest
-      const need = this.tiles.need(this.key(field), level, first, last, known, (tile) => this.stale(tile, trace, to, now));
-      if (!need) continue;
-      out.fields.push(field);
-      out.from = Math.min(out.from, need.from);
-      out.to = Math.max(out.to, need.to);
-      out.missing ||= need.missing;
-    }
-    return out.fields.length ? out : null;
+  /** What is to be asked now, or null. */
+  next() {
+    return this.stopped || !this.view ? null : this.questions.next(this.view, this.level, Date.now(), this.pause());
   }
 
-  /** Whether to ask anew for what was not final in a tile. */
-  stale(tile, { tail }, to, now) {
-    const since = now - tile.asked;
-    if (!this.view.live) return since > AGAIN || (since > SOON && tile.asked < Math.min(tile.end, to) + LATE);
-    return tail.begun < Infinity ? tile.asked < tail.begun : since >= this.pause();
-  }
-
+  /** ms between questions for what is new while live. */
   pause() {
     const width = widthOf(this.level);
     if (this.publishes && !this.away) return this.pace.pause(this.view.span, width);
     return Math.max(POLL, Math.min(IDLE, width));
   }
 
-  /** Put what is answered into the tiles; whether there was a question. */
+  /** Whether there was a question, and it was answered. */
   async ask(question) {
     if (!question) return false;
-    const { level, fields, from, to, missing, open } = question;
     const asked = Date.now();
-    const final = new Map(this.tiles.final); // as known before: what is asked afterwards is complete before it
-    const end = open ? OPEN_END : to + SPARE;
-    this.busy = missing;
-    if (missing) this.onChange();
-    const answer = await this.client.data(this.node, fields, Math.max(1, from - SPARE), end, { bin: widthOf(level), reduce: "minmax" });
-    for (const field of fields) this.put(field, answer, question, { asked, label: answer.label, final });
-    this.asked = { answer, asked };
+    this.busy = question.missing;
+    if (this.busy) this.onChange();
+    const answer = await this.questions.ask(question);
+    this.answered = { answer, asked };
     this.problem = null;
     this.busy = false;
     this.onChange();
     return true;
-  }
-
-  put(field, answer, { level, from, to, open }, { asked, label, final }) {
-    const series = answer.series(field);
-    const trace = this.traces.get(field);
-    const timeline = `${this.node}\n${this.timeline(field)}`;
-    const until = Math.max(series.axis?.finalizedUntil ?? -Infinity, final.get(timeline) ?? -Infinity);
-    const last = series.t.length && open ? tileEdge(level, tileOf(level, series.t.at(-1)) + 1) : to;
-    const points = pointsOf(series, trace.step, widthOf(level));
-    this.tiles.put(this.key(field), level, from, Math.max(to, last), points, { asked, label, until, interval: trace.step });
-    this.tiles.final.set(timeline, Math.max(until, this.tiles.final.get(timeline) ?? -Infinity));
-    trace.tail.trim(series.axis?.finalizedUntil ?? -Infinity, asked);
-    trace.renew();
   }
 
   /** Where one field of a timeline has many samples at a time, all have: a text that never changes does not show it. */
@@ -197,7 +153,7 @@ export class Feed {
   /** Resolves when what was answered is drawn: a page that is slow, or not looked at, asks the less. */
   async drawing() {
     await new Promise((resolve) => (this.drawn = resolve));
-    this.pace.answered(this.asked.answer, Date.now() - this.asked.asked);
+    this.pace.answered(this.answered.answer, Date.now() - this.answered.asked);
     if (this.view.live) this.follow();
   }
 
@@ -205,10 +161,10 @@ export class Feed {
   rest(pause = null) {
     clearTimeout(this.timer);
     const { view } = this;
-    const recent = view && !view.live && Date.now() - view.end < 2 * LATE;
     const followed = [...this.traces.values()].every(({ tail }) => tail.begun < Infinity);
-    const wait = pause ?? (recent ? LATE : view?.live && !followed ? this.pause() : null);
-    if (wait !== null && wait < Infinity && !this.stopped) this.timer = setTimeout(() => this.pump(), wait);
+    const usual = isRecent(view, Date.now()) ? SOON : view.live && !followed ? this.pause() : Infinity;
+    const wait = pause ?? usual;
+    if (wait < Infinity && !this.stopped) this.timer = setTimeout(() => this.pump(), wait);
   }
 
   fail(problem) {
@@ -222,7 +178,7 @@ export class Feed {
   /** Have the traces ready for what is drawn next. */
   draw([from, to]) {
     if (!this.view) return;
-    for (const [field, trace] of this.traces) trace.show(this.tiles, this.key(field), this.level, from, to);
+    for (const [field, trace] of this.traces) trace.show(this.tiles, this.questions.key(field), this.level, from, to);
     this.records();
     this.pace.drawn();
   }
@@ -235,7 +191,6 @@ export class Feed {
 
   /** The node came or went: what is known of it may not be all that there is now. */
   doubt() {
-    for (const field of this.fields) this.tiles.doubt(this.key(field));
-    for (const field of this.fields) this.tiles.final.delete(`${this.node}\n${this.timeline(field)}`);
+    this.questions.doubt();
   }
 }

@@ -91,9 +91,9 @@ export function count(n) {
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
-/** A count to three significant digits, for what is not counted exactly: `36 100`. */
+/** A count to three significant digits, for what is not counted exactly: 36100. */
 export function about(n) {
-  return count(n < 1000 ? Math.round(n) : Number(n.toPrecision(3)));
+  return n < 1000 ? Math.round(n) : Number(n.toPrecision(3));
 }
 
 /** A count with its noun: `1 gap`, `3 gaps`. */

@@ -1,6 +1,6 @@
 /** The label of a picture: how its points came about, and what lies behind them. */
 
-import { about, count, counted, width } from "./format.js";
+import { about, counted, width } from "./format.js";
 
 const METHODS = {
   minmax: "least and greatest of each bin",
@@ -13,9 +13,9 @@ const METHODS = {
 
 /** One line about the summaries of the traces of a chart; `texts`: these are drawn by their changes. */
 export function describe(summaries, texts = false) {
-  const filled = summaries.filter(({ points }) => points);
+  const filled = summaries.filter(({ points, samples }) => points || samples >= 0.5);
   const points = total(filled, "points");
-  if (!points) return "no samples here";
+  if (!filled.length) return "no samples here";
   const parts = filled.every(({ raw }) => raw) ? ["raw", `all ${counted(points, "sample")}`] : reduced(filled, points, texts);
   return [...parts, missing(filled)].join(" · ");
 }
@@ -23,13 +23,13 @@ export function describe(summaries, texts = false) {
 function reduced(filled, points, texts) {
   const exact = filled.every((each) => each.exact);
   const samples = total(filled, "samples");
-  const behind = exact ? counted(Math.round(samples), "sample") : `about ${about(samples)} samples`;
+  const behind = exact ? counted(Math.round(samples), "sample") : `about ${counted(about(samples), "sample")}`;
   const methods = [...new Set(filled.flatMap((each) => [...each.methods]))].map((method) => (texts && method === "minmax" ? "changes" : method));
   const bin = most(filled, "bin");
   const tier = most(filled, "tier");
   return [
     methods.join(", "),
-    `${behind} in ${count(points)} points`,
+    points ? `${behind} in ${counted(points, "point")}` : `${behind} without a change`,
     ...(bin ? [`bins of ${width(bin)}${filled.some((each) => each.sharper) ? " for now" : ""}`] : []),
     tier ? `from stored bins of ${width(tier)}` : "from the samples",
   ];

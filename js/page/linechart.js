@@ -1,11 +1,11 @@
 /** A chart of numbers that share their units: lines that keep every spike. */
 
 import uPlot from "uplot";
-import { timeAxis, valueAxis } from "./axes.js";
+import { rightRoom, timeAxis, valueAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { h } from "./dom.js";
 import { lowerBound } from "./grid.js";
-import { paintLine } from "./lines.js";
+import { paintLines } from "./lines.js";
 import { isBreak } from "./points.js";
 
 const NOTHING = [[0], [null]]; // what uPlot draws: axes only
@@ -82,7 +82,7 @@ export class LineChart extends Chart {
     const frame = this.frame(width, height, this.extent(...this.shared.range()));
     return {
       ...frame,
-      padding: [8, 12, 0, 0],
+      padding: [8, rightRoom(width), 0, 0],
       cursor: { ...frame.cursor, points: { show: false } },
       axes: [timeAxis(width), valueAxis(width, () => this.blank)],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
@@ -94,16 +94,13 @@ export class LineChart extends Chart {
     const { ctx, bbox, scales } = plot;
     const { x, y } = scales;
     const [across, up] = [bbox.width / (x.max - x.min), bbox.height / (y.max - y.min)];
-    const colours = this.colours();
+    const at = (t) => bbox.left + (t - x.min) * across;
+    const height = (value) => bbox.top + (y.max - value) * up;
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    this.traces.forEach((trace, i) => {
-      const at = (t) => bbox.left + (t - x.min) * across;
-      const height = (value) => bbox.top + (y.max - value) * up;
-      paintLine(ctx, trace, [x.min, x.max], at, height, colours[i], uPlot.pxRatio);
-    });
+    paintLines(ctx, this.traces, this.colours(), [x.min, x.max], at, height, uPlot.pxRatio);
     ctx.restore();
   }
 }

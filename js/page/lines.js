@@ -7,18 +7,30 @@ const CROWD = 4; // entries a pixel above which only what differs in a column of
 const APART = 12; // pixels between samples from which each has a dot
 const DOT = 2; // px
 const WIDTH = 1.5; // px
+const HAIR = 1; // px: lines of one pixel are painted several times as quickly
+const MANY = 8000; // entries on a chart from which its lines are so thin
 
 /**
- * Paint {t, v} between two times.
+ * Paint lines {t, v} between two times, each in its colour.
  * @param ctx canvas context  @param x (ms) => canvas pixels  @param y (value) => canvas pixels  @param scale pixels per CSS pixel
  */
-export function paintLine(ctx, { t, v }, [from, to], x, y, colour, scale) {
-  const first = Math.max(0, lowerBound(t, from) - 1);
-  const end = Math.min(t.length, lowerBound(t, to) + 1);
-  const pixels = Math.max(1, x(to) - x(from));
-  ctx.strokeStyle = ctx.fillStyle = colour;
-  ctx.lineWidth = WIDTH * scale;
-  ctx.lineJoin = ctx.lineCap = "round";
+export function paintLines(ctx, lines, colours, range, x, y, scale) {
+  const spans = lines.map((line) => inSight(line, range));
+  const many = spans.reduce((n, [first, end]) => n + end - first, 0) > MANY;
+  ctx.lineWidth = (many ? HAIR : WIDTH) * scale;
+  ctx.lineJoin = "round";
+  lines.forEach((line, i) => {
+    ctx.strokeStyle = ctx.fillStyle = colours[i];
+    paintLine(ctx, line, spans[i], x(range[1]) - x(range[0]), x, y, scale);
+  });
+}
+
+/** The entries [first, end) between two times, and one more on either side. */
+function inSight({ t }, [from, to]) {
+  return [Math.max(0, lowerBound(t, from) - 1), Math.min(t.length, lowerBound(t, to) + 1)];
+}
+
+function paintLine(ctx, { t, v }, [first, end], pixels, x, y, scale) {
   ctx.beginPath();
   if (end - first > CROWD * pixels) columns(ctx, t, v, first, end, x, y);
   else joined(ctx, t, v, first, end, x, y);

@@ -26,7 +26,8 @@ export class Pace {
 
   /** A question was answered, and that drawn, within `took` ms. */
   answered(answer, took) {
-    this.took = took;
+    this.took = this.woken ? 0 : took; // what was drawn when somebody looked again says nothing of the page
+    this.woken = false;
     for (const { of, t, samples } of Object.values(answer.axes)) {
       const lasted = t.length > 2 ? t.at(-1) - t[0] : 0;
       if (lasted > 0) this.rates.set(of, ((samples - 1) * 1e3) / lasted);
@@ -56,6 +57,7 @@ export class Pace {
     this.waiting = 0;
     this.slow = -Infinity;
     this.rest = REST;
+    this.woken = true;
   }
 
   /** Whether to follow in bins. */

@@ -40,11 +40,13 @@ export class Panel {
 
   chip(line) {
     const swatch = h("span", { class: "swatch" });
-    const value = h("span", { class: "value" });
+    const chip = { t: null };
+    const tell = () => (chip.value.title = chip.t === null ? "" : moment(chip.t, 1));
+    const value = h("span", { class: "value", onpointerenter: tell });
     const remove = h("button", { class: "remove", type: "button", title: `Take ${line.field} off`, "aria-label": `Take ${line.node} ${line.field} off`, onclick: () => this.act.remove(line) }, "×");
     const name = h("span", { class: "name" }, h("span", { class: "node" }, `${line.node} `), line.field);
     const element = h("span", { class: "chip", "data-target": `${line.node}::${line.field}`, title: line.about.description ?? "" }, swatch, name, value, remove);
-    return { element, swatch, value };
+    return Object.assign(chip, { element, swatch, value });
   }
 
   get traces() {
@@ -90,7 +92,7 @@ export class Panel {
       const line = this.lines[i];
       const shown = under ? under[i] : this.traces[i].last(this.shared.end());
       setText(chip.value, withUnits(shown?.value, line.about.units));
-      if (chip.t !== shown?.t) chip.value.title = shown ? moment((chip.t = shown.t), to - from) : "";
+      chip.t = shown?.t ?? null;
       const colour = this.kind !== "states" ? series(line.colour) : shown?.value == null ? "" : state(shown.value);
       if (chip.colour !== colour) chip.swatch.style.background = chip.colour = colour;
     });

@@ -14,8 +14,9 @@ export function apart(before, after, interval, width) {
 }
 
 /**
- * Points of a series of an answer: {t, v, points, samples, raw, gaps, records}. Numbers are typed arrays, a NaN in v is
- * a break; of texts and booleans it is null. `raw`: the points are all samples. `records`: many samples at a time.
+ * Points of a series of an answer: {t, v, points, samples, raw, changes, gaps, records}. Numbers are typed arrays, a NaN
+ * in v is a break; of texts and booleans it is null. `raw`: the points are all samples. `changes`: only where a text
+ * changes there is a point. `records`: many samples at a time.
  */
 export function pointsOf({ t, values, axis }, interval = null, width = 0) {
   const numbers = values instanceof Float64Array;
@@ -38,7 +39,8 @@ export function pointsOf({ t, values, axis }, interval = null, width = 0) {
     line.push(t[i], values[i]);
   }
   const samples = axis?.samples ?? 0;
-  return { ...line.done(), samples, raw: samples === t.length, gaps, records };
+  const raw = samples === t.length;
+  return { ...line.done(), samples, raw, changes: !raw && values.some((value) => typeof value === "string"), gaps, records };
 }
 
 /** A line that grows, in memory that is used again. */

@@ -2,6 +2,7 @@
 
 import { edge, binOf, lowerBound, tileEdge, tileOf, widthOf } from "./grid.js";
 import { Line, apart, countPoints } from "./points.js";
+import { between, part, weighed } from "./share.js";
 
 const MOST = 2e6; // points that are kept, 16 bytes each
 const TILE_WEIGHT = 30; // points that a tile weighs of itself
@@ -39,11 +40,12 @@ export class Tiles {
    */
   put(key, level, from, to, points, about) {
     const tiles = this.level(key, level);
+    const whole = weighed(points, from, Math.min(to, about.until));
     this.versions.set(key, this.version(key) + 1);
     for (let n = tileOf(level, from); tileEdge(level, n) < to; n++) {
       const old = tiles.get(n);
-      const part = cut(points, level, n, from, to, about);
-      const tile = old && part.from > old.start ? joined(old, part, level, about.interval) : part;
+      const late = cut(points, whole, level, n, from, to, about);
+      const tile = old && late.from > old.start ? joined(old, late, level, about.interval) : late;
       this.weight += weigh(tile) - (old ? weigh(old) : 0);
       tile.used = this.moment;
       tiles.set(n, tile);
@@ -102,47 +104,49 @@ function weigh(tile) {
 }
 
 /** What an answer for [from, to) says of one tile: `known` is closed before, `reach` is how far anything is known. */
-function cut(points, level, n, from, to, { asked, label, until }) {
+function cut(points, whole, level, n, from, to, { asked, label, until }) {
   const [start, end] = [tileEdge(level, n), tileEdge(level, n + 1)];
   const [first, last] = [Math.max(start, from), Math.min(end, to)];
   const [i, k] = [lowerBound(points.t, first), lowerBound(points.t, last)];
   const t = points.t.slice(i, k);
   const v = points.v.slice(i, k);
-  const own = countPoints({ v });
   const closed = until >= end;
-  return {
-    start, end, t, v, label, asked, level,
+  const tile = {
+    start, end, t, v, label, asked, level, whole,
     from: first,
-    points: own,
-    samples: points.points ? (points.samples * own) / points.points : 0,
+    points: countPoints({ v }),
+    changes: points.changes,
+    span: between(whole.span, first, last),
     raw: points.raw,
     records: points.records,
     gaps: points.gaps.filter(([a, b]) => b > first && a < last),
-    whole: points, // to tell whether all that an answer counted is in sight
     known: closed ? end : edge(level, binOf(level, Math.max(first, Math.min(end, until)))),
     reach: closed ? end : Math.max(t.length ? t.at(-1) : start, Math.min(end, until)),
   };
+  tile.samples = whole.samples * part(tile, first, last, tile.points, whole);
+  return tile;
 }
 
 /** A tile of which the later bins were asked anew. */
-function joined(old, part, level, interval) {
-  const keep = lowerBound(old.t, part.from);
+function joined(old, late, level, interval) {
+  const keep = lowerBound(old.t, late.from);
   const kept = countPoints(old, 0, keep);
-  const line = new Line((keep ? old : part).v instanceof Float64Array, keep + part.t.length + 1);
+  const line = new Line((keep ? old : late).v instanceof Float64Array, keep + late.t.length + 1);
   line.add(old, 0, keep);
-  if (keep && part.t.length && apart(old.t[keep - 1], part.t[0], old.records ? null : interval, widthOf(level))) line.breakAt((old.t[keep - 1] + part.t[0]) / 2);
-  line.add(part, 0, part.t.length);
+  if (keep && late.t.length && apart(old.t[keep - 1], late.t[0], old.records ? null : interval, widthOf(level))) line.breakAt((old.t[keep - 1] + late.t[0]) / 2);
+  line.add(late, 0, late.t.length);
   const { t, v } = line.done();
   return {
-    ...part, t, v,
+    ...late, t, v,
     from: old.from,
-    points: kept + part.points,
-    samples: part.samples + (old.points ? (old.samples * kept) / old.points : 0),
-    raw: old.raw && part.raw,
-    records: old.records || part.records,
-    gaps: [...old.gaps.filter(([, b]) => b <= part.from), ...part.gaps],
-    whole: kept ? null : part.whole,
-    known: Math.max(part.known, part.from),
-    reach: Math.max(old.reach, part.reach),
+    points: kept + late.points,
+    span: late.points ? [old.points ? old.span[0] : late.span[0], late.span[1]] : old.span,
+    samples: late.samples + old.samples * part(old, old.start, late.from, kept),
+    raw: old.raw && late.raw,
+    records: old.records || late.records,
+    gaps: [...old.gaps.filter(([, b]) => b <= late.from), ...late.gaps],
+    whole: kept ? null : late.whole,
+    known: Math.max(late.known, late.from),
+    reach: Math.max(old.reach, late.reach),
   };
 }

@@ -22,11 +22,14 @@ test("what is not counted exactly is said to be about so much, and what is drawn
 
 test("several lines are summed, the widest bins named", () => {
   assert.equal(said(RAW, BINS), "minmax · 31 558 834 samples in 3 234 points · bins of 17.2 s · from the samples · no gaps");
-  assert.equal(said({ ...RAW, points: 0 }), "no samples here");
+  assert.equal(said({ ...RAW, points: 0, samples: 0 }), "no samples here");
 });
 
 test("texts are drawn by their changes", () => {
   assert.match(describe([BINS], true), /^changes · /);
+  const steady = { ...BINS, points: 0, samples: 78.7, exact: false };
+  assert.match(plain(describe([steady], true)), /^changes · about 79 samples without a change · /);
+  assert.match(plain(describe([{ ...steady, points: 1 }], true)), /about 79 samples in 1 point · /);
   assert.match(explain([BINS]), /least and greatest of each bin/);
   assert.equal(explain([RAW]), "every sample is drawn");
 });

@@ -51,4 +51,7 @@ test("refreshes come as often as the screen shows a difference, the page can dra
   assert.equal(pace.pause(1800e3, 1100), 1100);
   pace.answered(answer(3, 10), 900);
   assert.equal(pace.pause(300e3, 134), 1800);
+  pace.wake();
+  pace.answered(answer(3, 10), 60e3);
+  assert.equal(pace.pause(300e3, 134), 250);
 });

@@ -44,7 +44,7 @@ test("numbers and durations as people read them", () => {
   assert.equal(plain(duration(3_900_000)), "1 h 5 min");
   assert.equal(plain(duration(365.25 * 86400e3)), "1 y");
   assert.deepEqual([2 ** 34 / 1e6, 2 ** 15 / 1e6, 2 ** 44 / 1e6, 1e-6].map(width).map(plain), ["17.2 s", "32.8 µs", "4.89 h", "1 ns"]);
-  assert.deepEqual([12.4, 36_149, 1.23456e7].map(about).map(plain), ["12", "36 100", "12 300 000"]);
+  assert.deepEqual([12.4, 36_149, 1.23456e7].map(about), [12, 36_100, 12_300_000]);
 });
 
 test("the address says what is shown, and gives the token once", () => {

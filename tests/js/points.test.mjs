@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { binOf, edge, levelOf, tileEdge, tileOf, widthOf } from "../../js/page/grid.js";
-import { paintLine } from "../../js/page/lines.js";
+import { paintLines } from "../../js/page/lines.js";
 import { pointsOf } from "../../js/page/points.js";
 
 const series = (t, values, more = {}) => ({
@@ -70,7 +70,7 @@ class Paper {
 
 function painted(line, [from, to], scale = 1) {
   const paper = new Paper();
-  paintLine(paper, line, [from, to], (t) => (t - from) * scale, (v) => v, "red", 1);
+  paintLines(paper, [line], ["red"], [from, to], (t) => (t - from) * scale, (v) => v, 1);
   return paper.said;
 }
 

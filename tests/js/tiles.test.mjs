@@ -151,3 +151,26 @@ test("live samples of which bins tell are let go, and bins asked before that are
   tail.trim(900, 77);
   assert.deepEqual([tail.t.length, tail.begun], [100, 77]);
 });
+
+test("samples on the screen are counted where all that an answer counted is in sight, else told by points or time", () => {
+  const tiles = new Tiles();
+  put(tiles, LEVEL, T0, at(4), { samples: 100_000 });
+  const trace = new Trace("number", 1000);
+  drawn(tiles, at(-1), at(5), trace);
+  const { samples: whole, exact } = trace.summary(at(-1), at(5));
+  assert.ok(exact && Math.abs(whole - 100_000) < 1e-6);
+  const half = trace.summary(at(1), at(3));
+  assert.ok(!half.exact && Math.abs(half.samples / 50_000 - 1) < 0.02);
+});
+
+test("of a text that seldom changes as many samples are behind a stretch as it is long", () => {
+  const tiles = new Tiles();
+  const t = Float64Array.of(T0 + 1, T0 + 2);
+  const points = pointsOf({ t, values: ["a", "b"], axis: { gaps: [], samples: 40_000 } });
+  tiles.put("k", LEVEL, T0, at(4), points, { asked: 0, label: LABEL, until: at(4), interval: null });
+  const trace = new Trace("string", 1000);
+  drawn(tiles, at(-1), at(5), trace);
+  assert.ok(trace.summary(at(-1), at(5)).exact);
+  const half = trace.summary(at(1), at(3));
+  assert.ok(!half.exact && Math.abs(half.samples / 20_000 - 1) < 0.02);
+});

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def ten_years() -> Frame:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("zoom")
-    principals = {"recorder": "recorder", "tide": "data_node"}
+    principals = {"recorder": "recorder", "second": "recorder", "tide": "data_node"}
     with running_fleet(folder, principals) as fleet, Archive(folder / "archive") as archive:
         fleet.node("counter", COUNTER)
         with recording_meanwhile(fleet.settings, {"tide": OnDisk(archive, ten_years())}):
@@ -73,6 +74,31 @@ def test_a_node_that_is_away_can_be_chosen_where_its_past_is_kept(look: Opener) 
     assert sight.page.locator(f"{tide} .notice").count() == 1
     sight.page.reload()
     sight.drawn(tide, "--series-2")
+    sight.clean()
+
+
+def test_a_node_that_goes_away_shows_what_was_recorded_and_its_own_again_when_it_is_back(
+    look: Opener, fleet: Fleet
+) -> None:
+    t = time.time_ns() + np.arange(-600, 0) * NS // 10
+    frame = Frame("samples", t, {"count": Column(np.arange(600))}, "an epoch", 600)
+    recorded = Recorded({"count": Field("of before")}, [frame])
+    notice = ".panel .notice:has-text('counter is away since'):has-text('this is what was recorded')"
+    sight = look()
+    sight.open("counter::count", span=60_000)
+    sight.beyond("counter::count", 5)
+    with recording_meanwhile(fleet.settings, {"counter": recorded}, "second"):
+        sight.see("li[data-node=counter][data-state=up]")
+        fleet.kill("counter")
+        try:
+            sight.see(notice)
+            sight.page.reload()  # forget what was seen live
+            sight.see(notice)
+            sight.until("() => document.querySelector(`[data-target='counter::count'] .value`).textContent === '599'")
+        finally:
+            fleet.node("counter")
+        sight.page.locator(notice).wait_for(state="detached")
+        sight.beyond("counter::count", 5)
     sight.clean()
 
 
