@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from sisock.frames import Query
+from sisock.nearest import Which
 from sisock.nodes.threads import Threads
 from sisock.store.journal import JournalError
 from sisock.store.keeper import Cursor, Keeper, Taking
@@ -96,6 +97,8 @@ class Keeping:
                 began = time.monotonic()
                 if await self._writing.run(self._keeper.tend):
                     self.flush_took = time.monotonic() - began
+                if (told := await self._writing.run(self._keeper.take_incoming)) is not None:
+                    log.warning("recorder: %s", told)
                 self._overcome()
             except _TROUBLES as error:
                 self._troubled(f"what was recorded waits to be written: {error}")
@@ -129,6 +132,10 @@ class Keeping:
     async def answer(self, node: str, query: Query) -> Any:
         """As `Archive.answer`, in a thread."""
         return await self._reading.run(self._keeper.archive.answer, node, query)
+
+    async def sample(self, node: str, fields: Sequence[str], t: int, which: Which) -> Any:
+        """As `Archive.sample`, in a thread."""
+        return await self._reading.run(self._keeper.archive.sample, node, fields, t, which)
 
     @property
     def keeper(self) -> Keeper:

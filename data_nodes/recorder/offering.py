@@ -2,26 +2,19 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from data_nodes.recorder.keeping import Keeping
-from sisock import nearest
 from sisock.answering import Answering
-from sisock.frames import Answer, Field, Frame, Query, Timeline
+from sisock.frames import Answer, Field, Query, Timeline
 from sisock.keys import Key
 from sisock.nearest import Which
 from sisock.nodes.base import timelines_of
-from sisock.nodes.seeking import seek
 from sisock.settings import Settings
 from sisock.times import NS
 from sisock.wamp import Link, WampError
 
 log = logging.getLogger(__name__)
-_NO_SAMPLES = Frame("", np.empty(0, np.int64), {})
 _LOOK = 2.0  # seconds between looks for nodes that are new, or that another recorder offers no more
 
 
@@ -55,16 +48,8 @@ class Past:
 
     async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
         """The sample of each field that is nearest to an instant."""
-        known = self._keeping.keeper.archive.fields(self._name)
-        samples: list[Any] = [await self._nearest(name, t, which) for name in fields if name in known]
-        return nearest.answer(samples, which)
-
-    async def _nearest(self, name: str, t: int, which: Which) -> Any:
-        async def read(start: int, end: int) -> Frame:
-            answer = await self.get_data(Query((name,), start, end))
-            return next((part.points for part in answer.parts), _NO_SAMPLES)
-
-        return await seek(read, name, t, which, time.time_ns())
+        answer: Answer = await self._keeping.sample(self._name, fields, t, which)
+        return answer
 
 
 class Offering:

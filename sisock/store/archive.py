@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Self
 
 from sisock.frames import Answer, Field, Frame, Query
-from sisock.store import reading
+from sisock.nearest import Which
+from sisock.store import reading, sampling
 from sisock.store.incoming import Progress
 from sisock.store.index import Known
 from sisock.store.opening import ArchiveError, found_in, hold
@@ -49,6 +50,7 @@ class Archive:
                 self._series = {(known.node, known.timeline): self._open(known) for known in found.known}
                 self._recover(lost=found.lost)
             self._retired = Retired(self._index, self._files)
+            self._unreadable: set[str] = set()  # segments that are damaged, and so not compacted
         except BaseException:
             self._threads.shutdown()
             os.close(self._held)
@@ -152,7 +154,8 @@ class Archive:
             with self._index.change():
                 for (series, each), made, growth in zip(begun, files, growths, strict=True):
                     series.enroll(each, made, growth)
-                    self._retired.add(gone.name for gone in each.without)
+                gone = [segment.name for _, each in begun for segment in each.without]
+                self._retired.note(gone)
                 self._index.note(notes or {})
         except BaseException:
             wait(every)
@@ -163,6 +166,7 @@ class Archive:
         for (series, each), made, growth in zip(begun, files, growths, strict=True):
             series.finish(each, made, growth)
         self._index.done()
+        self._retired.add(gone)
         self._retired.tidy()
         return sum(len(each.samples.frame) for _, each in begun)
 
@@ -173,6 +177,28 @@ class Archive:
     def noted(self, key: str) -> int:
         """A number that was noted; 0 where none was."""
         return int(self._index.about(key, "0"))
+
+    def compact(self, budget: int = 64 * 2**20, timelines: Iterable[Series] | None = None) -> int:
+        """Make small segments, of all timelines or of these, into larger ones until so many bytes were; how many.
+
+        0 where nothing is worth it. Answers go on meanwhile. To be called by the thread that writes. Raises OSError.
+        """
+        done = 0
+        for series in self.timelines() if timelines is None else timelines:
+            while done < budget and (some := series.worth_compacting(self._unreadable)):
+                made = series.merged(some)
+                if made is None:
+                    self._unreadable |= {each.name for each in some}
+                    continue
+                gone = [each.name for each in some]
+                with self._index.change():
+                    self._retired.note(gone)
+                    series.list_new(made)
+                series.exchange(some, made)
+                self._retired.add(gone)
+                done += sum(each.nbytes for each in some)
+        self._retired.tidy()
+        return done
 
     def take_incoming(self) -> Iterator[Progress]:
         """Take what was imported into its folder `incoming`; how far each file has come. Raises IncomingError, OSError."""
@@ -205,3 +231,7 @@ class Archive:
     def answer(self, node: str, query: Query) -> Answer:
         """What it has of the fields asked for. Raises ValueError with the cure where that is too much."""
         return reading.answer(self.timelines(node), query)
+
+    def sample(self, node: str, fields: Sequence[str], t: int, which: Which) -> Answer:
+        """The last sample of each field at or before t in ns (`at`), before it (`before`), or the next (`after`)."""
+        return sampling.sample(self.timelines(node), fields, t, which)

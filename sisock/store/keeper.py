@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from sisock.frames import Field, Frame
 from sisock.store.archive import Archive
+from sisock.store.incoming import IncomingError
 from sisock.store.journal import Journal
 from sisock.store.series import Series
 from sisock.store.weights import volume
@@ -78,6 +79,7 @@ class Keeper:
         self._bytes = 0  # that were put into the archive
         self._cursors: dict[str, Cursor] = {}
         self._known: dict[str, dict[str, Field]] = {}
+        self._incoming = self.archive.take_incoming()
         self._recall()
 
     def _recall(self) -> None:
@@ -170,7 +172,21 @@ class Keeper:
                     self._waiting.pop(key, None)
             position = min((each.position for each in self._waiting.values()), default=taken)
         self._intake.remove_upto(position)
+        self.archive.compact(_LIGHT, due)
         return written
+
+    def take_incoming(self) -> str | None:
+        """Take one more piece of what was imported into the archive's folder; what cannot be taken, as a sentence.
+
+        To be called about once a second by whoever calls `tend`. Raises OSError.
+        """
+        try:
+            if next(self._incoming, None) is None:
+                self._incoming = self.archive.take_incoming()
+        except IncomingError as error:
+            self._incoming = self.archive.take_incoming()
+            return str(error)
+        return None
 
     def _due(self) -> list[Series]:
         """The timelines that are to be written now."""

@@ -112,11 +112,15 @@ def _put_aside(path: Path, error: Exception) -> str:
 def _taken_up(index: Index, files: SegmentFiles) -> Iterator[str]:
     """Take up the segments that there are; a sentence for each that cannot be read."""
     known = {(each.node, each.timeline): each.id for each in index.known()}
+    found = {}
     for name in files.names():
         try:
-            made, about = files.find(name)
+            found[name] = files.find(name)
         except DamagedError as error:
             yield f"{error}: put a copy of this file back in its place, remove the index and start again"
+    gone = {name for _, about in found.values() for name in about.get("replaces", ())}
+    for name, (made, about) in found.items():
+        if name in gone:
             continue
         key = about["node"], about["timeline"]
         if key not in known:

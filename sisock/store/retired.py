@@ -23,13 +23,16 @@ class Retired:
         self._index, self._files = index, files
         self._names = retired(index)
 
-    def add(self, names: Iterable[str]) -> None:
-        """Forget these segments, within a change of the index."""
+    def note(self, names: Iterable[str]) -> None:
+        """Forget these segments, within a change of the index; `add` follows when that is on disk."""
         gone = list(names)
         self._index.drop(gone)
-        self._names += gone
         if gone:
-            self._index.note({_KEY: json.dumps(self._names)})
+            self._index.note({_KEY: json.dumps([*self._names, *gone])})
+
+    def add(self, names: Iterable[str]) -> None:
+        """Let these files go, once nobody reads them."""
+        self._names += names
 
     def tidy(self) -> None:
         """Remove the files that nobody reads. Raises OSError."""

@@ -5,7 +5,7 @@ import secrets
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from sisock.frames import Column, Field, Frame, Times
 from sisock.store import growing, redo
+from sisock.store.compaction import choose
 from sisock.store.identified import Identified, accounts, latest, pieces, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
@@ -141,13 +142,14 @@ class Series:
     def _pieces(samples: Identified) -> list[Identified]:
         return pieces(samples, ROWS, MOST_ROWS, MOST_BYTES)
 
-    def write(self, samples: Identified) -> Made:
+    def write(self, samples: Identified, replaces: Sequence[str] = ()) -> Made:
         """The samples as a segment, which `SegmentFiles.sync` brings to disk. Raises OSError."""
         frame = samples.frame
         stamp = np.datetime_as_string(frame.t[:1].view("datetime64[ns]"), unit="s")[0].replace(":", "")
         name = f"{self.node}/{slug(self.timeline)}/{stamp}-{secrets.token_hex(4)}.parquet"
         about = {
             "node": self.node, "timeline": self.timeline, "epochs": accounts(samples), "fields": described(self.fields),
+            "replaces": list(replaces),
         }  # fmt: skip
         return self._files.write(name, samples, about)
 
@@ -169,8 +171,7 @@ class Series:
 
     def enroll(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
         """Put it all into the index, within a change of it."""
-        for each in made:
-            self._index.add(self._id, *each)
+        self.list_new(made)
         fields = {name: self.fields.get(name, Field()) for name in written.samples.frame.columns}
         self._index.describe(self._id, fields)
         self._index.account(self._id, accounts(written.samples))
@@ -200,6 +201,32 @@ class Series:
         except OSError as error:  # the samples themselves are safe
             self._holes = [*self._holes, _span_of(written.samples.frame)]
             log.warning("the tiers of %s %s cannot grow: %s", self.node, self.timeline, error)
+
+    # compaction
+
+    def worth_compacting(self, but: Collection[str] = ()) -> list[Segment]:
+        """Segments that should become one; none where nothing is worth it."""
+        return choose(self._segments.every, but)
+
+    def merged(self, segments: Sequence[Segment]) -> list[Made] | None:
+        """These segments as new ones, on disk; None where they are damaged: then they stay as they are."""
+        read = [self._files.read(each, *_ALWAYS, list(each.kinds), identity=True) for each in segments]
+        if any(each.lost for each in read):
+            return None
+        samples = together([each.samples for each in read])
+        made = [self.write(piece, [each.name for each in segments]) for piece in self._pieces(samples)]
+        self._files.sync(each.name for each in made)
+        return made
+
+    def list_new(self, made: Sequence[Made]) -> None:
+        """Put segments into the index, within a change of it."""
+        for each in made:
+            self._index.add(self._id, *each)
+
+    def exchange(self, without: Sequence[Segment], made: Sequence[Made]) -> None:
+        """Have these segments, with the same samples, in the place of others."""
+        with self.lock:
+            self._exchange(without, made)
 
     def _exchange(self, without: Sequence[Segment], made: Sequence[Made]) -> None:
         """Have these segments in the place of others."""

@@ -22,7 +22,8 @@ def take(archive: "Archive", folder: Path) -> Iterator[Progress]:
         try:
             yield from _take(archive, path)
         except IncomingError as error:
-            errors.append(str(error))
+            path.rename(path.with_suffix(".refused"))
+            errors.append(f"{error}; it is {path.stem}.refused now")
     if errors:
         raise IncomingError("; ".join(errors))
 
