@@ -54,8 +54,6 @@ class Settings:
     journal_age: float = 7 * 86400.0  # seconds after which they go from there; 0: however old
     archive: str = ""  # where a recorder keeps the past of other nodes; default: archive/ in the state directory
     archive_segments: str = ""  # URL where its samples lie, s3://BUCKET/PATH; default: in that folder
-    archive_quota: int = 0  # bytes that a node's samples may take there; 0: any number
-    archive_age: float = 0.0  # seconds after which samples go from there, and only bins are left; 0: never
     log_level: str = "info"  # debug, info, warning, error
     config: Path = Path("sisock.toml")  # configuration of the data nodes, a table each
 
