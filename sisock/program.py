@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Coroutine
@@ -16,6 +17,8 @@ def run(main: Coroutine[Any, Any, Any], log_level: str = "info") -> int:
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # an archive of a thousand timelines keeps many open
     try:
         _complete(_until_signalled(main))
     except KeyboardInterrupt:
