@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,16 @@ def test_a_loop_that_an_author_stops_goes_on():
     ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert (ended.returncode, ended.stdout) == (0, "went on\n")
     assert "the event loop was stopped from within; it goes on" in ended.stderr
+
+
+async def test_samples_come_to_disk_in_the_state_directory_unless_none_are_to(settings):
+    for given, there in ((settings, True), (replace(settings, journal=0), False)):
+        steady = Steady()
+        running = asyncio.create_task(_Hosting(given, [steady]).run())
+        async with asyncio.timeout(20):
+            await steady.measured.wait()
+        running.cancel()
+        await asyncio.wait({running})
+        kept = settings.state / "journals" / "steady.sqlite"
+        assert kept.exists() == there
+        kept.unlink(missing_ok=True)

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import numpy as np
 import pytest
@@ -81,6 +83,17 @@ async def test_what_came_to_disk_is_there_after_the_node_was_killed_and_its_sequ
     assert answer.notices == ()
 
 
+async def test_a_node_that_is_ended_and_started_goes_on_with_the_next_sequence(
+    fleet: Fleet, consumer: Consumer
+) -> None:
+    before = await on_disk(consumer, 10)
+    fleet.kill("counter", signal.SIGTERM)
+    fleet.node("counter")
+    after = await on_disk(consumer, len(before) + 20)
+    begun = next(at for at, (_, count) in enumerate(after) if at >= len(before) and count == 1)
+    assert {b - a for (a, _), (b, _) in itertools.pairwise(after[begun - 10 :])} == {1}
+
+
 async def test_following_goes_on_without_loss_or_double_through_kill_9(fleet: Fleet, consumer: Consumer) -> None:
     await on_disk(consumer, 1)
     times: list[int] = []
@@ -151,9 +164,12 @@ async def notices(consumer: Consumer) -> tuple[str, ...]:
 
 
 class Large(LiveService):
-    """Answers with a sample, of 16 bytes, a second."""
+    """Answers with a sample, of 16 bytes, a second; says when it is asked."""
+
+    asked: Callable[[], None] = staticmethod(lambda: None)
 
     async def get_data(self, query: Query) -> Answer:
+        self.asked()
         n = (query.end - query.start) // NS
         frame = Frame("samples", np.arange(n) * NS, {"a": Column(np.zeros(n))}, "e", n)
         return Answer((Part(frame, "samples", None, n),))
@@ -176,22 +192,23 @@ async def test_a_large_answer_is_never_put_into_the_buffer_at_once_and_ends_with
     fleet: Fleet, consumer: Consumer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "sisock.serving")
-    async with serving(fleet, consumer) as made:
-        most, came = 0, asyncio.Event()
-
-        def part(_: object) -> None:
-            nonlocal most
-            assert made.link._transport is not None
-            most = max(most, made.link._transport.get_write_buffer_size())
-            came.set()
-
-        uri = fleet.settings.uris.node("large", "get_data")
-        asking = consumer._link.call(uri, ["a"], 1.0, 12e6, columns="typed", on_progress=part)
-        call = asyncio.ensure_future(asking)
-        await asyncio.wait_for(came.wait(), PATIENCE)
-        call.cancel()
+    assert fleet.router.process is not None
+    router, uri = fleet.router.process.pid, fleet.settings.uris.node("large", "get_data")
+    async with serving(fleet, consumer) as made, asyncio.timeout(PATIENCE):
+        made._service.asked = lambda: os.killpg(router, signal.SIGSTOP)
+        call = asyncio.ensure_future(
+            consumer._link.call(uri, ["a"], 1.0, 12e6, columns="typed", on_progress=lambda part: None)
+        )
+        try:
+            while not made.link._transport or made.link._transport.get_write_buffer_size() < 2**21:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+            assert made.link._transport.get_write_buffer_size() < 2**25  # of 192 MB
+        finally:
+            call.cancel()
+            made._service.asked = lambda: None
+            os.killpg(router, signal.SIGCONT)
         while "given up after" not in caplog.text:
             await asyncio.sleep(0.05)
-        assert most < 40 * 2**20
         whole = await consumer.data("large", ["a"], 1, 4e6, deadline=PATIENCE)
         assert len(whole.series("a")[0]) == 4e6 - 1
