@@ -18,13 +18,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import machine, table
+from benchmarks.common import Figure, machine, table
 from sisock.frames import Column, Field, Frame, Query
 from sisock.store.archive import Archive
 from sisock.times import FIRST, LAST
@@ -34,26 +34,6 @@ STEP = 10**7  # ns between samples: 100 Hz
 BINS = 1000
 _BATCH = 262_144
 _COLD = "--one-cold-query"
-
-
-class Figure(NamedTuple):
-    """One figure against its aim."""
-
-    what: str
-    measured: float
-    aim: float
-    unit: str
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether it is what it should be."""
-        return self.measured >= self.aim if self.at_least else self.measured <= self.aim
-
-    def row(self) -> list[str]:
-        """What, measured, aim, whether met."""
-        sign = "≥" if self.at_least else "≤"
-        return [self.what, f"{self.measured:.3g} {self.unit}", f"{sign} {self.aim:g}", "" if self.met else "MISSED"]
 
 
 def noise(first: int, rows: int) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 READY_WITHIN = 60.0  # seconds; a loaded machine is slow
@@ -74,3 +75,23 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return "\n".join(lines)
+
+
+class Figure(NamedTuple):
+    """One figure against its aim."""
+
+    what: str
+    measured: float
+    aim: float
+    unit: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether it is what it should be."""
+        return self.measured >= self.aim if self.at_least else self.measured <= self.aim
+
+    def row(self) -> list[str]:
+        """What, measured, aim, whether met."""
+        sign = "≥" if self.at_least else "≤"
+        return [self.what, f"{self.measured:.3g} {self.unit}", f"{sign} {self.aim:g}", "" if self.met else "MISSED"]
