@@ -80,8 +80,11 @@ class Follower:
         return seen if current == epoch else self._past.get((timeline, epoch), 0)
 
     def account(self, frame: Frame) -> Frame | None:
-        """An answer to `since`, with the fields followed only: all of it is new, whatever epochs its samples are of."""
-        if frame.epoch is None or frame.seq is None:
+        """An answer to `since`, with the fields followed only: all of it is new, whatever epochs its samples are of.
+
+        Unless it is of an epoch that was taken to be over, for a late frame came after it: then what is new is known.
+        """
+        if frame.epoch is None or frame.seq is None or (frame.timeline, frame.epoch) in self._past:
             return self.take(frame)
         self._by_sequence(frame)
         return self._fresh(frame)

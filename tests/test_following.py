@@ -119,6 +119,15 @@ def test_an_answer_of_several_epochs_is_new_as_a_whole():
     assert values(follower.take(Frame("t", np.arange(7, 9), {"n": Column(np.arange(7, 9))}, "later", 4))) == [8]
 
 
+def test_an_answer_of_an_epoch_that_a_late_frame_seemed_to_end_is_not_doubled():
+    before, after, follower = Ring(10**9), Ring(10**9), Follower(None)
+    late, answer = before.append(samples(0, 2)), after.append(samples(2, 3))
+    assert values(follower.account(answer)) == [2, 3, 4]
+    assert values(follower.take(late)) == [0, 1]
+    assert follower.account(answer) is None
+    assert values(follower.take(after.append(samples(5, 1)))) == [5]
+
+
 def test_a_frame_that_begins_later_is_missing_something():
     ring, follower = Ring(10**9), Follower(None)
     follower.take(ring.append(samples(0, 5)))

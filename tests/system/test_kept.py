@@ -79,7 +79,7 @@ async def test_what_was_recorded_of_a_node_that_is_away_comes_with_a_notice(flee
             f"counter is away since {utc(listed.since)}; this is what was recorded until {utc(int(t[-1]))}",
         )
         assert (await consumer.fields("counter"))[0]["parity"].type == "string"
-        reduced = await consumer.data("counter", ["count"], 1, 0, max_points=2)
+        reduced = await consumer.data("counter", ["count"], 1, 0, max_points=1)
         assert (reduced.method, reduced.samples) == ("minmax", len(t))
         sample = await consumer.sample("counter", ["count"], 0.0, "before", ns=int(t[-1]))
         assert sample.series("count")[1].values.tolist() == [count.values[-2]]
