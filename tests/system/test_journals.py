@@ -191,7 +191,7 @@ async def serving(fleet: Fleet, consumer: Consumer) -> AsyncIterator[Serving]:
 async def test_a_large_answer_is_never_put_into_the_buffer_at_once_and_ends_with_its_caller(
     fleet: Fleet, consumer: Consumer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "sisock.serving")
+    caplog.set_level(logging.DEBUG, "sisock.answering")
     assert fleet.router.process is not None
     router, uri = fleet.router.process.pid, fleet.settings.uris.node("large", "get_data")
     async with serving(fleet, consumer) as made, asyncio.timeout(PATIENCE):
