@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sisock.frames import Times
 
-_MOSTGAPS = 100
+_MOST_GAPS = 100
 GAP = 3  # a stretch this many usual intervals long without a sample is a gap
 _PROBES = 1001  # intervals looked at to know the usual one
 
@@ -29,13 +29,17 @@ def gaps(t: Times) -> tuple[tuple[int, int], ...]:
     usual = usual_interval(t)
     if not usual:
         return ()
-    long = np.flatnonzero(steps(t[1:], t[:-1]) > GAP * usual)[:_MOSTGAPS]
+    long = np.flatnonzero(steps(t[1:], t[:-1]) > GAP * usual)[:_MOST_GAPS]
     return tuple((int(t[i]), int(t[i + 1])) for i in long)
 
 
 def of_bins(start: Times, width: int) -> tuple[tuple[int, int], ...]:
-    """Stretches without samples as far as bins of this width tell, which begin at these times; 100 at the most."""
-    far = np.flatnonzero(steps(start[1:], start[:-1]) > GAP * width)[:_MOSTGAPS]
+    """Stretches without samples as far as bins of this width tell, which begin at these times; 100 at the most.
+
+    Bins may be narrower than what usually lies between two samples: that alone makes no gap.
+    """
+    usual = max(width, usual_interval(start) or 0)
+    far = np.flatnonzero(steps(start[1:], start[:-1]) > GAP * usual)[:_MOST_GAPS]
     return tuple((int(start[i]) + width, int(start[i + 1])) for i in far)
 
 

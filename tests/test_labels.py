@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sisock.axes import merge
 from sisock.frames import Column, Frame, Part, Query, column
-from sisock.gaps import gaps
+from sisock.gaps import gaps, of_bins
 from sisock.reduction import METHODS, answer
 from sisock.times import NS
 from tests.made import same_column
@@ -53,6 +53,14 @@ def test_an_outage_between_bursts_of_equal_times_is_a_gap():
     scans = [BASE + second * NS for second in (0, 15, 30, 45, 60, 300, 315, 330)]
     t = np.repeat(np.array(scans), 1000)
     assert gaps(t) == ((BASE + 60 * NS, BASE + 300 * NS),)
+
+
+def test_bins_narrower_than_the_usual_interval_are_no_gaps_and_an_outage_is():
+    quarter = NS // 4
+    starts = np.arange(0, 120 * NS, NS) // quarter * quarter
+    assert of_bins(starts, quarter) == ()
+    some = starts[(starts < 30 * NS) | (starts > 60 * NS)]
+    assert of_bins(some, quarter) == ((29 * NS + quarter, 61 * NS),)
 
 
 # joining axes
