@@ -194,7 +194,8 @@ def _fold_filled(bins: Bins, at: Rows, start: Times, *, ordered: bool) -> Bins:
     made |= _ends(bins, at, sizes, ordered=ordered)
     if bins.total is not None:
         made |= _fold_moments(bins, at, sizes)
-    count, missing = (np.add.reduceat(each, at, dtype=np.int64) for each in (bins.count, bins.missing))
+    count = np.add.reduceat(bins.count, at, dtype=np.int64)
+    missing = np.add.reduceat(bins.missing, at, dtype=np.int64) if bins.missing.any() else np.zeros(len(at), np.int64)
     return Bins(start, count, missing, **made)
 
 

@@ -1,13 +1,17 @@
 """Bins of one field or of several, joined: into wider ones, or with others of the same width."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import Bins, concat, fold, heads
+from sisock.bins import EVERY, Bins, concat, fold, heads, of_samples
+from sisock.frames import Column, Times
+from sisock.grid import Rows
+
+_MANY = 1_024  # samples beyond which each field is better looked at by itself
 
 
 class Many(NamedTuple):
@@ -20,6 +24,24 @@ class Many(NamedTuple):
         """Those of each field."""
         ends = np.searchsorted(self.of, np.arange(fields + 1)).tolist()
         return [self.bins.rows(slice(a, b)) for a, b in pairwise(ends)]
+
+
+def of_fields(t: Times, columns: Sequence[Column], at: Rows, start: Times, wanted: Collection[str] = EVERY) -> Bins:
+    """The bins of samples of several fields of one type, those of one field after those of the one before.
+
+    All fields have a value at each of the times, unless there is only one. `at` and `start` as in `of_samples`.
+    """
+    count = len(columns)
+    if count == 1 or len(t) > _MANY:
+        return concat([of_samples(t, column, at, start, wanted) for column in columns])
+    values = Column(np.concatenate([column.values for column in columns]))
+    return of_samples(np.tile(t, count), values, repeated(at, count, len(t)), np.tile(start, count), wanted)
+
+
+def repeated(at: Rows, count: int, size: int) -> Rows:
+    """The same rows in each of so many runs of this size."""
+    rows: Rows = (at + size * np.arange(count)[:, None]).reshape(-1)
+    return rows
 
 
 def regroup(bins: Bins, width: int) -> Bins:

@@ -20,9 +20,9 @@ def test_what_is_forgotten_is_no_tier_any_more_also_once_it_is_opened_again(tmp_
     tiers.forget(50_000 * NS, 60_000 * NS)
     for each in (tiers, Tiers(tmp_path)):
         for level in each.levels:
-            assert not any(a.slots is not None for a in level.stretches(1, *span(level, 50_000, 60_000)))
+            assert not any(a.kept for a in level.stretches(1, *span(level, 50_000, 60_000)))
         finest = each.levels[0]
-        assert all(a.slots is not None for a in finest.stretches(1, *span(finest, 0, 30_000)))
+        assert all(a.kept for a in finest.stretches(1, *span(finest, 0, 30_000)))
 
 
 def span(level, start, end):

@@ -18,6 +18,7 @@ from sisock.store.storage import Blob, Range
 
 _TAIL = 8  # bytes: length of the footer, and "PAR1"
 _SEAL = struct.Struct("<II8s")  # number of checksums, CRC-32 of these and of the footer, what this is
+_THREADS = 64  # chunks beyond which they are decoded by more than one thread
 _SEALED = b"sisock 1"
 
 
@@ -137,4 +138,6 @@ class Image(NamedTuple):
 
     def table(self, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
         """These row groups decoded; they have to be in memory."""
-        return self.file.read_row_groups(list(groups), columns=list(names), use_threads=len(names) > 2)
+        return self.file.read_row_groups(
+            list(groups), columns=list(names), use_threads=len(groups) * len(names) > _THREADS
+        )

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sisock.bins import EVERY, Bins, fold, heads, of_samples
-from sisock.frames import Column, Frame, Times
+from sisock.bins import EVERY, Bins, fold, heads
+from sisock.frames import Frame, Times
 from sisock.grid import Rows, floors, starts_of
-from sisock.grouping import Many, join_many
+from sisock.grouping import Many, join_many, of_fields, repeated
 from sisock.store.levels import BLOCK, Level
 from sisock.store.slots import TornError
 from sisock.store.tiers import LEAN, STEP, WIDEST, Asked, Raw, Tiers, UnreadableError, Write, binned
@@ -89,26 +89,15 @@ def _groups(fields: Asked, frame: Frame) -> Iterator[Asked]:
 def _binned(tiers: Tiers, asked: Asked, frame: Frame, at: Rows, start: Times) -> Alike:
     """The bins of these fields in every tier."""
     columns = [frame.columns[name] for name in asked]
-    count, size = len(columns), len(frame)
-    if count == 1:
-        bins = of_samples(frame.t, columns[0], at, start)
-    else:
-        values = Column(np.concatenate([column.values for column in columns]))
-        bins = of_samples(np.tile(frame.t, count), values, _repeated(at, count, size), np.tile(start, count))
-    starts, every = [start], [bins]
+    count = len(columns)
+    starts, every = [start], [of_fields(frame.t, columns, at, start)]
     for level in tiers.levels[1:]:
         begins = starts[-1] - starts[-1] % level.width
         firsts = heads((begins,))
-        every.append(fold(every[-1], _repeated(firsts, count, len(begins)), np.tile(begins[firsts], count)))
+        every.append(fold(every[-1], repeated(firsts, count, len(begins)), np.tile(begins[firsts], count)))
         starts.append(begins[firsts])
     kept = list(asked.values())
     return Alike(list(asked), [each.number for each in kept], kept[0].kind, starts, every)
-
-
-def _repeated(at: Rows, count: int, size: int) -> Rows:
-    """The same rows in each of so many runs of this size."""
-    rows: Rows = (at + size * np.arange(count)[:, None]).reshape(-1)
-    return rows
 
 
 def _of_fields(bins: Bins, rows: list[int], size: int) -> Bins:
@@ -137,7 +126,7 @@ def _write(level: Level, number: int, alike: Alike, places: Rows) -> Write:
     count, size = len(alike.names), len(alike.starts[number])
     numbers = alike.starts[number][places] >> level.exponent
     wanted = LEAN if not level.full else LEAN | ENDS
-    bins = alike.bins[number].only(wanted).rows(_repeated(places, count, size))
+    bins = alike.bins[number].only(wanted).rows(repeated(places, count, size))
     before = level.bins_at(alike.numbers, alike.kind, numbers, wanted)
     if len(before.of):
         bins = join_many([before, Many(bins, np.repeat(np.arange(count), len(places)))]).bins
@@ -233,7 +222,7 @@ def _add_taken(level: Level, number: int, block: int, new: Asked, taken: Taken) 
         first, beyond = np.searchsorted(alike.starts[number], edges).tolist()
         if alike.names and first < beyond:
             starts, places = alike.starts[number], np.arange(first, beyond)
-            bins = alike.bins[number].rows(_repeated(places, len(alike.names), len(starts)))
+            bins = alike.bins[number].rows(repeated(places, len(alike.names), len(starts)))
             records = level.coded(bins).reshape(len(alike.names), -1)
             level.add(alike.numbers, block, starts[first:beyond] >> level.exponent, records)
 

@@ -24,11 +24,19 @@ Records = NDArray[Any]  # bins as they lie in a file, one record a bin
 
 
 class Stretch(NamedTuple):
-    """Bins `[first, beyond)`, by number; `slots` is where their blocks lie, None where they are not kept."""
+    """Bins `[first, beyond)`, by number, all of which are kept, or none."""
 
     first: int
     beyond: int
-    slots: NDArray[np.intp] | None
+    kept: bool
+
+
+class _Blocks(NamedTuple):
+    """The blocks of a field in the order of time, and their slots. Fields with the same blocks have the same pattern."""
+
+    blocks: NDArray[np.int64]
+    slots: NDArray[np.intp]
+    pattern: int
 
 
 class Level:
@@ -46,7 +54,8 @@ class Level:
         self._slots = Slots(folder, exponent, columns, BLOCK)
         self.lost = self._slots.lost  # blocks that were there once
         self._places: dict[int, dict[int, int]] = {}  # field -> block -> slot
-        self._sorted: dict[int, tuple[NDArray[np.int64], NDArray[np.intp]]] = {}
+        self._sorted: dict[int, _Blocks] = {}
+        self._patterns: dict[bytes, int] = {}
         self._lock = threading.RLock()  # readers find no bin half written
         for slot, field, block in self._slots.listed():
             self._places.setdefault(field, {})[block] = slot
@@ -102,10 +111,15 @@ class Level:
         blocks = sorted({block for places in self._places.values() for block in places})
         return (np.array(blocks, np.int64) * BLOCK) << self.exponent
 
+    def pattern(self, field: int) -> int:
+        """The same number for all fields that have the same blocks."""
+        with self._lock:
+            return self._of(field).pattern
+
     def stretches(self, field: int, first: int, beyond: int) -> Iterator[Stretch]:
         """The bins `[first, beyond)` in stretches that are kept or not."""
         with self._lock:
-            blocks, slots = self._of(field)
+            blocks = self._of(field).blocks
         low, high = np.searchsorted(blocks, (first // BLOCK, -(-beyond // BLOCK)))
         at = first
         if low < high:
@@ -114,39 +128,36 @@ class Level:
             for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(run)], strict=True):
                 kept = max(first, int(run[begin]) * BLOCK), min(beyond, (int(run[end - 1]) + 1) * BLOCK)
                 if at < kept[0]:
-                    yield Stretch(at, kept[0], None)
-                yield Stretch(*kept, slots[low + begin : low + end])
+                    yield Stretch(at, kept[0], kept=False)
+                yield Stretch(*kept, kept=True)
                 at = kept[1]
         if at < beyond:
-            yield Stretch(at, beyond, None)
+            yield Stretch(at, beyond, kept=False)
 
-    def _of(self, field: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-        """The blocks of a field in the order of time, and their slots."""
+    def _of(self, field: int) -> _Blocks:
         if field not in self._sorted:
             places = {b: slot for b, slot in self._places.get(field, {}).items() if slot not in self._slots.bad}
             blocks = np.fromiter(places, np.int64, len(places))
             order = np.argsort(blocks)
-            self._sorted[field] = blocks[order], np.fromiter(places.values(), np.intp, len(places))[order]
+            blocks, slots = blocks[order], np.fromiter(places.values(), np.intp, len(places))[order]
+            if not self._sorted:
+                self._patterns.clear()
+            pattern = self._patterns.setdefault(blocks.tobytes(), len(self._patterns))
+            self._sorted[field] = _Blocks(blocks, slots, pattern)
         return self._sorted[field]
 
     # reading
 
-    def read(
-        self, first: int, beyond: int, slots: NDArray[np.intp], kind: str, wanted: Collection[str], width: int
-    ) -> Many:
-        """The bins `[first, beyond)` of several fields, joined into those of a grid of this width.
+    def read(self, of: Sequence[int], stretch: Stretch, kind: str, wanted: Collection[str], width: int) -> Many:
+        """The bins of a stretch that these fields have, joined into those of a grid of this width.
 
-        slots: where their blocks lie, shape (fields, blocks). Of a lean level only lean statistics may be wanted.
-        Raises TornError where one is damaged.
+        Of a lean level only lean statistics may be wanted. Raises TornError where a block is damaged, or there no more.
         """
-        skipped = first % BLOCK
-        inside = slice(skipped, skipped + beyond - first)
+        first, beyond, _ = stretch
         with self._lock:
+            slots = self._slots_of(of, first // BLOCK, -(-beyond // BLOCK))
             self._prove(slots)
-            got = {
-                name: self._slots.bins[name][slots].reshape(len(slots), -1)[:, inside].reshape(-1)
-                for name in {"count", "missing", *wanted}
-            }
+            got = {name: self._cut(name, slots, first, beyond) for name in {"count", "missing", *wanted}}
         count, missing = got["count"], got["missing"]
         filled = count > 0
         if not filled.all():
@@ -158,6 +169,30 @@ class Level:
         every = (at + size * np.arange(fields)[:, None]).reshape(-1)
         bins = self._bins(got, np.empty(0, np.int64), kind)
         return Many(fold(bins, every, np.tile(numbers * width, fields)), np.repeat(np.arange(fields), len(numbers)))
+
+    def _slots_of(self, fields: Sequence[int], begin: int, end: int) -> NDArray[np.intp]:
+        """Where the blocks `[begin, end)` lie. Shape (fields, blocks)."""
+        found = np.empty((len(fields), end - begin), np.intp)
+        for row, field in enumerate(fields):
+            blocks, slots, _ = self._of(field)
+            low, high = np.searchsorted(blocks, (begin, end))
+            if high - low < end - begin:
+                raise TornError
+            found[row] = slots[low:high]
+        return found
+
+    def _cut(self, name: str, slots: NDArray[np.intp], first: int, beyond: int) -> NDArray[Any]:
+        """A statistic of the bins `[first, beyond)`, of one field after the other."""
+        column, skipped = self._slots.bins[name], first % BLOCK
+        if len(slots) == 1:
+            whole: NDArray[Any] = column[slots[0]].reshape(-1)
+            return whole[skipped : skipped + beyond - first]
+        values = np.empty((len(slots), beyond - first), column.dtype)
+        for number, some in enumerate(slots.T):
+            at = number * BLOCK - skipped
+            a, b = max(0, at), min(beyond - first, at + BLOCK)
+            values[:, a:b] = column[some, a - at : b - at]
+        return values.reshape(-1)
 
     def _sparse(
         self, got: dict[str, NDArray[Any]], rows: NDArray[np.intp], first: int, beyond: int, kind: str, width: int

@@ -1,8 +1,8 @@
 """Samples as Parquet that any tool reads, and back: one timeline, in the order of time, with each sample's identity.
 
 Format (docs/archive.md): columns `time` (timestamp ns, UTC), `epoch` and `seq` (identity; null for imported series),
-and one for each field; row groups of 16,384 rows; zstd; doubles byte-stream-split, times and sequences delta-packed;
-page checksums. The file's metadata holds `sisock`, JSON with the format version, node, timeline and fields.
+and one for each field; row groups of 8,192 rows; LZ4; values that repeat in dictionaries, other doubles
+byte-stream-split, other whole numbers delta-packed; page checksums. The file's metadata holds `sisock`, JSON with the format version, node, timeline and fields.
 """
 
 import json
@@ -18,8 +18,9 @@ from sisock.frames import TEXT, Column, Field, texts
 from sisock.store.identified import Identified
 
 VERSION = 1
-ROWS = 16_384  # of a row group: what is decoded for one sample
+ROWS = 8_192  # of a row group: what is decoded for one sample
 OURS = ("time", "epoch", "seq")
+_LOOK = 2_048  # values looked at for the choice of an encoding
 _TIME = pa.timestamp("ns", "UTC")
 _TYPES = {"f8": pa.float64(), "i8": pa.int64(), "b1": pa.bool_(), "text": pa.string()}
 _DTYPES: dict[str, Any] = {"f8": np.dtype("f8"), "i8": np.dtype("i8"), "b1": np.dtype("?"), "text": TEXT}
@@ -49,15 +50,13 @@ def described(fields: Mapping[str, Field]) -> dict[str, dict[str, Any]]:
 def coded(samples: Identified, about: Mapping[str, Any]) -> pa.Buffer:
     """The samples as a file."""
     kinds = {stored_name(name): kind_of(column) for name, column in samples.frame.columns.items()}
-    encoding = {
-        **{name: "BYTE_STREAM_SPLIT" for name, kind in kinds.items() if kind == "f8"},
-        **{name: "DELTA_BINARY_PACKED" for name, kind in kinds.items() if kind == "i8"},
-        **dict.fromkeys(("time", "seq"), "DELTA_BINARY_PACKED"),
-    }
-    words = ["epoch", *(name for name, kind in kinds.items() if kind == "text")]
+    words = ["epoch", *(stored_name(name) for name, each in samples.frame.columns.items() if _repeats(each))]
+    encodings = {"f8": "BYTE_STREAM_SPLIT", "i8": "DELTA_BINARY_PACKED"}
+    encoding = {name: encodings[kind] for name, kind in kinds.items() if kind in encodings and name not in words}
+    encoding |= dict.fromkeys(("time", "seq"), "DELTA_BINARY_PACKED")
     out = pa.BufferOutputStream()
     pq.write_table(
-        _table(samples, about), out, row_group_size=ROWS, compression="zstd", use_dictionary=words,
+        _table(samples, about), out, row_group_size=ROWS, compression="lz4", use_dictionary=words,
         column_encoding=encoding, write_page_checksum=True, write_statistics=["time"],
     )  # fmt: skip
     return out.getvalue()
@@ -75,7 +74,14 @@ def _table(samples: Identified, about: Mapping[str, Any]) -> pa.Table:
     told["fields"] = {
         name: {"kind": kind_of(column), **told["fields"].get(name, {})} for name, column in frame.columns.items()
     }
-    return pa.table(arrays).replace_schema_metadata({"sisock": json.dumps(told, ensure_ascii=False)})
+    columns = [pa.field(name, each.type, nullable=each.null_count > 0) for name, each in arrays.items()]
+    return pa.table(arrays, pa.schema(columns, {"sisock": json.dumps(told, ensure_ascii=False)}))
+
+
+def _repeats(column: Column) -> bool:
+    """Whether a dictionary pays: texts, and numbers of a few steps, as most converters give them."""
+    kind, some = kind_of(column), column.values[:_LOOK]
+    return kind == "text" or (kind != "b1" and len(some) > 1 and 4 * len(np.unique(some)) < len(some))
 
 
 def _nobodys(samples: Identified) -> NDArray[np.bool_] | None:

@@ -21,7 +21,7 @@ from sisock.store.tiers import Kept, Span, binned
 from sisock.uris import JOINT
 
 MOST_VALUES = 64_000_000  # of an answer that is not reduced
-_FEW = 4 * ROWS  # samples up to which they are read, whatever tiers there are
+_FEW = 2 * ROWS  # samples up to which they are read, whatever tiers there are
 _AT_ONCE = 2_000_000  # samples in memory at a time where bins are made of very many
 _MOST_TEXTS = 1_000_000  # samples up to which every text is looked at
 _LOOKS = 64  # row groups that are looked at where there are more
@@ -37,6 +37,10 @@ class Asked(NamedTuple):
     snapshot: Samples
     rows: int  # samples at the most
     new: Mapping[str, int] | None  # where only what is new is asked for: epochs, each from a sequence on
+
+    def few(self, start: int, end: int) -> bool:
+        """Whether there are so few samples in `[start, end)` that they are quicker to read than bins."""
+        return self.snapshot.rows_within(start, end) <= _FEW
 
     @property
     def like(self) -> Frame:
@@ -90,8 +94,10 @@ def _now(series: Recorded, query: Query) -> Asked | None:
 
 def _widened(how: Grid, stored: Sequence[Asked], wanted: set[str]) -> Grid:
     """Bins that the tiers of all timelines can serve, where that makes them little wider."""
-    widths = [each.series.tiers.widened(how.width, wanted) for each in stored]
-    return how if max(widths, default=0) <= how.width else Grid(max(widths), how.most)
+    width = how.width
+    for tiers in sorted((each.series.tiers for each in stored), key=lambda each: each.finest):
+        width = tiers.widened(width, wanted)
+    return how if width == how.width else Grid(width, how.most)
 
 
 # of samples -------------------------------------------------------------------------------------
@@ -129,12 +135,15 @@ def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[li
     with series.lock:  # what is stored and what waits, at one moment
         asked = _now(series, query) or asked
         fields = series.asked(asked.names)
-        read = series.tiers.read([kept for _, kept in fields], _outward(asked, level), how.width, wanted, level)
+        kept = [kept for _, kept in fields]
+        read = series.tiers.read(kept, _outward(asked, level), how.width, wanted, level, asked.few)
         pieces = [([fields[row] for row in rows], pieces) for rows, pieces in read]
-    parts, like = [], asked.like
+    parts, like, gaps = [], asked.like, dict[bytes, tuple[Span, ...]]()
     for name, bins in bins_of(asked, pieces, how, wanted, trouble).items():
-        points = reduction.drawn(like, name, bins, query)
-        parts.append(Part(points, series.timeline, asked.span[1], bins.samples, of_bins(bins.start, how.width)))
+        points, starts = reduction.drawn(like, name, bins, query), bins.start.tobytes()
+        if starts not in gaps:  # most fields have bins at the same times
+            gaps[starts] = of_bins(bins.start, how.width)
+        parts.append(Part(points, series.timeline, asked.span[1], bins.samples, gaps[starts]))
     parts += [_texts(asked, name, query, how, trouble) for name in asked.names if _is_text(asked, name)]
     return parts, None if level is None else series.tiers.levels[level].width
 

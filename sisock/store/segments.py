@@ -48,9 +48,14 @@ class Segment(NamedTuple):
         after = group + 1
         return int(self.starts[group]), int(self.starts[after]) if after < len(self.starts) else self.high
 
+    @property
+    def group_rows(self) -> int:
+        """Rows of each row group but the last: a power of two, whoever chose it."""
+        return 1 << (-(-self.rows // len(self.starts)) - 1).bit_length()
+
     def rows_of(self, group: int) -> int:
         """Samples of a row group."""
-        return min(ROWS, self.rows - group * ROWS)
+        return min(self.group_rows, self.rows - group * self.group_rows)
 
 
 class Made(NamedTuple):

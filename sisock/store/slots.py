@@ -19,7 +19,7 @@ _HEAD = struct.Struct("<16sIII4x")  # what this is; exponent of the bins' width,
 _WHAT = b"sisock tier 1\0\0\0"
 _ENTRY = np.dtype([("field", "<i8"), ("block", "<i8"), ("sum", "<u8")])
 _GROWTH = 64  # slots that a file grows by at least, and an eighth of it
-_AT_ONCE = 64  # slots proved at once
+_AT_ONCE = 16  # slots proved at once
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 Slotted = NDArray[np.intp]  # numbers of slots

@@ -60,7 +60,7 @@ class Segments:
         rows = int(self.rows[inside].sum())
         for row in np.flatnonzero(~inside & (self.lows < end) & (self.highs >= start)).tolist():
             segment = self.every[row]
-            rows += min(segment.rows, len(segment.groups(start, end)) * ROWS)
+            rows += min(segment.rows, len(segment.groups(start, end)) * segment.group_rows)
         return rows
 
 

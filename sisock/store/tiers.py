@@ -13,22 +13,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import Bins, concat, of_samples
-from sisock.frames import Frame, Times
+from sisock.bins import Bins
+from sisock.frames import Column, Frame, Times
 from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
-from sisock.grouping import Many, in_line
+from sisock.grouping import Many, in_line, of_fields
 from sisock.store.levels import BLOCK, Level, Records, Stretch
 from sisock.store.slots import TornError
 
 STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
 LEAN = frozenset({"low", "high", "total", "m2", "t_low", "t_high"})  # what the finest tier knows
 PER_BIN = 20  # samples of a finest bin at the usual rate, at least
+_FOLD = 3  # stored bins of which one of an answer is made, at least, where there are any so fine
 WIDEST = 58  # exponent of the widest bins: nine years
 
 Asked = Mapping[str, "Kept"]  # the fields, and which kind of their values
 Raw = Callable[[int, int, Asked], Mapping[str, Frame]]  # samples [start, end) of each field, in the order of time
 Span = tuple[int, int]  # a stretch of time, ns
+Few = Callable[[int, int], bool]  # whether there are so few samples in [start, end) that they are better read
 
 
 class UnreadableError(Exception):
@@ -66,6 +68,14 @@ class Piece(NamedTuple):
     end: int
 
 
+class _How(NamedTuple):
+    """What a plan goes by: the field, the finest level that knows what is wanted, and where samples are few."""
+
+    field: int
+    low: int
+    few: Few
+
+
 class Tiers:
     """All tiers of one timeline, in a folder of their own."""
 
@@ -93,6 +103,11 @@ class Tiers:
     def nbytes(self) -> int:
         """Bytes on disk."""
         return sum(level.nbytes for level in self.levels)
+
+    @property
+    def finest(self) -> int:
+        """Width of the finest bins, ns; 0 without any."""
+        return self.levels[0].width if self.levels else 0
 
     def sync(self) -> None:
         """See that everything is on disk."""
@@ -139,78 +154,82 @@ class Tiers:
         return max(fits, default=None)
 
     def widened(self, width: int, wanted: Collection[str]) -> int:
-        """The width that bins should have in place of this one, so that the finest tier serves them too."""
-        low = _lowest(wanted)
-        if low >= len(self.levels):
+        """The width that bins should have in place of this one, to be made of few stored ones each."""
+        fits = [level.width for level in self.levels[_lowest(wanted) :] if 2 * width > 3 * level.width]
+        if not fits:
             return width
-        finest = self.levels[low].width
-        return -(-width // finest) * finest if width % finest and width > 2 * finest else width
+        unit = max((each for each in fits if each * _FOLD <= width), default=fits[0])
+        return -(-width // unit) * unit
 
-    def plan(self, level: int | None, field: int, start: int, end: int, wanted: Collection[str]) -> list[Piece]:
-        """How to answer `[start, end)`: pieces in the order of time, adjacent ones of samples joined."""
-        low = _lowest(wanted)
+    def plan(self, level: int | None, field: int, span: Span, wanted: Collection[str], few: Few) -> list[Piece]:
+        """How to answer a stretch of time: pieces in the order of time, adjacent ones of samples joined."""
+        how = _How(field, _lowest(wanted), few)
         pieces: list[Piece] = []
-        for piece in self._pieces(-1 if level is None else level, low, field, start, end):
+        for piece in self._pieces(-1 if level is None else level, how, *span):
             if pieces and piece.level is None and pieces[-1].level is None:
                 pieces[-1] = pieces[-1]._replace(end=piece.end)
             else:
                 pieces.append(piece)
         return pieces
 
-    def _pieces(self, number: int, low: int, field: int, start: int, end: int) -> Iterator[Piece]:
+    def _pieces(self, number: int, how: _How, start: int, end: int) -> Iterator[Piece]:
         if start >= end:
             return
-        if number < low or number >= len(self.levels):
-            yield Piece(None, Stretch(0, 0, None), start, end)
+        if number < how.low or number >= len(self.levels) or how.few(start, end):
+            yield Piece(None, Stretch(0, 0, kept=False), start, end)
             return
         level = self.levels[number]
         first, beyond = -(-start >> level.exponent), end >> level.exponent
         if first >= beyond:
-            yield from self._pieces(self._below(number, low, end - start), low, field, start, end)
+            yield from self._pieces(self._below(number, how.low, end - start), how, start, end)
             return
-        below = self._below(number, low, level.width)
-        yield from self._pieces(below, low, field, start, first << level.exponent)
-        for stretch in level.stretches(field, first, beyond):
+        below = self._below(number, how.low, level.width)
+        yield from self._pieces(below, how, start, first << level.exponent)
+        for stretch in level.stretches(how.field, first, beyond):
             begin, close = stretch.first << level.exponent, stretch.beyond << level.exponent
-            if stretch.slots is None:
-                yield from self._pieces(number - 1, low, field, begin, close)
-            else:
+            if stretch.kept:
                 yield Piece(level, stretch, begin, close)
-        yield from self._pieces(below, low, field, beyond << level.exponent, end)
+            else:
+                yield from self._pieces(number - 1, how, begin, close)
+        yield from self._pieces(below, how, beyond << level.exponent, end)
 
     def _below(self, number: int, low: int, length: int) -> int:
         """The finest level that has no more than a block of bins in so many ns: few pieces, not few bins, are quick."""
         return next((i for i in range(low, number) if length >> self.levels[i].exponent <= BLOCK), number - 1)
 
     def read(
-        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None
-    ) -> list[tuple[list[int], list[Many | Span]]]:
+        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None,
+        few: Few = lambda start, end: False,
+    ) -> list[tuple[list[int], list[Many | Span]]]:  # fmt: skip
         """Which of the fields asked for are stored alike, and what of these is: bins, and stretches in between.
 
         Of the stretches the samples have to be read; all is in the order of time.
         """
         while True:
             with contextlib.suppress(TornError):  # what is damaged is planned with no more
-                return list(self._read(asked, span, width, wanted, level))
+                return list(self._read(asked, span, width, wanted, level, few))
 
     def _read(
-        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None
+        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None, few: Few
     ) -> Iterator[tuple[list[int], list[Many | Span]]]:
-        plans = [self.plan(level, kept.number, *span, wanted) for kept in asked]
-        alike: dict[tuple[object, ...], list[int]] = {}
-        for row, (kept, plan) in enumerate(zip(asked, plans, strict=True)):
-            alike.setdefault((kept.kind, *((p.start, p.end, p.level) for p in plan)), []).append(row)
-        for rows in alike.values():
-            kind = asked[rows[0]].kind
-            made: list[Many | Span] = []
-            for number, piece in enumerate(plans[rows[0]]):
-                if piece.level is None:
-                    made.append((piece.start, piece.end))
-                else:
-                    slots = np.stack([_slots(plans[row][number]) for row in rows])
-                    first, beyond = piece.stretch.first, piece.stretch.beyond
-                    made.append(piece.level.read(first, beyond, slots, kind, wanted, width))
-            yield rows, made
+        plans: dict[tuple[object, ...], tuple[str, tuple[Piece, ...]]] = {}
+        alike: dict[tuple[str, tuple[Piece, ...]], list[int]] = {}
+        for row, kept in enumerate(asked):
+            same = kept.kind, *(each.pattern(kept.number) for each in self.levels)
+            if same not in plans:
+                plans[same] = kept.kind, tuple(self.plan(level, kept.number, span, wanted, few))
+            alike.setdefault(plans[same], []).append(row)
+        for (kind, plan), rows in alike.items():
+            fields = [asked[row].number for row in rows]
+            yield (
+                rows,
+                [
+                    (piece.start, piece.end)
+                    if piece.level is None
+                    else piece.level.read(fields, piece.stretch, kind, wanted, width)
+                    for piece in plan
+                ],
+            )
 
     def bins(
         self, name: str, kept: Kept, span: Span, width: int, wanted: Collection[str], raw: Raw, level: int | None
@@ -226,11 +245,6 @@ class Tiers:
         return None if whole is None else whole.bins
 
 
-def _slots(piece: Piece) -> NDArray[np.intp]:
-    assert piece.stretch.slots is not None  # for it is stored
-    return piece.stretch.slots
-
-
 def _lowest(wanted: Collection[str]) -> int:
     """The finest level that knows all that is wanted."""
     return 0 if LEAN.issuperset(wanted) else 1
@@ -239,12 +253,22 @@ def _lowest(wanted: Collection[str]) -> int:
 def binned(frames: Mapping[str, Frame], names: Sequence[str], width: int, wanted: Collection[str]) -> Many | None:
     """The bins of the samples of several fields; None without any."""
     made = []
+    for numbers, frame, columns in _alike(frames, names):
+        at = starts_of(frame.t, width)
+        bins = of_fields(frame.t, columns, at, floors(frame.t[at], width), wanted)
+        made.append(Many(bins, np.repeat(numbers, len(at))))
+    return in_line(made, width)
+
+
+def _alike(frames: Mapping[str, Frame], names: Sequence[str]) -> Iterator[tuple[list[int], Frame, list[Column]]]:
+    """The fields that have samples, by number; together those of one type with a value at each of the same times."""
+    together: dict[tuple[object, ...], list[int]] = {}
     for number, name in enumerate(names):
         frame = frames.get(name)
         if frame is not None and len(frame):
-            at = starts_of(frame.t, width)
-            bins = of_samples(frame.t, frame.columns[name], at, floors(frame.t[at], width), wanted)
-            made.append(Many(bins, np.full(len(at), number)))
-    if not made:
-        return None
-    return Many(concat([each.bins for each in made]), np.concatenate([each.of for each in made]))
+            column = frame.columns[name]
+            whole = bool(column.present().all())
+            key = (id(frame.t), column.values.dtype) if whole else (number,)
+            together.setdefault(key, []).append(number)
+    for numbers in together.values():
+        yield numbers, frames[names[numbers[0]]], [frames[names[n]].columns[names[n]] for n in numbers]
