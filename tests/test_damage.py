@@ -8,6 +8,7 @@ import pytest
 
 from sisock.frames import TEXT, Column, Frame, Query
 from sisock.store.archive import Archive
+from sisock.store.segments import SegmentFiles
 from sisock.times import FIRST, LAST, NS
 from tests.archives import FIELDS
 
@@ -137,6 +138,27 @@ def test_a_damaged_index_is_made_anew_and_costs_nothing(folder, seed):
         assert damaged.fields("n")["a"].units == "V"
         t, column = BASE + np.arange(ROWS - 5, ROWS) * NS, Column(VALUES[-5:])
         assert damaged.put("n", Frame("t", t, {"a": column}, "e", ROWS), FIELDS) == 0
+
+
+def test_an_index_whose_making_was_interrupted_is_made_anew(folder, monkeypatch):
+    class Ended(BaseException):
+        pass
+
+    def find(files, name, so_far=[]):  # noqa: B006
+        so_far.append(name)
+        if len(so_far) > 1:
+            raise Ended
+        return found(files, name)
+
+    (folder / "index.sqlite").unlink()
+    found = SegmentFiles.find
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentFiles, "find", find)
+        with pytest.raises(Ended):
+            Archive(folder)
+    with Archive(folder) as opened:
+        assert opened.notices == ()
+        assert served(opened) == {"a": ROWS, "b": ROWS, "s": ROWS}
 
 
 def test_a_file_that_the_index_does_not_know_is_set_aside_and_told(folder):

@@ -4,6 +4,7 @@ A folder: `index.sqlite` says what there is, `segments/` holds the samples as Pa
 answers. Format: docs/archive.md. What is put waits in memory until it is flushed: whoever puts it keeps it till then.
 """
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -161,7 +162,8 @@ class Archive:
             wait(every)
             for future in every:
                 if future.exception() is None:
-                    self._files.remove(future.result().name)
+                    with contextlib.suppress(OSError):  # then the next start sets it aside
+                        self._files.remove(future.result().name)
             raise
         for (series, each), made, growth in zip(begun, files, growths, strict=True):
             series.finish(each, made, growth)

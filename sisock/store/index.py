@@ -79,8 +79,12 @@ class Index:
         made = self.about("version")
         if made not in ("", str(VERSION)):
             raise NewerError(f"{path} has the format version {made}: a newer sisock made it, use that one")
-        self.fresh = not made  # it knows nothing yet
-        self.note({"version": str(VERSION), "segments": self.about("segments", "0 0")})
+        self.fresh = not made  # it does not know yet what there is
+        self.note({"segments": self.about("segments", "0 0")})
+
+    def complete(self) -> None:
+        """Note that it knows all there is; one that never came so far is begun again."""
+        self.note({"version": str(VERSION)})
 
     def close(self) -> None:
         """Let the file go."""

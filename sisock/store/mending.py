@@ -46,7 +46,9 @@ def _times(series: Recorded, spans: Sequence[Span]) -> Iterator[Times]:
         ends = series.snapshot().ends()
         some = None if ends is None else (max(span[0], ends[0]), min(span[1], ends[1]))
         for each in series.snapshot().stretches(some, 0) if some and some[0] < some[1] else ():
-            samples = series.snapshot().read(each, (), Trouble())
+            trouble = Trouble()
+            samples = series.snapshot().read(each, (), trouble)
+            trouble.unless_away()
             if samples is not None:
                 yield samples.frame.t
 
@@ -80,7 +82,7 @@ class Ahead:
         self._held: Mapping[str, Frame] = {}
 
     def __call__(self, start: int, end: int, asked: Asked) -> dict[str, Frame]:
-        """The samples of these fields in `[start, end)`. Raises UnreadableError if one of them is lost."""
+        """The samples of these fields in `[start, end)`. Raises UnreadableError if one of them is lost, AwayError."""
         if not (self._span[0] <= start and end <= self._span[1] and asked.keys() <= self._asked.keys()):
             self._read(start, end, asked)
         return {name: frame.between(start, end) for name, frame in self._held.items() if name in asked}
@@ -90,6 +92,7 @@ class Ahead:
         for beyond in (far, end) if self._samples.rows_within(start, far) <= _MOST else (end,):
             trouble = Trouble()
             held = self._samples.raw((start, beyond), asked, trouble)
+            trouble.unless_away()
             if not trouble.lost:
                 self._span, self._asked, self._held = (start, beyond), asked, held
                 return

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sisock.frames import Field
-from sisock.store.bucket import Bucket
 from sisock.store.index import Index, Known, NewerError
 from sisock.store.retired import retired
 from sisock.store.segments import DamagedError, Made, SegmentFiles
-from sisock.store.storage import Folder, Storage
+from sisock.store.storage import AwayError, Folder, Storage
 
 log = logging.getLogger(__name__)
 _TROUBLE = {  # what SQLite says when the file is not to blame
@@ -58,7 +57,7 @@ def hold(folder: Path) -> int:
 
 def found_in(folder: Path, segments: str = "") -> Found:
     """What there is in a folder, the segments perhaps elsewhere. Raises ArchiveError, OSError."""
-    storage: Storage = Bucket(segments) if segments else Folder(folder / "segments", folder / "aside")
+    storage = _storage(folder, segments)
     path = folder / "index.sqlite"
     notices: list[str] = []
     try:
@@ -71,15 +70,32 @@ def found_in(folder: Path, segments: str = "") -> Found:
         index, known = _opened(path)
         lost = True
     files = SegmentFiles(storage, index.footer)
-    if lost:
-        with index.change():
-            notices += _few(list(_taken_up(index, files)))
-        known = index.known()
-    else:
-        notices += _without_index(storage, index, known) if isinstance(storage, Folder) else []
+    try:
+        if lost:
+            with index.change():
+                notices += _few(list(_taken_up(index, files)))
+                index.complete()
+            known = index.known()
+        else:
+            notices += _without_index(storage, index, known)
+    except BaseException:
+        index.close()
+        raise
     for notice in notices:
         log.warning("%s", notice)
     return Found(index, files, known, lost, tuple(notices))
+
+
+def _storage(folder: Path, segments: str) -> Storage:
+    """Where the segments lie. Raises ArchiveError where the URL is none."""
+    if not segments:
+        return Folder(folder / "segments", folder / "aside")
+    from sisock.store.bucket import Bucket  # the client of object stores takes 10 MB
+
+    try:
+        return Bucket(segments)
+    except ValueError as error:
+        raise ArchiveError(f"SISOCK_ARCHIVE_SEGMENTS={segments!r}: {error}") from error
 
 
 def _opened(path: Path) -> tuple[Index, list[Known]]:
@@ -141,11 +157,14 @@ def _described(about: Mapping[str, Any], timeline: str) -> Field:
     return Field(about.get("description"), timeline, about.get("type", "number"), about.get("units"))
 
 
-def _without_index(storage: Folder, index: Index, known: Iterable[Known]) -> list[str]:
+def _without_index(storage: Storage, index: Index, known: Iterable[Known]) -> list[str]:
     """Set files aside that the index does not know: a sudden end left them, or somebody put them there."""
     listed = {segment.name for each in known for segment in each.segments} | set(retired(index))
-    names = [name for name in storage.names() if name not in listed]
-    places = [storage.set_aside(name) for name in names]
+    try:
+        names = [name for name in storage.names() if name not in listed]
+        places = [storage.set_aside(name) for name in names]
+    except AwayError as error:  # they are looked for at the next start
+        return [str(error)]
     told = (
         f"{len(names)} files were not in the index and have been set aside (the first is {places[0]}): a sudden end "
         "leaves such files, and what was in them comes again; remove them when nobody misses anything"

@@ -15,7 +15,7 @@ from sisock.store import parquet
 from sisock.store.chunks import Chunks, Footer, Image, about_in, footer_in, sealed, starts_in
 from sisock.store.identified import NOBODY, Identified, accounts, together
 from sisock.store.parquet import OURS, ROWS, kind_of, stored_name
-from sisock.store.storage import Storage
+from sisock.store.storage import AwayError, Storage
 
 log = logging.getLogger(__name__)
 _OPEN = 32  # files kept open
@@ -77,6 +77,7 @@ class Lost(NamedTuple):
     group: int
     field: str | None
     why: str
+    away: bool = False  # only for now: the file may be as it should
 
 
 class Read(NamedTuple):
@@ -137,9 +138,12 @@ class SegmentFiles:
             image, bad = self._chunks(segment).read(groups, [*ours, *map(stored_name, names)])
         except (OSError, pa.ArrowException) as error:
             why = "it is gone" if isinstance(error, FileNotFoundError) else str(error)
-            return Read(_nothing(segment, names), tuple(Lost(segment, group, None, why) for group in groups))
+            away = isinstance(error, AwayError)
+            self._doubt(segment.name)
+            return Read(_nothing(segment, names), tuple(Lost(segment, group, None, why, away) for group in groups))
         if not bad.any():
             return Read(_inside(_decoded(image, segment, groups, names, identity=identity), start, end))
+        self._doubt(segment.name)
         parts, lost = [], []
         for group, gone in zip(groups, bad.tolist(), strict=True):
             torn = [name for name, hit in zip(names, gone[len(ours) :], strict=True) if hit]
@@ -166,8 +170,14 @@ class SegmentFiles:
                 self._open.popitem(last=False)
         return made
 
+    def _doubt(self, name: str) -> None:
+        """Open a file anew next time: somebody may have put a copy in its place."""
+        with self._lock:
+            self._open.pop(name, None)
+        self._storage.doubt(name)
+
     def find(self, name: str) -> tuple[Made, dict[str, Any]]:
-        """A file that no index knows: what it holds, and its `sisock` metadata. Raises DamagedError."""
+        """A file that no index knows: what it holds, and its `sisock` metadata. Raises DamagedError, AwayError."""
         try:
             size = self._storage.size(name)
             footer = footer_in(self._storage.open(name), size)
@@ -178,8 +188,19 @@ class SegmentFiles:
             kinds = {field: each["kind"] for field, each in about["fields"].items()}
             epochs = {str(epoch): int(beyond) for epoch, beyond in about["epochs"].items()}
             return Made(Segment(name, rows, int(starts[0]), high, starts, kinds, size, epochs), footer), about
+        except AwayError:
+            raise
         except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
             raise DamagedError(f"{self._storage}/{name} cannot be read: {error}") from error
+
+
+def all_of(read: Sequence[Read]) -> bool:
+    """Whether nothing of these is lost. Raises AwayError where that cannot be known now."""
+    lost = [each for some in read for each in some.lost]
+    away = next((each.why for each in lost if each.away), None)
+    if away is not None:
+        raise AwayError(away)
+    return not lost
 
 
 def _decoded(

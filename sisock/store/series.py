@@ -19,7 +19,7 @@ from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
 from sisock.store.mending import mend
 from sisock.store.parquet import ROWS, described, kind_of
-from sisock.store.segments import Made, Segment, SegmentFiles
+from sisock.store.segments import Made, Segment, SegmentFiles, all_of
 from sisock.store.snapshot import Snapshot, Trouble, in_order
 from sisock.store.tiers import Asked, Kept, Span, Tiers, UnreadableError, kept_as
 
@@ -128,13 +128,14 @@ class Series:
         span = int(t[0]), int(t[-1]) + 1
         same = tuple(each for each in self._segments.within(*span) if self._has(each, span, t))
         read = [self._files.read(each, *_ALWAYS, list(each.kinds), identity=True) for each in same]
-        if any(each.lost for each in read):
+        if not all_of(read):
             raise OSError(f"samples of {self.node} {self.timeline} cannot be replaced: a segment with some is damaged")
         return together([*(each.samples for each in read), samples]), same
 
     def _has(self, segment: Segment, span: Span, t: Times) -> bool:
         """Whether a segment has samples without an identity at one of these times."""
-        known = self._files.read(segment, *span, (), identity=True).samples
+        known, _ = read = self._files.read(segment, *span, (), identity=True)
+        all_of([read])  # or nobody knows now
         nobodys = np.array([epoch is None for epoch in known.epochs], bool)[known.of]
         return bool(np.isin(known.frame.t[nobodys], t).any())
 
@@ -209,9 +210,9 @@ class Series:
         return choose(self._segments.every, but)
 
     def merged(self, segments: Sequence[Segment]) -> list[Made] | None:
-        """These segments as new ones, on disk; None where they are damaged: then they stay as they are."""
+        """These segments as new ones, on disk; None where they are damaged, and stay. Raises AwayError."""
         read = [self._files.read(each, *_ALWAYS, list(each.kinds), identity=True) for each in segments]
-        if any(each.lost for each in read):
+        if not all_of(read):
             return None
         samples = together([each.samples for each in read])
         made = [self.write(piece, [each.name for each in segments]) for piece in self._pieces(samples)]
@@ -244,9 +245,10 @@ class Series:
         return numbered
 
     def _known(self, start: int, end: int, asked: Asked) -> Mapping[str, Frame]:
-        """What segments have, as tiers ask for it. Raises UnreadableError if some of it is lost."""
+        """What segments have, as tiers ask for it. Raises UnreadableError if some of it is lost, AwayError."""
         trouble = Trouble()
         found = self.snapshot().raw((start, end), asked, trouble)
+        trouble.unless_away()
         if trouble.lost:
             raise UnreadableError(*trouble.sentences())
         return found

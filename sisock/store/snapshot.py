@@ -11,6 +11,7 @@ from sisock.frames import Frame, Times
 from sisock.store.identified import Identified, in_time, together
 from sisock.store.parquet import ROWS
 from sisock.store.segments import Lost, Segment, SegmentFiles
+from sisock.store.storage import AwayError
 from sisock.store.tiers import Asked, Span
 from sisock.times import LAST, utc
 
@@ -30,6 +31,12 @@ class Trouble:
         """Note what could not be read."""
         for each in lost:
             self.lost.setdefault((each.segment.name, each.field), {})[each.group] = each
+
+    def unless_away(self) -> None:
+        """Raise AwayError where something could not be read for now only: what is made of the rest would not be whole."""
+        away = next((each.why for groups in self.lost.values() for each in groups.values() if each.away), None)
+        if away is not None:
+            raise AwayError(away)
 
     def sentences(self) -> tuple[str, ...]:
         """All of it, for people; no more than some."""
@@ -178,5 +185,5 @@ def _lost(lost: Sequence[Lost]) -> str:
     return (
         f"{rows} samples{f' of {first.field}' if first.field else ''} between {utc(segment.span(first.group)[0])} and "
         f"{utc(segment.span(last.group)[1])} cannot be read from {segment.name} ({first.why}): "
-        "put a copy of this file back in its place"
+        f"{'ask again later' if first.away else 'put a copy of this file back in its place'}"
     )

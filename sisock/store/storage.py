@@ -9,6 +9,10 @@ from typing import Protocol
 Range = tuple[int, int]  # first byte, and one past the last
 
 
+class AwayError(OSError):
+    """What the files lie in cannot be reached now, or not in time: they may be as they should. Says so, and the cure."""
+
+
 class Blob(Protocol):
     """A file that is open to be read."""
 
@@ -18,7 +22,7 @@ class Blob(Protocol):
 
 
 class Storage(Protocol):
-    """Files by name; a name may have folders, parted by `/`. Everything raises OSError."""
+    """Files by name; a name may have folders, parted by `/`. Everything raises OSError (AwayError among them)."""
 
     def write(self, name: str, parts: Sequence[memoryview]) -> None:
         """Write a file that is not there; what cannot be written whole is not there afterwards."""
@@ -40,8 +44,16 @@ class Storage(Protocol):
         """Remove a file; one that is not there is fine."""
         ...
 
+    def set_aside(self, name: str) -> str:
+        """Move a file out of the way, and where to."""
+        ...
+
     def names(self) -> list[str]:
         """All files there are."""
+        ...
+
+    def doubt(self, name: str) -> None:
+        """Read a file anew from now on: what was read of it was wrong."""
         ...
 
 
@@ -96,6 +108,9 @@ class Folder:
         _make(target.parent)
         (self._root / name).rename(target)
         return str(target)
+
+    def doubt(self, name: str) -> None:
+        """Read a file anew from now on: it always is."""
 
     def names(self) -> list[str]:
         """All files there are."""
