@@ -28,6 +28,11 @@ class Identified(NamedTuple):
             Identified(frame, self.epochs, self.of[rows], self.seq[rows]) if self.epochs else Identified(frame, *NOBODY)
         )
 
+    def in_time(self) -> "Identified":
+        """The same in the order of time, whatever order they are in: a clock may have been set back."""
+        t = self.frame.t
+        return self.rows(np.argsort(t, kind="stable")) if (t[1:] < t[:-1]).any() else self
+
 
 NOBODY: tuple[tuple[str | None, ...], NDArray[np.int32], NDArray[np.int64]]
 NOBODY = (), np.empty(0, np.int32), np.empty(0, np.int64)  # where nobody asked for the identity
@@ -53,9 +58,7 @@ def together(parts: Sequence[Identified], *, identity: bool = True) -> Identifie
         return Identified(in_time([part.frame for part in parts]), *NOBODY)
     epochs = tuple(dict.fromkeys(epoch for part in parts for epoch in part.epochs))
     of = np.concatenate([np.array([epochs.index(e) for e in part.epochs], np.int32)[part.of] for part in parts])
-    every = Identified(concat([p.frame for p in parts]), epochs, of, np.concatenate([p.seq for p in parts]))
-    t = every.frame.t
-    return every.rows(np.argsort(t, kind="stable")) if (t[1:] < t[:-1]).any() else every
+    return Identified(concat([p.frame for p in parts]), epochs, of, np.concatenate([p.seq for p in parts])).in_time()
 
 
 def weight(samples: Identified) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from sisock.frames import Field
 from sisock.store.chunks import Footer, packed, unpacked
 from sisock.store.segments import Segment
+from sisock.store.storage import CURE
 from sisock.store.tiers import Kept, Span, kept_as
 
 VERSION = 1
@@ -106,7 +107,7 @@ class Index:
                 if outermost and self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise OSError(f"the archive's index cannot be written: {error}") from error
+                    raise OSError(f"the archive's index cannot be written: {error}: {CURE}") from error
                 raise
 
     # notes

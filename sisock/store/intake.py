@@ -34,7 +34,7 @@ class Intake:
         if frame.epoch is not None and frame.seq is not None:
             self._beyond[frame.epoch] = max(frame.seq, self._beyond.get(frame.epoch, 0))
         if len(samples.frame):
-            self.waiting = (*self.waiting, samples)
+            self.waiting = (*self.waiting, samples.in_time())
             self.weight += weight(samples)
         return len(samples.frame)
 

@@ -24,7 +24,7 @@ _TROUBLE = {  # what SQLite says when the file is not to blame
 _MOST_TOLD = 10
 
 
-class ArchiveError(Exception):
+class ArchiveError(OSError):
     """The archive cannot be used; says why, and the cure."""
 
 
@@ -43,7 +43,13 @@ class Found(NamedTuple):
 
 
 def hold(folder: Path) -> int:
-    """Keep other processes out, for as long as the descriptor is open."""
+    """Keep other processes out, for as long as the descriptor is open. Raises ArchiveError, with the cure."""
+    for path in (folder, *folder.iterdir()):
+        if not os.access(path, os.W_OK):
+            raise ArchiveError(
+                f"the archive {folder} cannot be written, for {path} is read-only: let the user that this runs as "
+                "write to everything in it, or give another folder (SISOCK_ARCHIVE)"
+            )
     held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 Range = tuple[int, int]  # first byte, and one past the last
+CURE = "see that the disk has room, and that it may be written to"
 
 
 class AwayError(OSError):
@@ -69,7 +70,10 @@ class Folder:
 
     def write(self, name: str, parts: Sequence[memoryview]) -> None:
         """Write a file that is not there; what cannot be written whole is not there afterwards."""
-        path = self._root / name
+        with _told():
+            self._write(self._root / name, parts)
+
+    def _write(self, path: Path, parts: Sequence[memoryview]) -> None:
         _make(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -87,8 +91,9 @@ class Folder:
     def sync(self, names: Sequence[str]) -> None:
         """See that these files, and that they are there, is on disk."""
         paths = [self._root / name for name in names]
-        for path in [*paths, *dict.fromkeys(path.parent for path in paths)]:
-            _sync(path)
+        with _told():
+            for path in [*paths, *dict.fromkeys(path.parent for path in paths)]:
+                _sync(path)
 
     def open(self, name: str) -> "OpenFile":
         """Open a file to be read."""
@@ -100,7 +105,8 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is fine."""
-        (self._root / name).unlink(missing_ok=True)
+        with _told():
+            (self._root / name).unlink(missing_ok=True)
 
     def set_aside(self, name: str) -> str:
         """Move a file out of the way, and where to."""
@@ -147,6 +153,15 @@ class OpenFile:
             if got < beyond - first:
                 bad.append((first, beyond))
         return bad
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Raise what is raised in this block with the cure."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}: {CURE}", error.filename) from error
 
 
 def _make(folder: Path) -> None:
