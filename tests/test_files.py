@@ -528,4 +528,4 @@ def test_five_million_rows_are_answered_as_a_whole_in_little_memory(tmp_path: Pa
         assert answer.samples == 5_000_000
         assert answer.series("a/x")[1].values.max() == 99
         assert peak < 8 * 2**20
-        assert pa.total_allocated_bytes() - before < 2**20
+        assert pa.total_allocated_bytes() - before < 17 * 2**20  # a row group of the file, of five
