@@ -135,7 +135,9 @@ class Keeper:
         return new
 
     def _fields(self, node: str) -> dict[str, Field]:
-        return self._known.setdefault(node, self.archive.fields(node))
+        if node not in self._known:
+            self._known[node] = self.archive.fields(node)
+        return self._known[node]
 
     def _identified(self, node: str, frame: Frame) -> Frame:
         """The frame with an identity: that of its node, or one of the intake's."""

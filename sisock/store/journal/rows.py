@@ -1,7 +1,7 @@
 """One row of a journal: consecutive samples of one stream, packed, in SQLite or in a file of large ones."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 from sisock.frames import Frame
@@ -43,17 +43,6 @@ class Row(NamedTuple):
             len(body), None, None, joined, body,
         )  # fmt: skip
 
-    def insert(self, db: sqlite3.Connection, bulk: Bulk) -> int:
-        """Write it; the bytes of the body if that went to a file of large ones, else 0."""
-        row = self
-        if self.body is not None and self.size >= LARGE:
-            place = bulk.append(self.body)
-            row = self._replace(file=place.file, at=place.at, body=None)
-        db.execute(f"INSERT INTO rows VALUES ({', '.join('?' for _ in Row._fields)})", row)
-        longest = min(self.high - self.low, MOST)
-        db.execute("UPDATE streams SET longest = max(longest, ?) WHERE id = ?", (longest, self.stream))
-        return 0 if row.file is None else self.size
-
     def read(self, bulk: Bulk, fields: Collection[str] | None = None) -> tuple[Frame, Marks] | None:
         """Its samples and where they were written; None if they were removed. Raises DamagedError."""
         body = self.body
@@ -68,3 +57,27 @@ class Row(NamedTuple):
 
 
 COLUMNS = ", ".join(Row._fields)
+_INSERT = f"INSERT INTO rows VALUES ({', '.join('?' for _ in Row._fields)})"
+
+
+def insert(db: sqlite3.Connection, bulk: Bulk, rows: Iterable[Row]) -> list[int]:
+    """Write rows; the bytes of each body. Those of LARGE bytes and more went to a file of large ones."""
+    sizes: list[int] = []
+    longest: dict[int, int] = {}
+
+    def placed() -> Iterator[Row]:
+        for row in rows:
+            sizes.append(row.size)
+            longest[row.stream] = max(longest.get(row.stream, 0), min(row.high - row.low, MOST))
+            body = row.body if row.size >= LARGE else None
+            place = None if body is None else bulk.append(body)
+            yield row if place is None else row._replace(file=place.file, at=place.at, body=None)
+
+    db.executemany(_INSERT, placed())
+    db.executemany("UPDATE streams SET longest = ?2 WHERE id = ?1 AND longest < ?2", longest.items())
+    return sizes
+
+
+def in_files(sizes: Iterable[int]) -> int:
+    """How many of the bytes went to files of large ones."""
+    return sum(size for size in sizes if size >= LARGE)

@@ -12,7 +12,7 @@ from sisock.packing import DamagedError
 from sisock.store.journal.bulk import Bulk
 from sisock.store.journal.file import is_damage
 from sisock.store.journal.marks import Marks
-from sisock.store.journal.rows import COLUMNS, Row
+from sisock.store.journal.rows import COLUMNS, Row, in_files, insert
 from sisock.store.weights import runs
 
 
@@ -48,13 +48,12 @@ def seal(
             damaged(row.position, row.samples)
         fresh += [_Fresh(row, read[0])] if read else []
     db.execute("DELETE FROM rows WHERE position > ? AND position <= ?", (beyond, end))
-    large = 0
-    for stream, group in groupby(fresh, lambda each: each.row.stream):
-        for run in _runs(group, most):
-            last = run[-1].row
-            joined = Row.of(stream, [each.frame for each in run], last.position, end, last.written, _marks(run))
-            large += joined.insert(db, bulk)
-    return large
+    joined = (
+        Row.of(stream, [each.frame for each in run], run[-1].row.position, end, run[-1].row.written, _marks(run))
+        for stream, group in groupby(fresh, lambda each: each.row.stream)
+        for run in _runs(group, most)
+    )
+    return in_files(insert(db, bulk, joined))
 
 
 def _runs(fresh: Iterable[_Fresh], most: int) -> Iterator[list[_Fresh]]:

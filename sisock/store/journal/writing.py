@@ -1,14 +1,14 @@
 """What is written to a journal's file: batches of frames in one transaction each, the oldest let go."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from typing import NamedTuple
 
 from sisock.frames import Frame
 from sisock.store.journal.bulk import Bulk
-from sisock.store.journal.rows import LARGE, Row
+from sisock.store.journal.rows import LARGE, Row, in_files, insert
 from sisock.store.journal.sealing import seal
 from sisock.store.weights import runs
 
@@ -118,7 +118,12 @@ class Writer:
             state.lost += lost
             state.position += lost
             before = state.position
-            sizes = [size for name, frames in batch.items() for size in self._append(name, frames, state, streams)]
+            self._open_streams(batch, streams)
+            rows = (row for name, frames in batch.items() for row in self._rows(name, frames, state, streams))
+            sizes = insert(self._db, self._bulk, rows)
+            state.bulk += in_files(sizes)
+            changed = [(each.next, each.id) for name in batch if (each := streams[name]) != self.streams.get(name)]
+            self._db.executemany("UPDATE streams SET next = ? WHERE id = ?", changed)
             self._join(sizes, before, state)
             self._db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes.items())
             self._trim(state)
@@ -137,22 +142,22 @@ class Writer:
         self.state = state
         self._remove_files()
 
-    def _append(self, name: str, frames: list[Frame], state: State, streams: dict[str, Stream]) -> Iterator[int]:
-        """Write the frames of a stream as rows; the bytes of each."""
-        if name not in streams:
-            made = self._db.execute("INSERT INTO streams (name, next, longest, dropped) VALUES (?, 0, 0, 0)", (name,))
-            streams[name] = Stream(int(made.lastrowid or 0), 0)
+    def _open_streams(self, names: Iterable[str], streams: dict[str, Stream]) -> None:
+        """Begin those streams that are new."""
+        for name in names:
+            if name not in streams:
+                sql = "INSERT INTO streams (name, next, longest, dropped) VALUES (?, 0, 0, 0)"
+                streams[name] = Stream(int(self._db.execute(sql, (name,)).lastrowid or 0), 0)
+
+    def _rows(self, name: str, frames: list[Frame], state: State, streams: dict[str, Stream]) -> Iterator[Row]:
+        """The frames of a stream as rows."""
         stream, now = streams[name], self._clock()
         for run in runs(frames, _MOST_ROW):
             state.position += sum(map(len, run))
-            row = Row.of(stream.id, run, state.position, state.position, now, None)
-            state.bulk += row.insert(self._db, self._bulk)
-            yield row.size
+            yield Row.of(stream.id, run, state.position, state.position, now, None)
             if run[-1].epoch == state.epoch and run[-1].seq is not None:
                 stream = stream._replace(next=run[-1].seq)
-        if stream != streams[name]:
-            self._db.execute("UPDATE streams SET next = ? WHERE id = ?", (stream.next, stream.id))
-            streams[name] = stream
+        streams[name] = stream
 
     def _join(self, sizes: list[int], before: int, state: State) -> None:
         """Join small rows once there are many; nothing is joined across a large one, which stays as it is."""
