@@ -21,7 +21,7 @@ from sisock.uris import JOINT
 
 HEAVY = 48 * 2**20  # bytes that wait in memory, beyond which the heaviest timelines are written
 _LIGHT = 16 * 2**20  # bytes that wait after that
-_FULL = 4 * HEAVY  # bytes beyond which nothing more should be taken for now
+_FULL = 2 * HEAVY  # bytes beyond which nothing more should be taken for now
 _FLUSH_AGE = 3600.0  # seconds that samples wait at the most, so that other tools find them in segments
 _UNBOUNDED = 2**62  # bytes: the intake lets go only what the archive has
 _CURSOR, _FIELDS = "cursor ", "fields "

@@ -272,7 +272,8 @@ class Level:
 
         Who looks at the file finds it whole or not at all.
         """
-        self._drop(lambda other, slot: other == block and slot in self._slots.bad)
+        if self._slots.bad:
+            self._drop(lambda other, slot: other == block and slot in self._slots.bad)
         with self._lock:
             slots = self._slots.take(len(fields))
             for name in self.record.names or ():
