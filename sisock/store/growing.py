@@ -17,11 +17,11 @@ from sisock.times import LAST
 
 ENDS = frozenset({"first", "last", "t_first", "t_last"})  # what all but the finest tier know besides
 FEWEST = 2048  # samples of a timeline for which tiers are begun
-_SOME = 256  # samples of a block for which it is kept, once there are tiers
+SOME = 256  # samples of a block for which it is kept, once there are tiers
 _FULL = 4  # blocks of a field beyond which a coarser tier is begun
 _AT_ONCE = 16  # fields whose samples are read at once
 _VALUES = 2_000_000  # values that are binned at once
-_LEVELS = 16
+_LEVELS = 24
 
 
 class Alike(NamedTuple):
@@ -201,9 +201,9 @@ def _grow_block(tiers: Tiers, number: int, block: int, fields: Asked, sources: _
     level = tiers.levels[number]
     start, end = block * BLOCK << level.exponent, (block + 1) * BLOCK << level.exponent
     new = {name: kept for name, kept in fields.items() if not level.has(kept.number, block)}
-    if number:
+    if number and level.full:
         new = {name: kept for name, kept in new.items() if _pays(tiers, number, kept.number, block)}
-    elif new and sources.samples(start, end, _first(new)) < (_SOME if level.blocks else FEWEST):
+    elif new and sources.samples(start, end, _first(new)) < (SOME if level.blocks else FEWEST):
         return
     known = all(number < len(alike.starts) for alike in sources.taken.alike)
     if start >= sources.known_until and known:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sisock.bins import EVERY, TIMES, VALUES, Bins, fold, heads
 from sisock.grouping import Many, regroup_many
-from sisock.store.slots import Slots, TornError
+from sisock.store.slots import Slots, TornError, held_size
 
 BLOCK = 512  # bins of a block
 _VALUE = {"f8": "<f8", "i8": "<i8", "b1": "<i8"}  # how the values of a kind of field lie in 8 bytes
@@ -46,10 +46,11 @@ class Level:
     """
 
     def __init__(self, folder: Path, exponent: int, *, full: bool) -> None:
-        """Open, or begin, the level in this folder."""
-        self.exponent, self.full = exponent, full
-        self.width = 1 << exponent
-        columns = _LEAN + _ENDS if full else _LEAN
+        """Open the level in this folder as it was begun, or begin it."""
+        held = held_size(folder, exponent)
+        self.full = full if held is None else held > np.dtype(_LEAN).itemsize * BLOCK
+        self.exponent, self.width = exponent, 1 << exponent
+        columns = _LEAN + _ENDS if self.full else _LEAN
         self.record = np.dtype(columns)
         self._slots = Slots(folder, exponent, columns, BLOCK)
         self.lost = self._slots.lost  # blocks that were there once

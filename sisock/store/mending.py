@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from sisock.frames import Frame, Times
-from sisock.grid import floors, starts_of
+from sisock.grid import starts_of
 from sisock.store import growing
 from sisock.store.intake import LATEST
 from sisock.store.levels import BLOCK
@@ -23,17 +23,22 @@ def mend(series: Recorded, spans: Sequence[Span]) -> Iterator[float]:
 
     In between samples may be flushed by the same thread. Raises OSError where there is no room.
     """
-    tiers, number = series.tiers, 0
+    tiers, number, slow = series.tiers, 0, dict[int, list[Times]]()
     yield 0.0
     for part, t in enumerate(_times(series, spans), 1):
-        tiers.begin(t)
+        with series.lock:
+            tiers.begin(t)
+        for level in tiers.levels:
+            if not level.full:
+                slow.setdefault(level.exponent, []).append(_dense(t, level.width * BLOCK))
         if tiers.levels:
-            starts = floors(t[starts_of(t, tiers.levels[0].width)], tiers.levels[0].width)
-            _fill(series, 0, starts)
+            _fill(series, 0, slow[tiers.levels[0].exponent][-1])
         yield 0.5 * (1 - 0.9**part)  # nobody counts the stretches before
     while number + 1 < len(tiers.levels) or (tiers.levels and growing.deepen(tiers)):
         number += 1
-        starts = _within(tiers.levels[number - 1].times(), spans, BLOCK << tiers.levels[number].exponent)
+        level = tiers.levels[number]
+        starts = _within(tiers.levels[number - 1].times(), spans, BLOCK << level.exponent)
+        starts = np.unique(np.concatenate([starts, *slow.get(level.exponent, ())]))
         for first in range(0, len(starts), _BLOCKS):
             _fill(series, number, starts[first : first + _BLOCKS])
             yield 0.5 + 0.5 * (number - 1 + first / len(starts)) / (len(tiers.levels) - 1)
@@ -51,6 +56,15 @@ def _times(series: Recorded, spans: Sequence[Span]) -> Iterator[Times]:
             trouble.unless_away()
             if samples is not None:
                 yield samples.frame.t
+
+
+def _dense(t: Times, width: int) -> Times:
+    """Where the blocks of this width begin for which these samples, perhaps together with others, are enough."""
+    begins = t // width * width
+    at = starts_of(t, width)
+    many = np.diff(at, append=len(t)) >= growing.SOME
+    many[[0, -1]] = True
+    return begins[at][many]
 
 
 def _within(times: Times, spans: Sequence[Span], width: int) -> Times:

@@ -157,7 +157,8 @@ class Series:
     def take(self, written: "Written") -> "Growth":
         """How the tiers change with these samples."""
         frame = written.samples.frame
-        self.tiers.begin(frame.t)
+        with self.lock:
+            self.tiers.begin(frame.t)
         numbered = self._numbered(frame)
         if written.without:
             self.forget_tiers(_span_of(frame))

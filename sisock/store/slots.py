@@ -25,6 +25,13 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 Slotted = NDArray[np.intp]  # numbers of slots
 
 
+def held_size(folder: Path, exponent: int) -> int | None:
+    """Bytes of a slot of the tier of this exponent in a folder, as its list says; None where it does not."""
+    path = folder / f"{exponent:02}.blocks"
+    raw = path.read_bytes()[: _HEAD.size] if path.exists() else b""
+    return int(_HEAD.unpack(raw)[3]) if len(raw) == _HEAD.size and raw.startswith(_WHAT) else None
+
+
 class TornError(Exception):
     """Blocks are damaged; they are not used any more, and who asks again gets none of them."""
 

@@ -1,5 +1,7 @@
 """The tiers of one timeline: its samples as bins of some thirty, of four of these, and so on, ready for any zoom.
 
+Where samples come to be many times as frequent, finer tiers are begun below those there are.
+
 A bin of 2**n ns, the finest of 20 to 40 samples at the usual rate, each further tier 4 times coarser. A block of bins
 is kept only where it pays; where it is not, finer bins or the samples themselves are few enough to be read.
 """
@@ -25,6 +27,8 @@ STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
 LEAN = frozenset({"low", "high", "total", "m2", "t_low", "t_high"})  # what the finest tier knows
 PER_BIN = 20  # samples of a finest bin at the usual rate, at least
 _FOLD = 3  # stored bins of which one of an answer is made, at least, where there are any so fine
+_SURE = 2048  # samples by which finer bins are begun, where
+_COARSE = 4  # powers of two make the finest ones too wide: 16 times
 WIDEST = 58  # exponent of the widest bins: nine years
 
 Asked = Mapping[str, "Kept"]  # the fields, and which kind of their values
@@ -94,10 +98,19 @@ class Tiers:
         return self.levels[-1]
 
     def begin(self, t: Times) -> None:
-        """Choose the finest bins for samples that come like these."""
+        """Choose the finest bins for samples that come like these; begin finer ones where very many would be in each."""
         interval = usual_interval(t)
-        if not self.levels and interval:
-            self.add_level(min(WIDEST, (PER_BIN * interval - 1).bit_length()))
+        if not interval:
+            return
+        exponent = min(WIDEST, (PER_BIN * interval - 1).bit_length())
+        if not self.levels:
+            self.add_level(exponent)
+            return
+        finest = self.levels[0].exponent
+        if len(t) >= _SURE and finest - exponent >= _COARSE:
+            new = range(finest - (finest - exponent) // STEP * STEP, finest, STEP)
+            finer = [Level(self.folder, each, full=number > 0) for number, each in enumerate(new)]
+            self.levels = [*finer, *self.levels]  # others may be looking at those of before
 
     @property
     def nbytes(self) -> int:
@@ -150,7 +163,8 @@ class Tiers:
 
     def level_for(self, width: int, wanted: Collection[str]) -> int | None:
         """Which level bins of this width are made of; None where only samples will do."""
-        fits = [i for i in range(_lowest(wanted), len(self.levels)) if width % self.levels[i].width == 0]
+        low = _lowest(wanted)
+        fits = [i for i, each in enumerate(self.levels) if i >= low and width % each.width == 0 and _knows(each, low)]
         return max(fits, default=None)
 
     def widened(self, width: int, wanted: Collection[str]) -> int:
@@ -179,6 +193,9 @@ class Tiers:
             yield Piece(None, Stretch(0, 0, kept=False), start, end)
             return
         level = self.levels[number]
+        if not _knows(level, how.low):
+            yield from self._pieces(number - 1, how, start, end)
+            return
         first, beyond = -(-start >> level.exponent), end >> level.exponent
         if first >= beyond:
             yield from self._pieces(self._below(number, how.low, end - start), how, start, end)
@@ -248,6 +265,11 @@ class Tiers:
 def _lowest(wanted: Collection[str]) -> int:
     """The finest level that knows all that is wanted."""
     return 0 if LEAN.issuperset(wanted) else 1
+
+
+def _knows(level: Level, low: int) -> bool:
+    """Whether it knows what is wanted: one that was the finest once knows no more than the finest."""
+    return level.full or not low
 
 
 def binned(frames: Mapping[str, Frame], names: Sequence[str], width: int, wanted: Collection[str]) -> Many | None:
