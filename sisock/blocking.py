@@ -149,6 +149,13 @@ class BlockingConsumer:
         """As `Consumer.live`."""
         return self._each(self._consumer.live(node, fields, last))
 
+    def live_bins(
+        self, node: str, fields: Sequence[str], width: float, *, reduce: str = "band", last: float = 0.0,
+        every: float | None = None,
+    ) -> Iterator[Answer]:  # fmt: skip
+        """As `Consumer.live_bins`."""
+        return self._each(self._consumer.live_bins(node, fields, width, reduce=reduce, last=last, every=every))
+
     def events(self) -> Iterator[tuple[str, Node]]:
         """As `Consumer.events`."""
         return self._each(self._consumer.events())

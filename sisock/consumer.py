@@ -20,6 +20,7 @@ from sisock.lists import Asked
 from sisock.nearest import Which
 from sisock.reading import Reading
 from sisock.settings import Settings
+from sisock.times import NS
 from sisock.uris import fields_of
 from sisock.wamp import Link, WampError
 
@@ -247,6 +248,18 @@ class Consumer:
         Goes on through lost connections and restarts of the node: what the node still has is made up for.
         """
         return following.follow(self, node, fields, last)
+
+    def live_bins(
+        self, node: str, fields: Sequence[str], width: float, *, reduce: str = "band", last: float = 0.0,
+        every: float | None = None,
+    ) -> AsyncGenerator[Answer, None]:  # fmt: skip
+        """The tail of the node in bins of `width` seconds, after that of the `last` seconds, for one viewer.
+
+        An answer each `every` seconds (`width`, if that is not said): the bins that are new, and those that were not
+        closed before once more. Who is slow gets fewer answers, with all that came. Interruptions are waited for.
+        """
+        ns = max(1, round(width * NS))
+        return following.follow_bins(self, node, fields, ns, reduce, last, width if every is None else every)
 
     async def subscribe(self, node: str, heard: Callable[[Frame], None]) -> Callable[[], Awaitable[None]]:
         """Call `heard` with each live frame of the node as it comes, at most once; what comes back ends that."""

@@ -12,6 +12,7 @@ from sisock.errors import NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer, Field, Frame, Timeline
 from sisock.inbox import Inbox
 from sisock.listing import Node
+from sisock.times import LAST, NS
 
 log = logging.getLogger(__name__)
 _MOST_FRAMES = 1000  # live frames that wait for a slow reader; what is dropped is asked for again
@@ -40,7 +41,10 @@ class Source(Protocol):
         start: float = ...,
         end: float = ...,
         *,
+        reduce: str | None = ...,
         since: dict[str, tuple[str, int]] | None = None,
+        bin: int | None = ...,  # noqa: A002  # its name on the wire
+        ns: tuple[int, int] | None = ...,
         kept: bool = ...,
     ) -> Answer:
         """Samples of before; `kept`: by the node's archive where the node is away."""
@@ -225,3 +229,32 @@ async def _until_there(consumer: Source, node: str) -> None:
                 log.debug("%s: %s", node, trouble)
             with contextlib.suppress(TimeoutError):  # it may be the hub that is away, and tells nothing
                 await asyncio.wait_for(events.get(), _RETRY)
+
+
+async def follow_bins(
+    consumer: Source, node: str, fields: Sequence[str], width: int, reduce: str, last: float, every: float
+) -> AsyncGenerator[Answer, None]:
+    """Answers in bins of `width` ns, one each `every` seconds: all bins from the first on that was not closed yet.
+
+    Nothing queues up for who is slow: the next answer has all that came meanwhile.
+    """
+    start = int((time.time() - last) * NS) // width * width
+    while True:
+        begun = time.monotonic()
+        try:
+            answer = await consumer.data(node, fields, reduce=reduce, bin=width, ns=(start, LAST))
+        except NodeUnknown:
+            raise
+        except (NodeAway, NoAnswer, NoHub) as trouble:
+            log.info("%s: %s", node, trouble)
+            await _until_there(consumer, node)
+            continue
+        yield answer
+        start = max(start, _closed(answer, start) // width * width)
+        await asyncio.sleep(max(0.0, begun + every - time.monotonic()))
+
+
+def _closed(answer: Answer, start: int) -> int:
+    """Up to when nothing more will come, as far as the answer tells; else when its last bins begin."""
+    times = [(part.finalized_until, part.points.t) for part in answer.parts]
+    return min((int(t[-1]) if until is None else until for until, t in times if until or len(t)), default=start)

@@ -16,6 +16,7 @@ from sisock.frames import Answer
 from sisock.settings import Settings, read
 from sisock.testing import Refused
 from sisock.testing.router import free_port
+from sisock.times import NS
 from tests.fleet import ARCHIVE, COUNTER, Fleet, running_fleet
 
 SECRET = '''
@@ -219,6 +220,28 @@ def test_without_async_in_a_notebook(fleet: Fleet) -> None:
         live = lab.live("counter", ["count"])
         assert next(live).columns["count"].values[0] > 0
         live.close()
+
+
+async def test_the_tail_comes_in_bins_of_the_viewers_own_width_also_to_a_slow_one(
+    fleet: Fleet, consumer: Consumer
+) -> None:
+    width, bins = NS // 2, dict[int, float]()
+    answers = consumer.live_bins("counter", ["count"], 0.5, reduce="count", last=1)
+    for _ in range(3):
+        answer = await anext(answers)
+        assert answer.bin == width
+        t, counts = answer.series("count")
+        assert (t % width == 0).all()
+        bins.update(zip(t.tolist(), counts.values.tolist(), strict=True))
+        await asyncio.sleep(1.2)  # slower than the bins come
+    closed = answer.parts[0].finalized_until
+    await answers.aclose()
+    assert closed is not None
+    first, until = min(bins), closed // width * width
+    raw = await consumer.data("counter", ["count"], ns=(first, until))
+    t, _ = raw.series("count")
+    numbers, counted = np.unique(t // width * width, return_counts=True)
+    assert {at: n for at, n in bins.items() if at < until} == dict(zip(numbers.tolist(), counted.tolist(), strict=True))
 
 
 async def test_a_node_gone_for_good_says_so(fleet: Fleet, consumer: Consumer) -> None:

@@ -47,6 +47,10 @@ def test_what_it_started_can_be_listed_and_asked(up: Up) -> None:
     assert all(timeline["interval"] > 0 for name, timeline in timelines.items() if name != "health")
     tail = sisock(up.state, "tail", "wave::level", "--json", "--count", "3")
     assert [json.loads(line)["target"] for line in tail.stdout.splitlines()] == ["wave::level"] * 3
+    bins = sisock(up.state, "tail", "wave::level", "--bin", "500ms", "--last", "3s", "--json", "--count", "9")
+    lines = [json.loads(line) for line in bins.stdout.splitlines()]
+    assert {line["target"] for line in lines} == {"wave::level", "wave::level::min", "wave::level::max"}
+    assert len({(line["time"], line["target"]) for line in lines}) == 9
     assert "wave::level (m)" in sisock(up.state, "plot", "wave::level", "--last", "10s").stdout
 
 
