@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-BENCHMARKS := $(filter-out common soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
+BENCHMARKS := $(filter-out common panels soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 export PATH := $(BIN):$(PATH)
 
 .PHONY: help run test lint bench images soak peers page lock wheel clean installed-run installed-dev

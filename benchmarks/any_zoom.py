@@ -1,7 +1,8 @@
 """Any zoom, any age: what a picture costs, whatever lies behind it; against peers over the same samples.
 
 An archive of one field with `--size` samples, one of ten fields with a tenth of the rows, and one of a million. Peers:
-DuckDB over the same Parquet files, numpy over a memory map of the raw columns. Every answer is compared with the peer's.
+DuckDB over the same Parquet files, numpy over a memory map of the raw columns. Every answer is compared with the peer's. The one
+of ten fields is also asked as Grafana does, through bridge, router and recorder, and opened after a process that wrote was killed.
 
 `python -m benchmarks.any_zoom [--size 1e7] [--fields 10] [--folder DIR]`; exit code 1 if a figure is missed or an answer
 is wrong. The figures of 10^8 and 10^9 samples take minutes and 17 GB at 10^9; archives in `--folder` are used again.
@@ -9,6 +10,7 @@ is wrong. The figures of 10^8 and 10^9 samples take minutes and 17 GB at 10^9; a
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import statistics
@@ -25,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import Figure, machine, table
+from benchmarks.panels import bridge, panels
 from sisock.frames import Column, Field, Frame, Query
 from sisock.store.archive import Archive
 from sisock.times import FIRST, LAST
@@ -34,6 +37,8 @@ STEP = 10**7  # ns between samples: 100 Hz
 BINS = 1000
 _BATCH = 262_144
 _COLD = "--one-cold-query"
+_WRITE = "--write-until-killed"
+_FLUSHES = 20  # that are waited for before the kill
 
 
 def noise(first: int, rows: int) -> NDArray[np.float64]:
@@ -199,6 +204,48 @@ def disk(archive: Archive, folder: Path, segments: str) -> Iterator[Figure]:
     theirs.unlink()
 
 
+# after a kill, and through the bridge --------------------------------------------------------------
+
+
+def write_until_killed(folder: Path, fields: int) -> None:
+    """Write samples of another node; print how many of it are on disk, after each flush."""
+    about = {f"f{i}": Field(units="V", timeline="t") for i in range(fields)}
+    epoch, rows = f"epoch {time.time_ns()}", 20_000
+    with Archive(folder) as archive:
+        before = sum(series.snapshot().rows_within(FIRST, LAST) for series in archive.timelines("killed"))
+        for first in itertools.count(0, rows):
+            t = np.arange(first, first + rows) * STEP + time.time_ns()
+            columns = {name: Column(noise(first + i, rows)) for i, name in enumerate(about)}
+            archive.put("killed", Frame("t", t, columns, epoch, first + rows), about)
+            archive.flush()
+            print(before + first + rows, flush=True)
+
+
+def killed(folder: Path, fields: int) -> Figure:
+    """How long it takes to open the archive that a process was writing when it was killed; all that it wrote is there."""
+    argv = [sys.executable, "-m", "benchmarks.any_zoom", _WRITE, str(fields), "--folder", str(folder)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None  # it is a pipe
+        for _ in range(_FLUSHES):
+            written = int(process.stdout.readline())
+        process.kill()
+        written = max([written, *map(int, process.stdout.read().split("\n")[:-1])])
+    began = time.perf_counter()
+    archive = Archive(folder)
+    took = time.perf_counter() - began
+    assert archive.timelines("killed")[0].snapshot().rows_within(FIRST, LAST) >= written, "samples are missing"
+    archive.close()
+    return Figure("archive opens, after kill -9", took, 2, "s")
+
+
+def through_bridge(folder: Path, rows: int, fields: int) -> Iterator[Figure]:
+    """The same windows as Grafana asks for them."""
+    with bridge(folder) as port:
+        took = panels(port, (BEGIN, rows * STEP), fields)
+    yield Figure(f"any window, {fields} fields, warm, p99 through the bridge", float(np.percentile(took, 99)), 40, "ms")
+    print(f"median through the bridge: {statistics.median(took):.1f} ms")
+
+
 def main() -> int:
     """Print the figures; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -206,7 +253,11 @@ def main() -> int:
     parser.add_argument("--fields", type=int, default=10)
     parser.add_argument("--folder", type=Path, help="where archives lie that are used again")
     parser.add_argument(_COLD, type=int, dest="cold", help=argparse.SUPPRESS)
+    parser.add_argument(_WRITE, type=int, dest="write", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.write is not None:
+        write_until_killed(options.folder, options.write)
+        return 0
     if options.cold is not None:
         one_cold_query(options.folder, options.cold)
         return 0
@@ -234,6 +285,8 @@ def _figures(place: Path, rows: int, fields: int) -> Iterator[Figure]:
     yield from any_window(wide, rows // 10, fields)
     wide.close()
     yield cold(many)
+    yield from through_bridge(many, rows // 10, fields)
+    yield killed(many, fields)
     shutil.rmtree(place / "t", ignore_errors=True)
 
 

@@ -15,11 +15,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.common import ROOT, machine, running, table
+from benchmarks.common import ROOT, Figure, machine, running, table
 from sisock import settings as configuration
 from sisock.consumer import Consumer
 from sisock.errors import ConsumerError
@@ -47,21 +46,6 @@ class Fast(LiveNode):
 '''
 
 
-class Figure(NamedTuple):
-    """One line of the table."""
-
-    name: str
-    value: float
-    aim: float
-    unit: str
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the aim is."""
-        return self.value >= self.aim if self.at_least else self.value <= self.aim
-
-
 def main() -> int:
     """Run all parts and print the figures; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -78,9 +62,7 @@ def main() -> int:
             recorder = stack.enter_context(running([*node, "recorder"], environment))
             stack.enter_context(running([*node, f"{folder}/fast.py"], environment))
             figures = asyncio.run(_measure(router.settings, recorder.pid, seconds))
-    rows = [("", "measured", "aim", "")]
-    rows += [(f.name, f"{f.value:,.1f} {f.unit}", f"{f.aim:,g}", "met" if f.met else "MISSED") for f in figures]
-    print(table(rows))
+    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
     return int(not all(figure.met for figure in figures))
 
 
