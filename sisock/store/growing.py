@@ -205,6 +205,8 @@ def _grow_block(tiers: Tiers, number: int, block: int, fields: Asked, sources: _
         new = {name: kept for name, kept in new.items() if _pays(tiers, number, kept.number, block)}
     elif new and sources.samples(start, end, _first(new)) < (SOME if level.blocks else FEWEST):
         return
+    if not new:
+        return
     known = all(number < len(alike.starts) for alike in sources.taken.alike)
     if start >= sources.known_until and known:
         _add_taken(level, number, block, new, sources.taken)
