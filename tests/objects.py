@@ -23,6 +23,7 @@ class Objects:
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.asked: list[str] = []  # "GET bucket/key"
         self.refuses = False  # answers 503
+        self.keeps = False  # answers 503 to who deletes
         self.cuts = 0  # so many bytes are missing at the end of a body
         self.delay = 0.0  # seconds before each answer
         self.hangs = threading.Event()  # set: nothing is answered any more
@@ -51,6 +52,10 @@ class Objects:
         self._server.close_all()
         self._server.server_close()
         self._server = None
+
+    def segments(self) -> list[str]:
+        """The names of the Parquet files there are."""
+        return sorted(key for key in self.there if key.endswith(".parquet"))
 
     def of(self, method: str) -> int:
         """How many requests of this kind there were."""
@@ -109,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         store.asked.append(f"{self.command} {key}")
         if store.hangs.is_set() or store.delay:
             store.over.wait(None if store.hangs.is_set() else store.delay)
-        if store.refuses:
+        if store.refuses or (store.keeps and self.command == "DELETE"):
             self._answer(503, _error("SlowDown"))
         else:
             getattr(self, f"_{self.command.lower()}")(key, {name: value[0] for name, value in query.items()}, body)

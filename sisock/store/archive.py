@@ -169,7 +169,8 @@ class Archive:
             series.finish(each, made, growth)
         self._index.done()
         self._retired.add(gone)
-        self._retired.tidy()
+        with contextlib.suppress(OSError):  # all is written; what could not be removed is tried again
+            self._retired.tidy()
         return sum(len(each.samples.frame) for _, each in begun)
 
     def write_noted(self, node: str, timeline: str, notes: Mapping[str, str]) -> int:
