@@ -14,7 +14,7 @@ from sisock.settings import Settings
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
-PATIENCE = 15_000  # ms
+PATIENCE = 30_000  # ms
 _COLOURED = """([place, name]) => {
     const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name);
