@@ -1,6 +1,7 @@
 """What nodes answer, or their archives while they are away."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from sisock.nodes.query import parse_sample
 T = TypeVar("T")
 Ask = Callable[..., Awaitable[Any]]  # `Calls.node` or `Calls.archive`
 _AT_ONCE = 1.0  # seconds
+_FRESH = 5.0  # seconds for which what is told of a node that is away is not asked again
 
 
 class Reading:
@@ -25,6 +27,7 @@ class Reading:
     def __init__(self, calls: Calls) -> None:
         """Ask by these calls."""
         self._calls = calls
+        self._notices: dict[tuple[str, ...], tuple[float, str]] = {}  # node and fields -> when it was told, and what
         self.ours: dict[str, bool] = {}  # nodes that are known to answer in typed columns, or not to
 
     async def is_ours(self, node: str) -> bool:
@@ -109,10 +112,19 @@ class Reading:
 
     async def _noticed(self, node: str, fields: Sequence[str], answer: Answer) -> Answer:
         """An archive's answer with a notice that says so."""
+        now, about = time.monotonic(), (node, *sorted(fields))
+        told, notice = self._notices.get(about, (-math.inf, ""))
+        if now - told > _FRESH:
+            notice = await self._away(node, fields)
+            self._notices = {key: each for key, each in self._notices.items() if now - each[0] <= _FRESH}
+            self._notices[about] = now, notice
+        return replace(answer, notices=(notice, *answer.notices))
+
+    async def _away(self, node: str, fields: Sequence[str]) -> str:
+        """A sentence on a node that is away."""
         since, until = await asyncio.gather(_soon(self._away_since(node)), _soon(self._recorded_until(node, fields)))
         away = f"{node} is away since {times.utc(since)}" if since else f"{node} is away"
-        recorded = "this is what was recorded" + (f" until {times.utc(until)}" if until is not None else "")
-        return replace(answer, notices=(f"{away}; {recorded}", *answer.notices))
+        return f"{away}; this is what was recorded" + (f" until {times.utc(until)}" if until is not None else "")
 
     async def _away_since(self, node: str) -> int | None:
         """Since when the node is away, in ns; None where the hub does not know it."""

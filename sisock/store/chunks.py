@@ -25,7 +25,7 @@ _SEALED = b"sisock 1"
 class Footer(NamedTuple):
     """What is needed to read a file: its footer up to its end, and the CRC-32 of each chunk.
 
-    sums: shape (row groups, columns), uint32.
+    sums: of one row group after the other, shape (row groups * columns,), uint32.
     """
 
     data: bytes
@@ -65,7 +65,7 @@ def footer_in(blob: Blob, size: int) -> Footer:
     sums = np.frombuffer(got(cut - _SEAL.size - 4 * number, cut - _SEAL.size), "<u4")
     if zlib.crc32(footer, zlib.crc32(sums.tobytes())) != check:
         raise OSError("its footer is damaged")
-    return Footer(footer, sums.reshape(_parsed(footer).num_row_groups, -1))
+    return Footer(footer, sums)
 
 
 def packed(footer: Footer) -> tuple[bytes, bytes]:
@@ -77,7 +77,7 @@ def packed(footer: Footer) -> tuple[bytes, bytes]:
 def unpacked(data: bytes, sums: bytes) -> Footer:
     """What `packed` was made of."""
     footer = pa.decompress(data[4:], int.from_bytes(data[:4], "little"), "zstd", asbytes=True)
-    return Footer(footer, np.frombuffer(sums, "<u4").reshape(_parsed(footer).num_row_groups, -1))
+    return Footer(footer, np.frombuffer(sums, "<u4"))
 
 
 def starts_in(footer: Footer) -> tuple[NDArray[np.int64], int, int]:
@@ -104,12 +104,13 @@ def _range(metadata: pq.FileMetaData, group: int, column: int) -> Range:
 
 
 class Chunks:
-    """An open file. Any thread may read."""
+    """An open file of `count` chunks. Any thread may read."""
 
     def __init__(self, blob: Blob, size: int, footer: Footer) -> None:
         """Take an open file of so many bytes, and what the index knows of it."""
-        self._blob, self._size, self._sums = blob, size, footer.sums
-        self._metadata = _parsed(footer.data)
+        self._blob, self._size, self._metadata = blob, size, _parsed(footer.data)
+        self._sums = footer.sums.reshape(self._metadata.num_row_groups, -1)
+        self.count = self._sums.size
         self._columns = {name: number for number, name in enumerate(self._metadata.schema.names)}
 
     def read(self, groups: Sequence[int], names: Sequence[str]) -> tuple["Image", NDArray[np.bool_]]:

@@ -18,7 +18,7 @@ from sisock.store.parquet import OURS, ROWS, kind_of, stored_name
 from sisock.store.storage import AwayError, Storage
 
 log = logging.getLogger(__name__)
-_OPEN = 32  # files kept open
+_OPEN, _CHUNKS = 128, 50_000  # files kept open, and chunks of them: what is known of one takes about a kilobyte
 _WRONG = "its checksum is wrong"
 
 
@@ -166,7 +166,7 @@ class SegmentFiles:
         made = Chunks(blob, segment.nbytes, footer)
         with self._lock:
             self._open[segment.name] = made
-            while len(self._open) > _OPEN:
+            while len(self._open) > _OPEN or sum(each.count for each in self._open.values()) > _CHUNKS:
                 self._open.popitem(last=False)
         return made
 
