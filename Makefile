@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-BENCHMARKS := $(filter-out common panels soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
+BENCHMARKS := $(filter-out common influx panels soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 export PATH := $(BIN):$(PATH)
 
 .PHONY: help run test lint bench images soak peers page lock wheel clean installed-run installed-dev
@@ -23,7 +23,8 @@ lint: installed-dev page  ## style, types, floors, Dockerfiles; bundling the pag
 	@$(BIN)/hadolint Dockerfile*
 
 bench: installed-dev page  ## print every figure as a ratio against its peer, measured in the same run
-	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m "benchmarks.$$each" || exit 1; done
+	@missed=; for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m "benchmarks.$$each" || missed="$$missed $$each"; done; \
+	  [ -z "$$missed" ] || { echo "missed:$$missed"; exit 1; }
 
 soak: installed-dev page  ## kill what a recorder keeps KILLS=500 times; then keep everything running for MINUTES=60 and watch it
 	@KEEPER_KILLS=$${KILLS:-500} $(BIN)/python -m pytest -q tests/test_keeper.py
