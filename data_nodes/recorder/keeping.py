@@ -99,6 +99,7 @@ class Keeping:
                     self.flush_took = time.monotonic() - began
                 if (told := await self._writing.run(self._keeper.take_incoming)) is not None:
                     log.warning("recorder: %s", told)
+                await self._writing.run(self._keeper.retain, time.time_ns())
                 self._overcome()
             except _TROUBLES as error:
                 self._troubled(f"what was recorded waits to be written: {error}")

@@ -1,6 +1,6 @@
 """Keeps the past of other nodes, and answers for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from data_nodes.recorder.service import RecorderService
 from sisock.frames import Field
 from sisock.nodes import LiveNode
 from sisock.nodes.base import RING, Opener, Service
+from sisock.store.retention import Keep
 
 FIELDS = {
     "rate": Field("recorded since the last look", units="samples/s"),
@@ -20,6 +21,7 @@ FIELDS = {
     "free": Field("free on that disk", units="B"),
     "doubles": Field("samples that came twice, and are kept once", units="samples"),
     "refused": Field("samples at times that no clock can mean", units="samples"),
+    "dropped": Field("samples that were let go, as `keep` says, since the recorder was started", units="samples"),
     "lost": Field("samples that nodes had to let go before they were recorded", units="samples"),
     "flush": Field("how long the last writing took", units="s"),
 }
@@ -38,11 +40,16 @@ class Recorder(LiveNode):
         only: Sequence[str] = (),
         but: Sequence[str] = (),
         folder: str | Path = "",
+        keep: Mapping[str, Mapping[str, str]] | None = None,
         flush_age: float = 3600.0,
         interval: float = 1.0,
     ) -> None:
-        """Record the nodes that match a pattern of `only` (else all but sensitive ones and archives) and none of `but`."""
+        """Record the nodes that match a pattern of `only` (else all but sensitive ones and archives) and none of `but`.
+
+        `keep`: by pattern, how long their samples (`raw`) and bins (`bins`) are kept, and how much (`quota`).
+        """
         self.interval = interval
+        self.keep = Keep(keep)
         self.choice = Choice(tuple(only), tuple(but))
         self.folder, self.flush_age = folder, flush_age
         self.figures: Any = dict

@@ -55,7 +55,9 @@ class RecorderService(LiveService):
         """Record until cancelled."""
         assert self._settings is not None  # by the contract of whoever serves it
         settings, node = self._settings, self._recorder
-        keeper = await asyncio.to_thread(Keeper, self.folder, settings.archive_segments, flush_age=node.flush_age)
+        keeper = await asyncio.to_thread(
+            Keeper, self.folder, settings.archive_segments, flush_age=node.flush_age, keep=node.keep
+        )
         for notice in keeper.archive.notices:
             log.warning("%s: %s", self.name, notice)
         keeping = self._keeping = Keeping(keeper)
@@ -113,6 +115,7 @@ class RecorderService(LiveService):
             "free": shutil.disk_usage(self.folder).free,
             "doubles": sum(each.get("doubles", 0) for each in counts),
             "refused": sum(each.get("refused", 0) for each in counts),
+            "dropped": keeping.keeper.dropped,
             "lost": keeping.lost,
             "flush": keeping.flush_took,
         }

@@ -16,13 +16,17 @@ from typing import Self
 
 from sisock.frames import Answer, Field, Frame, Query
 from sisock.nearest import Which
-from sisock.store import reading, sampling
+from sisock.store import reading, retaining, sampling
 from sisock.store.incoming import Progress
 from sisock.store.index import Known
+from sisock.store.old import Old
 from sisock.store.opening import ArchiveError, found_in, hold
+from sisock.store.retention import Keep
 from sisock.store.retired import Retired
-from sisock.store.series import Series, slug
+from sisock.store.segments import Segment
+from sisock.store.series import Series
 from sisock.store.taking import take
+from sisock.store.written import slug
 
 __all__ = ["Archive", "ArchiveError"]
 log = logging.getLogger(__name__)
@@ -66,8 +70,9 @@ class Archive:
         doubted = lost or self._index.about("running", boot) != boot
         for series in self._series.values():
             try:
-                if not doubted:
+                if not doubted or series.tiers.old is not None:  # else nothing can make anew what is in tiers only
                     series.redo()
+                if not doubted:
                     continue
             except sqlite3.DatabaseError as error:
                 log.warning("what was to be written into tiers is damaged (%s): they are made anew", error)
@@ -202,6 +207,27 @@ class Archive:
                 done += sum(each.nbytes for each in some)
         self._retired.tidy()
         return done
+
+    def retain(self, keep: Keep, now: int) -> tuple[int, bool]:
+        """Let go what is not to be kept any longer at `now`, ns; how many samples went, and whether more may have to.
+
+        A bounded piece of it, by the thread that writes, with answers going on meanwhile. Raises OSError.
+        """
+        gone = [
+            each for node in self.nodes() for each in retaining.retain(self, node, keep(node), now, self._unreadable)
+        ]
+        return sum(each.samples for each in gone), bool(gone)
+
+    def let_go(self, series: Series, segments: Sequence[Segment], old: Old) -> None:
+        """Have no longer what these segments have, of which the tiers on disk have all there is to keep."""
+        names = [each.name for each in segments]
+        with self._index.change():
+            self._retired.note(names)
+            series.keep_old(old)
+        series.let_go(segments, old)
+        self._retired.add(names)
+        with contextlib.suppress(OSError):  # tried again
+            self._retired.tidy()
 
     def take_incoming(self) -> Iterator[Progress]:
         """Take what was imported into its folder `incoming`; how far each file has come. Raises IncomingError, OSError."""

@@ -200,6 +200,8 @@ def _grow_block(tiers: Tiers, number: int, block: int, fields: Asked, sources: _
     """Keep this block of all fields for which it pays."""
     level = tiers.levels[number]
     start, end = block * BLOCK << level.exponent, (block + 1) * BLOCK << level.exponent
+    if start < tiers.raw_from and number <= tiers.old_level(ENDS):
+        return  # whoever lets samples go makes the blocks of these: others have only some of them
     new = {name: kept for name, kept in fields.items() if not level.has(kept.number, block)}
     if number and level.full:
         new = {name: kept for name, kept in new.items() if _pays(tiers, number, kept.number, block)}
@@ -211,9 +213,19 @@ def _grow_block(tiers: Tiers, number: int, block: int, fields: Asked, sources: _
     if start >= sources.known_until and known:
         _add_taken(level, number, block, new, sources.taken)
         return
+    _add_all(tiers, number, block, new, sources.raw)
+
+
+def keep(tiers: Tiers, number: int, block: int, fields: Asked, raw: Raw) -> None:
+    """Keep this block of all fields that have samples in it, however few. Raises UnreadableError, OSError."""
+    level = tiers.levels[number]
+    _add_all(tiers, number, block, {n: kept for n, kept in fields.items() if not level.has(kept.number, block)}, raw)
+
+
+def _add_all(tiers: Tiers, number: int, block: int, new: Asked, raw: Raw) -> None:
     names = list(new)
     for some in (names[i : i + _AT_ONCE] for i in range(0, len(names), _AT_ONCE)):
-        _add_read(tiers, number, block, {name: new[name] for name in some}, sources.raw)
+        _add_read(tiers, number, block, {name: new[name] for name in some}, raw)
 
 
 def _add_taken(level: Level, number: int, block: int, new: Asked, taken: Taken) -> None:

@@ -15,11 +15,14 @@ import numpy as np
 
 from sisock.frames import Field
 from sisock.store.chunks import Footer, packed, unpacked
+from sisock.store.old import Old
+from sisock.store.old import unpacked as unpacked_old
 from sisock.store.segments import Segment
 from sisock.store.storage import CURE
 from sisock.store.tiers import Kept, Span, kept_as
 
 VERSION = 1
+_OLD = 2  # the version from when on samples have gone: who does not know of that would make tiers anew without them
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, node TEXT NOT NULL, timeline TEXT NOT NULL,
@@ -78,14 +81,14 @@ class Index:
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
         made = self.about("version")
-        if made not in ("", str(VERSION)):
+        if made not in ("", str(VERSION), str(_OLD)):
             raise NewerError(f"{path} has the format version {made}: a newer sisock made it, use that one")
         self.fresh = not made  # it does not know yet what there is
         self.note({"segments": self.about("segments", "0 0")})
 
     def complete(self) -> None:
         """Note that it knows all there is; one that never came so far is begun again."""
-        self.note({"version": str(VERSION)})
+        self.note({"version": str(VERSION)} if self.about("version") != str(_OLD) else {})
 
     def close(self) -> None:
         """Let the file go."""
@@ -273,6 +276,19 @@ class Index:
     def holes(self, series: int) -> list[Span]:
         """In which stretches of time tiers have to be mended."""
         return [(start, end) for start, end in json.loads(self.about(f"holes {series}", "[]"))]
+
+    def keep_old(self, series: int, old: Old) -> None:
+        """Keep what is no longer kept singly."""
+        self.note({f"old {series}": old.packed(), "version": str(_OLD)})
+
+    def accounts(self, series: int) -> dict[str, int]:
+        """One past the last sequence of each epoch that is, or was, in segments."""
+        rows = self._sound("SELECT series, epoch, beyond, sum FROM accounts WHERE series = ? ORDER BY rowid", series)
+        return {epoch: beyond for _, epoch, beyond in rows}
+
+    def old(self, series: int) -> Old | None:
+        """What is no longer kept singly."""
+        return unpacked_old(self.about(f"old {series}"))
 
     def leave(self, series: int, blocks: Mapping[int, int]) -> None:
         """Keep how many blocks there are in each level of the tiers, at the end."""

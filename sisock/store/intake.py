@@ -24,10 +24,11 @@ class Intake:
         """Epochs, in the order in which they came -> one past the last sequence that has come, written or not."""
         return dict(self._beyond)
 
-    def put(self, frame: Frame) -> int:
-        """Take what is new of a frame; how many samples that is."""
+    def put(self, frame: Frame, raw_from: int = EARLIEST) -> int:
+        """Take what is new of a frame; how many samples that is. Imported ones from before `raw_from` are refused."""
         samples = self._unknown(frame)
-        sound = (samples.frame.t >= EARLIEST) & (samples.frame.t < LATEST)
+        earliest = EARLIEST if frame.epoch is not None else max(EARLIEST, raw_from)  # nobody knows the doubles there
+        sound = (samples.frame.t >= earliest) & (samples.frame.t < LATEST)
         if not sound.all():
             self._count("refused", int((~sound).sum()))
             samples = samples.rows(sound)

@@ -15,6 +15,7 @@ from sisock.frames import Field, Frame
 from sisock.store.archive import Archive
 from sisock.store.incoming import IncomingError
 from sisock.store.journal import Journal
+from sisock.store.retention import Keep
 from sisock.store.series import Series
 from sisock.store.weights import volume
 from sisock.uris import JOINT
@@ -23,6 +24,7 @@ HEAVY = 48 * 2**20  # bytes that wait in memory, beyond which the heaviest timel
 _LIGHT = 16 * 2**20  # bytes that wait after that
 _FULL = 2 * HEAVY  # bytes beyond which nothing more should be taken for now
 _FLUSH_AGE = 3600.0  # seconds that samples wait at the most, so that other tools find them in segments
+_RETAIN = 60.0  # seconds between looks at what is to be let go
 _UNBOUNDED = 2**62  # bytes: the intake lets go only what the archive has
 _CURSOR, _FIELDS = "cursor ", "fields "
 
@@ -60,13 +62,16 @@ class Keeper:
         segments: str = "",
         *,
         flush_age: float = _FLUSH_AGE,
+        keep: Keep | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open both in this folder, and put into the archive what it does not have yet. As `Archive` for the rest.
 
-        `flush_age`: seconds after which what waits is written, however little it is.
+        `keep`: what is let go of which node; without it nothing. `flush_age`: seconds after which what waits is written, however little it is.
         """
         self._clock, self._flush_age = clock, flush_age
+        self._keep, self._retained = keep or Keep(), float("-inf")  # when it was last seen that nothing is to go
+        self.dropped = 0  # samples that were let go
         self.archive = Archive(folder, segments)
         try:
             self._intake = Journal(folder / "intake.sqlite", most_bytes=_UNBOUNDED)
@@ -189,6 +194,18 @@ class Keeper:
             self._incoming = self.archive.take_incoming()
             return str(error)
         return None
+
+    def retain(self, now: int) -> int:
+        """Let go what is not to be kept any longer at `now`, ns; how many samples. About once a minute, or while there is more.
+
+        To be called about once a second by whoever calls `tend`. Raises OSError.
+        """
+        if not self._keep or self._clock() - self._retained < _RETAIN:
+            return 0
+        samples, more = self.archive.retain(self._keep, now)
+        self._retained = float("-inf") if more else self._clock()
+        self.dropped += samples
+        return samples
 
     def _due(self) -> list[Series]:
         """The timelines that are to be written now."""

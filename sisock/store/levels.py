@@ -1,5 +1,6 @@
 """One tier of a timeline at rest: bins of one width, in blocks that are mapped into memory."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -287,6 +288,22 @@ class Level:
     def forget(self, start: int, end: int) -> None:
         """Keep no block any more that may have samples of `[start, end)`, in ns."""
         first, beyond = (start >> self.exponent) // BLOCK, ((end - 1) >> self.exponent) // BLOCK + 1
+        self._drop(lambda block, _: first <= block < beyond)
+
+    def prove(self, first: int, beyond: int) -> None:
+        """Look at the checksums of the blocks `[first, beyond)`: damaged ones are not kept any more, as `has` tells."""
+        with self._lock:
+            slots = [s for places in self._places.values() for block, s in places.items() if first <= block < beyond]
+            with contextlib.suppress(TornError):
+                self._prove(np.array(slots, np.intp))
+
+    def damaged_blocks(self) -> list[int]:
+        """Which blocks are damaged, of any field."""
+        with self._lock:
+            return [block for places in self._places.values() for block, s in places.items() if s in self._slots.bad]
+
+    def drop_blocks(self, first: int, beyond: int) -> None:
+        """Keep none of the blocks `[first, beyond)` any more."""
         self._drop(lambda block, _: first <= block < beyond)
 
     def drop_damaged(self) -> None:

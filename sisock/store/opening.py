@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sisock.frames import Field
 from sisock.store.index import Index, Known, NewerError
+from sisock.store.old import saved
 from sisock.store.retired import retired
 from sisock.store.segments import DamagedError, Made, SegmentFiles
 from sisock.store.storage import AwayError, Folder, Storage
@@ -80,6 +81,7 @@ def found_in(folder: Path, segments: str = "") -> Found:
         if lost:
             with index.change():
                 notices += _few(list(_taken_up(index, files)))
+                _take_up_old(index, folder / "tiers")
                 index.complete()
             known = index.known()
         else:
@@ -156,6 +158,20 @@ def _take_up(index: Index, series: int, made: Made, about: Mapping[str, Any]) ->
         index.know(series, field, kind)
     index.account(series, about["epochs"])
     index.describe(series, {name: _described(each, about["timeline"]) for name, each in about["fields"].items()})
+
+
+def _take_up_old(index: Index, tiers: Path) -> None:
+    """Take up what tiers tell of samples that went."""
+    known = {(each.node, each.timeline): each.id for each in index.known()}
+    for told in saved(tiers):
+        key = told.node, told.timeline
+        series = known[key] if key in known else index.begin(*key).id
+        for name, kinds in told.kinds.items():
+            for kind in kinds:
+                index.know(series, name, kind)
+        index.describe(series, {name: Field(*each) for name, each in told.fields.items()})
+        index.account(series, told.accounts)
+        index.keep_old(series, told.old)
 
 
 def _described(about: Mapping[str, Any], timeline: str) -> Field:

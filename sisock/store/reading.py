@@ -1,5 +1,6 @@
 """Answers from an archive: of stored bins where the screen asks for fewer points than there are samples."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,17 +14,20 @@ from sisock.frames import Answer, Frame, Part, Query, concat
 from sisock.gaps import of_bins
 from sisock.grid import Grid
 from sisock.grouping import Many, in_line, join
+from sisock.store import elder
 from sisock.store.identified import Identified
 from sisock.store.parquet import ROWS
 from sisock.store.recorded import Recorded, Samples
 from sisock.store.snapshot import Trouble
 from sisock.store.tiers import Kept, Span, binned
+from sisock.times import FIRST, NS, utc
 from sisock.uris import JOINT
 
 MOST_VALUES = 64_000_000  # of an answer that is not reduced
 _FEW = 2 * ROWS  # samples up to which they are read, whatever tiers there are
 _AT_ONCE = 2_000_000  # samples in memory at a time where bins are made of very many
 _MOST_TEXTS = 1_000_000  # samples up to which every text is looked at
+_LOST = "bins of {} between {} and {} were damaged, and their samples are no longer kept: some may be missing"
 _LOOKS = 64  # row groups that are looked at where there are more
 
 
@@ -36,6 +40,8 @@ class Asked(NamedTuple):
     ends: Span  # of all there is
     snapshot: Samples
     rows: int  # samples at the most
+    raw_from: int  # before, bins stand for the samples
+    single_from: int  # before, samples went
     new: Mapping[str, int] | None  # where only what is new is asked for: epochs, each from a sequence on
 
     def few(self, start: int, end: int) -> bool:
@@ -48,19 +54,28 @@ class Asked(NamedTuple):
         return Frame(self.series.timeline, np.empty(0, np.int64), {}, *self.snapshot.identity)
 
 
-def answer(timelines: Iterable[Recorded], query: Query) -> Answer:
+class _ChangedError(Exception):
+    """Samples went while they were asked for."""
+
+
+def answer(timelines: Sequence[Recorded], query: Query) -> Answer:
     """What the timelines have of the fields that the query asks for, reduced and labelled.
 
     Raises ValueError with the cure where more is asked than an answer can hold.
     """
-    asked = list(_asked(timelines, query))
+    while True:
+        with contextlib.suppress(_ChangedError):
+            return _answer(list(_asked(timelines, query)), query)
+
+
+def _answer(asked: Sequence[Asked], query: Query) -> Answer:
     trouble = Trouble()
-    stored = [
-        each for each in asked if each.rows > _FEW and each.new is None and reduction.is_reduced(query, each.rows)
-    ]
+    stored = [each for each in asked if _of_bins(each, query)]
     how = reduction.grid_of(query, [each.span for each in asked], midnights=not stored)
     if how is not None and query.bin is None:
         how = _widened(how, stored, reduction.needs_of(query))
+    if how is not None:
+        how = _coarsened(how, stored, reduction.needs_of(query), trouble)
     made = _direct([each for each in asked if each not in stored], query, how, trouble)
     if stored and how is not None:
         found = [_stored(each, query, how, trouble) for each in stored]
@@ -68,6 +83,15 @@ def answer(timelines: Iterable[Recorded], query: Query) -> Answer:
         tier = max((width for _, width in found if width), default=None)
         made = replace(made, parts=merge(parts), method=reduction.method_of(query), bin=how.width, tier=tier)
     return replace(made, notices=(*made.notices, *trouble.sentences()))
+
+
+def _of_bins(asked: Asked, query: Query) -> bool:
+    """Whether it is answered from stored bins."""
+    if asked.new is not None:
+        return False
+    if asked.span[0] < asked.raw_from and asked.series.kinds:
+        return query.max_points is not None or query.bin is not None
+    return asked.rows > _FEW and reduction.is_reduced(query, asked.rows)
 
 
 def _asked(timelines: Iterable[Recorded], query: Query) -> Iterator[Asked]:
@@ -86,10 +110,20 @@ def _now(series: Recorded, query: Query) -> Asked | None:
         return None
     new = snapshot.since(*query.since[series.timeline]) if series.timeline in query.since else None
     some = snapshot if new is None else snapshot.having(new)
-    span = max(query.start, ends[0]), min(query.end, ends[1])
+    old = series.tiers.old  # not before the snapshot: what went is told
+    span = max(query.start, ends[0], old.cut if old else FIRST), min(query.end, ends[1])
     if span[0] >= span[1] or new == {}:
         return None
-    return Asked(series, names, span, ends, some, some.rows_within(*span), new)
+    return Asked(
+        series,
+        names,
+        span,
+        ends,
+        some,
+        some.rows_within(*span),
+        *((old.raw_from, old.beyond) if old else (FIRST, FIRST)),
+        new,
+    )
 
 
 def _widened(how: Grid, stored: Sequence[Asked], wanted: set[str]) -> Grid:
@@ -100,13 +134,31 @@ def _widened(how: Grid, stored: Sequence[Asked], wanted: set[str]) -> Grid:
     return how if width == how.width else Grid(width, how.most)
 
 
+def _coarsened(how: Grid, stored: Sequence[Asked], wanted: set[str], trouble: Trouble) -> Grid:
+    """Bins of whole stored ones where these stand for the samples; told where that makes them wider."""
+    width = how.width
+    old = [each for each in stored if each.span[0] < each.raw_from]
+    units = [each.series.tiers.levels[n].width for each in old if (n := each.series.tiers.old_level(wanted)) >= 0]
+    for unit in sorted(units):
+        width = -(-width // unit) * unit
+    if width == how.width:
+        return how
+    trouble.told["wider"] = f"{no_longer(old[0])}: bins were made {width / NS:.3g} s wide"
+    return Grid(width, how.most)
+
+
+def no_longer(asked: Asked) -> str:
+    """The beginning of a sentence on samples that went."""
+    return f"samples of {asked.series.timeline or 'this timeline'} before {utc(asked.single_from)} are no longer kept singly"
+
+
 # of samples -------------------------------------------------------------------------------------
 
 
 def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Trouble) -> Answer:
     """Answers made of the samples themselves."""
     frames, until = [], {}
-    for each in asked:
+    for each in (_singly(each, trouble) for each in asked):
         if each.rows * len(each.names) > MOST_VALUES:
             raise ValueError(
                 f"up to {each.rows} samples of {len(each.names)} fields are too many for one answer: "
@@ -117,6 +169,18 @@ def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Tro
             frames.append(replace(each.like, t=samples.frame.t, columns=samples.frame.columns))
             until[each.series.timeline] = each.span[1]
     return reduction.answer(frames, query, until, how)
+
+
+def _singly(asked: Asked, trouble: Trouble) -> Asked:
+    """What is asked as far as samples are kept; what is not is told."""
+    if asked.new is not None or asked.span[0] >= asked.single_from:
+        return asked
+    tiers = asked.series.tiers
+    number = tiers.old_level() if asked.series.kinds else -1
+    cure = f", only in bins of {tiers.levels[number].width / NS:.3g} s: ask for max_points" if number >= 0 else ""
+    trouble.told[f"raw {asked.series.timeline}"] = no_longer(asked) + cure
+    span = min(asked.single_from, asked.span[1]), asked.span[1]
+    return asked._replace(span=span, rows=asked.snapshot.rows_within(*span))
 
 
 def _samples(asked: Asked, trouble: Trouble) -> Identified | None:
@@ -133,11 +197,18 @@ def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[li
     series, wanted = asked.series, reduction.needs_of(query)
     level = series.tiers.level_for(how.width, wanted)
     with series.lock:  # what is stored and what waits, at one moment
-        asked = _now(series, query) or asked
+        before, asked = asked.raw_from, _now(series, query) or asked
+        if before != asked.raw_from:
+            raise _ChangedError
         fields = series.asked(asked.names)
         kept = [kept for _, kept in fields]
         read = series.tiers.read(kept, _outward(asked, level), how.width, wanted, level, asked.few)
         pieces = [([fields[row] for row in rows], pieces) for rows, pieces in read]
+    for start, end in elder.lost(series.tiers):
+        if start < asked.span[1] and end > asked.span[0]:
+            trouble.told[f"lost {series.timeline}"] = _LOST.format(
+                series.timeline or "this timeline", utc(start), utc(end)
+            )
     parts, like, gaps = [], asked.like, dict[bytes, tuple[Span, ...]]()
     for name, bins in bins_of(asked, pieces, how, wanted, trouble).items():
         points, starts = reduction.drawn(like, name, bins, query), bins.start.tobytes()
@@ -181,7 +252,9 @@ def _outward(asked: Asked, level: int | None) -> Span:
     start, end = asked.span
     if level is None:
         return start, end
-    width = asked.series.tiers.levels[level].width
+    width, old = asked.series.tiers.levels[level].width, asked.series.tiers.old
+    if old is not None and start == old.cut:
+        return start, -(-end // width) * width if end >= asked.ends[1] else end
     return start // width * width if start <= asked.ends[0] else start, -(-end // width) * width if end >= asked.ends[
         1
     ] else end
@@ -209,6 +282,7 @@ def _is_text(asked: Asked, name: str) -> bool:
 
 def _texts(asked: Asked, name: str, query: Query, how: Grid, trouble: Trouble) -> Part:
     """A text as asked, or by its changes; of very many samples only some stretches are looked at, which is told."""
+    asked = _singly(asked, trouble)
     series, snapshot = asked.series, asked.snapshot
     looks: list[Span] = [asked.span]
     if asked.rows > _MOST_TEXTS:

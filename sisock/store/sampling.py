@@ -10,6 +10,7 @@ from sisock.store import reading
 from sisock.store.recorded import Recorded, Samples
 from sisock.store.snapshot import Trouble
 from sisock.store.tiers import Span
+from sisock.times import utc
 
 _MOST_GROUPS = 256  # row groups that are looked through for a text
 
@@ -31,9 +32,14 @@ def sample(timelines: Iterable[Recorded], fields: Sequence[str], t: int, which: 
 def _sample(series: Recorded, name: str, t: int, which: Which, trouble: Trouble) -> Frame | None:
     """The one of a timeline; None if it has none on that side."""
     start, end = nearest.sought(t, which)
+    snapshot, old = series.snapshot(), series.tiers.old
+    went = old is not None and old.first < end and start < old.beyond
+    start = max(start, series.tiers.single_from)
+    if went and (start >= end or which == "after"):
+        _tell(series, trouble)
+        return None
     moment = _moment(series, name, (start, end), which) if series.kinds.get(name) else None
     spans: Iterable[Span] = [(moment, moment + 1)] if moment is not None else ()
-    snapshot = series.snapshot()
     if moment is None and not series.kinds.get(name):
         spans = _looks(snapshot, (start, end), which, name, trouble)
     for span in spans:
@@ -43,7 +49,17 @@ def _sample(series: Recorded, name: str, t: int, which: Which, trouble: Trouble)
             one = nearest.nearest(frame, name, *span, which)
             if one is not None:
                 return Frame(one.timeline, one.t, one.columns, snapshot.identity[0], snapshot.identity[1])
+    if went:
+        _tell(series, trouble)
     return None
+
+
+def _tell(series: Recorded, trouble: Trouble) -> None:
+    """Tell that the sample may be one of those that went."""
+    before = utc(series.tiers.single_from)
+    trouble.told[series.timeline] = (
+        f"samples of {series.timeline or 'this timeline'} before {before} are no longer kept singly: ask for bins"
+    )
 
 
 def _moment(series: Recorded, name: str, span: Span, which: Which) -> int | None:

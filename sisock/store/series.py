@@ -3,48 +3,30 @@
 import logging
 import secrets
 import threading
-import zlib
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from sisock.frames import Column, Field, Frame, Times
-from sisock.store import growing, redo
+from sisock.store import elder, growing, redo
 from sisock.store.compaction import choose
 from sisock.store.identified import Identified, accounts, latest, pieces, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
 from sisock.store.mending import mend
+from sisock.store.old import Old, Told, save
 from sisock.store.parquet import ROWS, described, kind_of
 from sisock.store.segments import Made, Segment, SegmentFiles, all_of
 from sisock.store.snapshot import Snapshot, Trouble, in_order
 from sisock.store.tiers import Asked, Kept, Span, Tiers, UnreadableError, kept_as
+from sisock.store.written import Growth, Written, slug, span_of
 
 log = logging.getLogger(__name__)
 _ALWAYS = EARLIEST, LATEST
 MOST_ROWS = 4_194_304  # of a segment
 MOST_BYTES = 64 * 2**20  # of a segment, before it is compressed
-
-
-class Written(NamedTuple):
-    """Samples on their way into segments: how many frames waited, and from when on there were none before."""
-
-    waited: int
-    samples: Identified
-    pieces: list[Identified]
-    known_until: int
-    without: tuple[Segment, ...] = ()  # segments that these take the place of
-    replaced: int = 0  # samples that went, for later ones at the same time
-
-
-class Growth(NamedTuple):
-    """How the tiers grow with them."""
-
-    fields: dict[str, Kept]
-    taken: growing.Taken
 
 
 class Series:
@@ -55,6 +37,7 @@ class Series:
         self.node, self.timeline = known.node, known.timeline
         self.fields, self.kinds, self.counts = dict(known.fields), known.kinds, known.counts
         self.tiers = Tiers(folder)
+        self.tiers.old = old = index.old(known.id)
         self.lock = threading.RLock()
         self.touched = 0.0  # when the oldest of what waits came, by the clock of whoever puts it
         self._id, self._index, self._files = known.id, index, files
@@ -64,6 +47,8 @@ class Series:
         missing = any(self.tiers.blocks.get(level, 0) < blocks for level, blocks in index.left(known.id).items())
         if missing or self.tiers.damaged:
             self._doubt([_ALWAYS])
+        if missing and old is not None:  # nobody knows which
+            self._keep_lost(((old.first, old.raw_from),))
 
     def close(self) -> None:
         """Let the tiers go."""
@@ -79,7 +64,10 @@ class Series:
     def snapshot(self) -> Snapshot:
         """What there is now."""
         with self.lock:
-            return Snapshot(self._files, self._segments, self._intake.waiting, self._intake.accounts)
+            old = self.tiers.old
+            return Snapshot(
+                self._files, self._segments, self._intake.waiting, self._intake.accounts, old.ends if old else None
+            )
 
     @property
     def weight(self) -> int:
@@ -101,7 +89,7 @@ class Series:
             known = {name: fields.get(name) or self._about(name, column) for name, column in frame.columns.items()}
             if any(self.fields.get(name) != about for name, about in known.items()):
                 self.fields = {**self.fields, **known}  # others may be looking at those of before
-            return self._intake.put(frame)
+            return self._intake.put(frame, self.tiers.raw_from)
 
     def _about(self, name: str, column: Column) -> Field:
         """What is known of a field that nobody describes."""
@@ -109,15 +97,16 @@ class Series:
 
     # writing
 
-    def begin(self) -> "Written | None":
+    def begin(self) -> Written | None:
         """What waits, on its way into segments and tiers; None where nothing does."""
         waiting = self._intake.waiting
         if not waiting:
             return None
-        samples, without = self._imported(together(waiting))
+        new = together(waiting)
+        samples, without = self._imported(new)
         samples, replaced = latest(samples) if None in samples.epochs else (samples, 0)
-        until = EARLIEST if self._segments.until is None else self._segments.until
-        return Written(len(waiting), samples, self._pieces(samples), until, without, replaced)
+        until = max(self.tiers.raw_from, EARLIEST if self._segments.until is None else self._segments.until)
+        return Written(len(waiting), samples, self._pieces(samples), until, new.frame, without, replaced)
 
     def _imported(self, samples: Identified) -> tuple[Identified, tuple[Segment, ...]]:
         """Samples without an identity together with those of segments that have some at the same times."""
@@ -154,24 +143,26 @@ class Series:
         }  # fmt: skip
         return self._files.write(name, samples, about)
 
-    def take(self, written: "Written") -> "Growth":
+    def take(self, written: Written) -> Growth:
         """How the tiers change with these samples."""
         frame = written.samples.frame
         with self.lock:
             self.tiers.begin(frame.t)
         numbered = self._numbered(frame)
         if written.without:
-            self.forget_tiers(_span_of(frame))
-            return Growth(numbered, growing.Taken(frame.t, frame.t, [], []))
+            self.forget_tiers(span_of(frame))
+            frame = written.new.between(EARLIEST, self.tiers.raw_from)  # the rest is mended
         return Growth(numbered, growing.take(self.tiers, numbered, frame))
 
     def forget_tiers(self, span: Span) -> None:
         """Have no tiers any more where there are samples of this stretch, until they are mended."""
-        self._doubt([span])
-        with self.lock:
-            self.tiers.forget(*span)
+        span = max(span[0], self.tiers.raw_from), span[1]  # before, nothing could make them anew
+        if span[0] < span[1]:
+            self._doubt([span])
+            with self.lock:
+                self.tiers.forget(*span)
 
-    def enroll(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
+    def enroll(self, written: Written, made: Sequence[Made], growth: Growth) -> None:
         """Put it all into the index, within a change of it."""
         self.list_new(made)
         fields = {name: self.fields.get(name, Field()) for name in written.samples.frame.columns}
@@ -182,13 +173,15 @@ class Series:
         for name, kept in growth.fields.items():
             if kept.kind not in self.kinds.get(name, {}):
                 self._index.know(self._id, name, kept.kind)
-        low, beyond = _span_of(written.samples.frame)
+        low, beyond = span_of(written.samples.frame)
         self._index.redo(self._id, low, beyond - 1, redo.packed(growth.taken.writes))
 
-    def finish(self, written: "Written", made: Sequence[Made], growth: "Growth") -> None:
+    def finish(self, written: Written, made: Sequence[Made], growth: Growth) -> None:
         """Bring the tiers up to what the index has, and let go what waited."""
         with self.lock:
             growing.apply(self.tiers, growth.taken.writes)
+            if span_of(written.samples.frame)[0] < self.tiers.raw_from:
+                self.tiers.sync()  # what was to be written is forgotten, and nothing else could make it anew
             for name, kept in growth.fields.items():
                 self.kinds.setdefault(name, {})[kept.kind] = kept
             self._exchange(written.without, made)
@@ -201,7 +194,7 @@ class Series:
                 return
             growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
         except OSError as error:  # the samples themselves are safe
-            self._holes = [*self._holes, _span_of(written.samples.frame)]
+            self._holes = [*self._holes, span_of(written.samples.frame)]
             log.warning("the tiers of %s %s cannot grow: %s", self.node, self.timeline, error)
 
     # compaction
@@ -254,6 +247,29 @@ class Series:
             raise UnreadableError(*trouble.sentences())
         return found
 
+    # samples that go
+
+    def keep_old(self, old: Old) -> None:
+        """Note what is kept in tiers only, within a change of the index; `let_go` follows when that is on disk."""
+        fields = {name: list(field) for name, field in self.fields.items()}
+        kinds = {name: list(each) for name, each in self.kinds.items()}
+        save(self.tiers.folder, Told(self.node, self.timeline, fields, kinds, self._index.accounts(self._id), old))
+        self._index.keep_old(self._id, old)
+
+    def let_go(self, segments: Sequence[Segment], old: Old) -> None:
+        """Answer from tiers what these segments had, and nothing from before `old.cut`."""
+        with self.lock:
+            self.tiers.old = old
+            self._exchange(segments, ())
+            elder.cut(self.tiers, old.cut)
+
+    def _keep_lost(self, lost: tuple[Span, ...]) -> None:
+        """Note where bins were lost that nothing can make anew."""
+        old = self.tiers.old
+        if old is not None and lost != old.lost:
+            self.tiers.old = old._replace(lost=lost)
+            self.keep_old(self.tiers.old)
+
     # tiers that are not whole
 
     @property
@@ -265,7 +281,10 @@ class Series:
         """Have no tiers until they are mended: nobody knows whether those there are were whole."""
         self._doubt([_ALWAYS])
         with self.lock:
-            self.tiers.clear()
+            if self.tiers.old is None:
+                self.tiers.clear()
+            else:
+                self._keep_lost(elder.doubt(self.tiers, self.tiers.old).lost)
 
     def _doubt(self, spans: list[Span]) -> None:
         """Note that blocks may be missing in these stretches of time."""
@@ -283,18 +302,9 @@ class Series:
         if self.tiers.damaged:
             self._doubt([_ALWAYS])
             with self.lock:
+                self._keep_lost(elder.lost(self.tiers))
                 self.tiers.drop_damaged()
         holes = self._holes
         yield from mend(self, holes)
         self._holes = self._holes[len(holes) :]
         self._index.keep_holes(self._id, self._holes)
-
-
-def _span_of(frame: Frame) -> Span:
-    return int(frame.t[0]), int(frame.t[-1]) + 1
-
-
-def slug(timeline: str) -> str:
-    """A timeline's name as that of a folder."""
-    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in timeline)[:60]
-    return plain if plain == timeline else f"{plain}-{zlib.crc32(timeline.encode()):08x}"

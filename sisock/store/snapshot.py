@@ -92,6 +92,7 @@ class Snapshot(NamedTuple):
     segments: Segments
     waiting: tuple[Identified, ...]
     accounts: dict[str, int]  # epoch, in the order in which they came -> one past its last sequence
+    old: Span | None = None  # from when to when there are only bins
 
     @property
     def identity(self) -> tuple[str | None, int | None]:
@@ -102,6 +103,7 @@ class Snapshot(NamedTuple):
     def ends(self) -> Span | None:
         """Time of the first sample and one past that of the last; None without any."""
         ends = [(int(self.segments.lows[0]), self.segments.until)] if self.segments.until is not None else []
+        ends += [self.old] if self.old else []
         ends += [(int(each.frame.t.min()), int(each.frame.t.max()) + 1) for each in self.waiting]
         return (min(low for low, _ in ends), max(beyond for _, beyond in ends)) if ends else None
 

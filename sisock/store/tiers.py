@@ -21,7 +21,9 @@ from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
 from sisock.grouping import Many, in_line, of_fields
 from sisock.store.levels import BLOCK, Level, Records, Stretch
+from sisock.store.old import Old
 from sisock.store.slots import TornError
+from sisock.times import FIRST
 
 STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
 LEAN = frozenset({"low", "high", "total", "m2", "t_low", "t_high"})  # what the finest tier knows
@@ -78,6 +80,7 @@ class _How(NamedTuple):
     field: int
     low: int
     few: Few
+    old: int  # the finest level of which all is complete where samples are no longer kept singly
 
 
 class Tiers:
@@ -88,6 +91,7 @@ class Tiers:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.levels: list[Level] = []
+        self.old: Old | None = None  # what is no longer kept singly
         there = sorted({int(path.stem) for kind in ("bins", "blocks") for path in folder.glob(f"[0-9][0-9].{kind}")})
         for exponent in range(there[0], there[-1] + 1, STEP) if there else ():
             self.add_level(exponent)
@@ -159,6 +163,28 @@ class Tiers:
         for path in self.folder.iterdir():
             path.unlink()
 
+    # where samples are no longer kept singly
+
+    @property
+    def raw_from(self) -> int:
+        """Time in ns before which tiers stand for the samples."""
+        return FIRST if self.old is None else self.old.raw_from
+
+    @property
+    def single_from(self) -> int:
+        """Time in ns from which on every sample is kept singly: before `raw_from`, which is a block's end."""
+        return FIRST if self.old is None else self.old.beyond
+
+    def old_level(self, wanted: Collection[str] = ()) -> int:
+        """The finest level that is complete before `raw_from` and knows what is wanted; -1 where nothing is old."""
+        low, old = _lowest(wanted), self.old
+        fits = (
+            i
+            for i, each in enumerate(self.levels)
+            if old is not None and each.exponent >= old.lean and _knows(each, low)
+        )
+        return next(fits, -1)
+
     # answering
 
     def level_for(self, width: int, wanted: Collection[str]) -> int | None:
@@ -177,7 +203,7 @@ class Tiers:
 
     def plan(self, level: int | None, field: int, span: Span, wanted: Collection[str], few: Few) -> list[Piece]:
         """How to answer a stretch of time: pieces in the order of time, adjacent ones of samples joined."""
-        how = _How(field, _lowest(wanted), few)
+        how = _How(field, _lowest(wanted), few, self.old_level(wanted))
         pieces: list[Piece] = []
         for piece in self._pieces(-1 if level is None else level, how, *span):
             if pieces and piece.level is None and pieces[-1].level is None:
@@ -189,7 +215,12 @@ class Tiers:
     def _pieces(self, number: int, how: _How, start: int, end: int) -> Iterator[Piece]:
         if start >= end:
             return
-        if number < how.low or number >= len(self.levels) or how.few(start, end):
+        if start < self.raw_from and number <= how.old:
+            turn = min(end, self.raw_from)
+            yield from self._old_pieces(how, start, turn)
+            yield from self._pieces(number, how, turn, end)
+            return
+        if number < how.low or number >= len(self.levels) or (start >= self.raw_from and how.few(start, end)):
             yield Piece(None, Stretch(0, 0, kept=False), start, end)
             return
         level = self.levels[number]
@@ -209,6 +240,18 @@ class Tiers:
             else:
                 yield from self._pieces(number - 1, how, begin, close)
         yield from self._pieces(below, how, beyond << level.exponent, end)
+
+    def _old_pieces(self, how: _How, start: int, end: int) -> Iterator[Piece]:
+        """As `_pieces` where samples went: bins count that begin within; where no block is kept no samples went."""
+        level = self.levels[how.old]
+        begin, first, beyond = start >> level.exponent, -(-start >> level.exponent), -(-end >> level.exponent)
+        for stretch in level.stretches(how.field, begin, beyond):
+            a, z = max(stretch.first, first), stretch.beyond
+            if not stretch.kept:
+                times = max(start, stretch.first << level.exponent), min(end, z << level.exponent)
+                yield Piece(None, Stretch(0, 0, kept=False), *times)
+            elif a < z:
+                yield Piece(level, Stretch(a, z, kept=True), a << level.exponent, z << level.exponent)
 
     def _below(self, number: int, low: int, length: int) -> int:
         """The finest level that has no more than a block of bins in so many ns: few pieces, not few bins, are quick."""
