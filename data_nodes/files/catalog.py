@@ -7,13 +7,14 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from data_nodes.files.columns import KINDS, About
 from data_nodes.files.home import hold, open_state
 from data_nodes.files.naming import fields_of, series_of
 from data_nodes.files.pieces import Piece
-from data_nodes.files.table import Table, UnreadableError, open_tables
 from data_nodes.files.timeline import FileTimeline
-from data_nodes.names import as_field
+from data_nodes.names import as_field, split_title
+from sisock.formats.columns import KINDS, About
+from sisock.formats.errors import UnreadableError
+from sisock.formats.table import Table, Terms, open_tables
 from sisock.frames import Field
 
 _OPEN = 32  # files kept open
@@ -57,7 +58,7 @@ class Catalog:
 
     def open(self, path: str) -> dict[str, Table]:
         """The tables of a file as it is now. Raises UnreadableError or OSError."""
-        tables = open_tables(self.folder / path, self._time)
+        tables = open_tables(self.folder / path, Terms(self._time, split_title))
         with self._lock:
             for key in [key for key in self._tables if key[0] == path]:
                 del self._tables[key]

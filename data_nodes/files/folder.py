@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from data_nodes.files.table import FORMATS
+from sisock.formats.table import FORMATS
 
 Status = list[int]  # size, time of the last change in ns, inode
 

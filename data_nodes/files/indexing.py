@@ -11,8 +11,8 @@ from data_nodes.files.catalog import Catalog
 from data_nodes.files.folder import Status, look
 from data_nodes.files.pieces import Piece
 from data_nodes.files.scanning import groups_of, joined, outline, scan
-from data_nodes.files.table import Table
 from data_nodes.files.timeline import FileTimeline
+from sisock.formats.table import Table
 
 log = logging.getLogger(__name__)
 _MOST_TOLD = 20

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import PurePath
 
-from data_nodes.files.columns import KINDS, About
 from data_nodes.names import as_field, without_dates
+from sisock.formats.columns import KINDS, About
 from sisock.frames import Field
 
 _END = r"(?=$|[/_. -])"

@@ -7,14 +7,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data_nodes.files.columns import to_column
-from data_nodes.files.csv_cells import as_kind
-from data_nodes.files.table import ROWS, Rows, Table, UnreadableError, times_of
+from sisock.formats.columns import TYPES, to_column
+from sisock.formats.csv_cells import cast
+from sisock.formats.errors import UnreadableError
+from sisock.formats.moments import to_ns
+from sisock.formats.table import ROWS, Rows, Table
 from sisock.frames import Column, Frame, Times
 from sisock.store.identified import NOBODY, Identified, in_time, together
 from sisock.store.snapshot import Trouble
 from sisock.store.tiers import Asked, Span
+from sisock.times import NS
 
+EARLIEST, LATEST = -2_208_988_800 * NS, 7_258_118_400 * NS  # 1900 and 2200: other times are no measurements
 _AT_ONCE = 1_000_000  # samples read together
 _NONE: Times = np.empty(0, np.int64)
 
@@ -41,6 +45,20 @@ class Piece(NamedTuple):
         return first, max(first, int(np.searchsorted(self.starts, end, "left")))
 
 
+def times_of(rows: Rows, unit: int) -> tuple[Times, NDArray[np.intp] | None, bool]:
+    """The times that can be read in ascending order, the rows that these are (None: all), and whether they ascended."""
+    t, readable = to_ns(rows.time, unit)
+    readable &= (t >= EARLIEST) & (t < LATEST)
+    chosen: NDArray[np.intp] | None = None
+    if not readable.all():
+        chosen = np.flatnonzero(readable)
+        t = t[chosen]
+    if not (t[1:] < t[:-1]).any():
+        return t, chosen, True
+    order = np.argsort(t, kind="stable")
+    return t[order], order if chosen is None else chosen[order], False
+
+
 def read_piece(table: Table, piece: Piece, groups: tuple[int, int], names: Sequence[str]) -> Frame:
     """The samples of some of its groups, in the order of time. Raises UnreadableError or OSError."""
     titles = [piece.fields[name][0] for name in names]
@@ -57,7 +75,10 @@ def read_piece(table: Table, piece: Piece, groups: tuple[int, int], names: Seque
 
 
 def _column(rows: Rows, title: str, kind: str) -> Column:
-    return to_column(as_kind(rows.columns[title], kind), kind)
+    values = rows.columns[title]
+    if pa.types.is_string(values.type):  # a file may look different now than it did at first
+        values = cast(values, TYPES[kind])
+    return to_column(values, kind)
 
 
 Open = Callable[[Piece], Table]  # the table that a piece is of; raises UnreadableError or OSError

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_nodes.files.columns import to_column
-from data_nodes.files.pieces import Piece
-from data_nodes.files.table import ROWS, Rows, Table, times_of
+from data_nodes.files.pieces import Piece, times_of
+from sisock.formats.columns import to_column
+from sisock.formats.table import ROWS, Rows, Table
 from sisock.frames import Column, Frame, Times, concat
 
 MOST_GROUPS = 61  # of a piece: a million rows
@@ -72,7 +72,8 @@ def _group(table: Table, begin: int, end: int, fields: Fields, names: Sequence[s
     for name in names:
         whole = to_column(rows.columns[fields[name][0]], fields[name][1])
         columns[name] = whole if chosen is None else whole.rows(chosen)
-    return _Group(Frame("", t, columns), ordered, rows.bad + len(rows.time) - len(t))
+    odd = rows.troubles.rows + rows.troubles.cells if rows.troubles else 0
+    return _Group(Frame("", t, columns), ordered, odd + len(rows.time) - len(t))
 
 
 def _frames(table: Table, piece: Piece, batches: Sequence[Sequence[str]], first: list[Frame]) -> Iterator[Frame]:

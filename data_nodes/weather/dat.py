@@ -7,8 +7,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from data_nodes.weather.moments import from_seconds
+from sisock.formats.instants import of_floats
 from sisock.frames import Column, Field, Frame
+from sisock.times import NS
 
 _HEADER_LINES = 3
 _DATA = re.compile(r"^[^#\n]*[^#\s]", re.MULTILINE)  # a line with more than a comment
@@ -31,7 +32,7 @@ class Dat:
     def parse(self, lines: bytes) -> tuple[Frame, int]:
         """The samples of whole lines in the order of the file, and how many lines could not be read."""
         rows, unreadable = _rows(lines)
-        t, readable = from_seconds(rows[:, 0])
+        t, readable = of_floats(rows[:, 0], NS)
         return Frame("", t[readable], {"": Column(rows[readable, 1])}), unreadable + int((~readable).sum())
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from data_nodes.names import split_title
-from data_nodes.weather.moments import from_texts
+from sisock.formats.instants import of_texts
 from sisock.frames import TEXT, Column, Field, Frame
+from sisock.times import NS
 
 _DELIMITERS = ",;\t"
 _TIMES = ("time", "timestamp", "datetime", "date", "utc", "t")
@@ -46,7 +47,7 @@ class Table:
         texts = [line for line in lines.decode("utf-8", "replace").replace("\r", "").split("\n") if line.strip()]
         rows = [self._cells(line) for line in texts if not line.startswith("#")]
         whole = [row for row in rows if len(row) == len(self._titles)]
-        t, readable = from_texts([row[self._time] for row in whole])
+        t, readable = of_texts([row[self._time] for row in whole], NS)
         kept = [row for row, good in zip(whole, readable, strict=True) if good]
         unreadable = len(rows) - len(kept)
         columns = {}

@@ -79,8 +79,7 @@ def _unit(text: str) -> tuple[str, str]:
 
 def _convert(path: Path, wanted: "Wanted", place: Path) -> bool:
     """Whether all of the file could be read."""
-    from sisock.imports.converting import convert
-    from sisock.imports.source import ImportFailed
+    from sisock.imports.converting import ImportFailed, convert
 
     try:
         with _bar(f"reading {path.name}") as progress:
@@ -97,8 +96,8 @@ def _convert(path: Path, wanted: "Wanted", place: Path) -> bool:
 
 def _report(path: Path, made: "Converted") -> None:
     troubles = made.troubles
-    for sentence in troubles.told:
-        click.echo(f"sisock: {path}, {sentence}", err=True)
+    for line, sentence in sorted(troubles.told):
+        click.echo(f"sisock: {path}, line {line}: {sentence}", err=True)
     parts = [f"{made.rows:,} rows read"]
     parts += [f"{troubles.rows:,} left out"] if troubles.rows else []
     parts += [f"{troubles.cells:,} cells without a value that can be read"] if troubles.cells else []

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,15 +12,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sisock.frames import Field, Type
-from sisock.imports.moments import to_ns
-from sisock.imports.source import About, ImportFailed, Piece, Source, Troubles, WiderError, open_source
+from sisock.formats.columns import KINDS, TYPES, About, as_kind
+from sisock.formats.errors import NoTimeError, Troubles, UnreadableError, WiderError
+from sisock.formats.moments import to_ns
+from sisock.formats.table import Rows, Table, Terms, open_tables
+from sisock.frames import Field
 from sisock.store import incoming, parquet
 from sisock.uris import JOINT, check_field
 
-_TYPES = {"f8": pa.float64(), "i8": pa.int64(), "b1": pa.bool_(), "text": pa.string()}
-_OF: dict[str, Type] = {"f8": "number", "i8": "number", "b1": "bool", "text": "string"}
+_TIME = pa.timestamp("ns", "UTC")
 _READ = 2**22
+
+
+class ImportFailed(Exception):
+    """A file cannot be imported; says why, and the cure."""
 
 
 class Wanted(NamedTuple):
@@ -78,63 +83,93 @@ def _write(
     path: Path, wanted: Wanted, source_id: str, part: Path, made: Converted, wider: frozenset[str],
     progress: Callable[[float], None],
 ) -> None:  # fmt: skip
-    source = open_source(path, wanted.time, made.troubles, wider)
-    names = _names(source, path)
-    fields = {name: _field(source.columns[column], wanted, name) for column, name in names.items()}
+    table = _open(path, wanted, wider)
+    names = _names(table, path)
+    fields = {name: _field(table.titles[title], wanted, name) for title, name in names.items()}
     unknown = [name for name in wanted.units if name not in fields]
     if unknown:
         raise ImportFailed(f"{path} has no field {unknown[0]!r}: it has {', '.join(list(fields)[:20])}")
-    kinds = {parquet.stored_name(name): _TYPES[source.columns[column].kind] for column, name in names.items()}
+    kinds = {parquet.stored_name(name): TYPES[table.titles[title].kind] for title, name in names.items()}
     schema = pa.schema(
-        [("time", pa.timestamp("ns", "UTC")), *kinds.items()],
-        incoming.about(wanted.node, wanted.timeline, fields, source_id),
+        [("time", _TIME), *kinds.items()], incoming.about(wanted.node, wanted.timeline, fields, source_id)
     )
-    unit, last = None, None
-    with pq.ParquetWriter(part, schema, compression="zstd", write_page_checksum=True) as writer:
-        for piece, share in source.pieces():
-            t, sound, unit = to_ns(_flat(piece.time), unit)
-            _tell(piece, sound, made.troubles, source.time)
-            made.disordered += int((np.diff(t[sound]) < 0).sum())
-            if last is not None and sound.any():
-                made.disordered += int(t[sound][0] < last)
-            last = int(t[sound][-1]) if sound.any() else last
-            arrays = [pa.array(t, pa.timestamp("ns", "UTC")), *(_flat(piece.columns[column]) for column in names)]
-            table = pa.Table.from_arrays(arrays, schema=schema).filter(pa.array(sound))
-            writer.write_table(table)
-            made.rows += len(table)
-            progress(share)
+    try:
+        with pq.ParquetWriter(part, schema, compression="zstd", write_page_checksum=True) as writer:
+            for samples, share in _samples(table, made, schema):
+                writer.write_table(samples)
+                progress(share)
+    except (UnreadableError, pa.ArrowException) as error:
+        raise ImportFailed(f"{path}: {error}") from error
     if not made.rows:
+        first = f": {made.troubles.told[0][1]}" if made.troubles.told else ""
+        raise ImportFailed(f"{path} has no row that can be read{first}")
+
+
+def _open(path: Path, wanted: Wanted, wider: frozenset[str]) -> Table:
+    try:
+        tables = open_tables(path, Terms(wanted.time or "", wider=wider))
+    except NoTimeError as error:
         raise ImportFailed(
-            f"{path} has no row that can be read{': ' + made.troubles.told[0] if made.troubles.told else ''}"
+            f"{path}: none of its columns is known as the time: name it with --time ({error.have})"
+        ) from error
+    except UnreadableError as error:
+        raise ImportFailed(f"{path}: {error}") from error
+    table = tables.get("") or next(iter(tables.values()))
+    if "" not in tables and len(tables) > 1:
+        raise ImportFailed(f"{path} has a time in each of {', '.join(list(tables)[:20])}: it needs one in its root")
+    if wanted.time not in (None, table.time):
+        raise ImportFailed(
+            f"{path} has no column {wanted.time!r}: it has {', '.join([table.time, *table.titles][:20])}"
         )
+    return table
 
 
-def _names(source: Source, path: Path) -> dict[str, str]:
+def _samples(table: Table, made: Converted, schema: pa.Schema) -> Iterator[tuple[pa.Table, float]]:
+    """What can be read, in pieces, and which share of the file is behind each; the rest is told."""
+    line, last = table.first, None
+    if table.heading:
+        made.troubles.add(table.heading, 0)
+    for rows, share in table.stream(list(table.titles)):
+        t, sound = to_ns(rows.time, table.unit)
+        if rows.troubles:
+            made.troubles.add(rows.troubles, line)
+        _tell(rows, sound, made.troubles, line, table.time)
+        good = t[sound]
+        made.disordered += int((np.diff(good) < 0).sum())
+        if len(good):
+            made.disordered += int(last is not None and good[0] < last)
+            last = int(good[-1])
+        columns = [as_kind(rows.columns[title], about.kind) for title, about in table.titles.items()]
+        samples = pa.Table.from_arrays([pa.array(t, _TIME), *columns], schema=schema)
+        made.rows += len(good)
+        line += len(t) + len(rows.skipped)
+        yield samples if sound.all() else samples.filter(pa.array(sound)), share
+
+
+def _names(table: Table, path: Path) -> dict[str, str]:
     """The columns, and the fields they become: what an export calls NODE::FIELD is FIELD."""
-    names = {column: column.rpartition(JOINT)[2] for column in source.columns}
+    names = {title: title.rpartition(JOINT)[2] for title in table.titles}
     if not names:
         raise ImportFailed(f"{path} has a time but no column of values")
-    for column, name in names.items():
+    for title, name in names.items():
         try:
             check_field(name)
         except ValueError as error:
-            raise ImportFailed(f"{path}: the column {column!r} cannot be a field: {error}") from error
+            raise ImportFailed(f"{path}: the column {title!r} cannot be a field: {error}") from error
     if len(set(names.values())) < len(names):
         raise ImportFailed(f"{path} has columns of several nodes with the same names: import them apart")
     return names
 
 
 def _field(about: About, wanted: Wanted, name: str) -> Field:
-    return Field(about.description, wanted.timeline, _OF[about.kind], wanted.units.get(name, about.units))
+    return Field(about.description, wanted.timeline, KINDS[about.kind], wanted.units.get(name, about.units))
 
 
-def _tell(piece: Piece, sound: Any, troubles: Troubles, time: str) -> None:
-    flat = _flat(piece.time)
+def _tell(rows: Rows, sound: Any, troubles: Troubles, line: int, time: str) -> None:
+    """Tell the rows whose times cannot be read, the first of which has the number `line`, but for empty ones."""
+    if sound.all():
+        return
+    lines = np.delete(np.arange(line, line + len(sound) + len(rows.skipped)), rows.skipped)
     for row in np.flatnonzero(~sound).tolist():
-        if not flat[row].is_valid and not any(_flat(each)[row].is_valid for each in piece.columns.values()):
-            continue  # an empty line
-        troubles.row(int(piece.lines[row]), f"{time} is {flat[row].as_py()!r:.60}, which is no time")
-
-
-def _flat(values: Any) -> Any:
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        if rows.time[row].is_valid or any(each[row].is_valid for each in rows.columns.values()):
+            troubles.row(int(lines[row]), f"{time} is {rows.time[row].as_py()!r:.60}, which is no time")

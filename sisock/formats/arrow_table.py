@@ -10,14 +10,15 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
-from data_nodes.files.columns import About
-from data_nodes.files.moments import time_column, unit_of
-from data_nodes.files.parquet_table import abouts, row_marks
-from data_nodes.files.table import Rows, Table, UnreadableError
+from sisock.formats.columns import About
+from sisock.formats.errors import UnreadableError
+from sisock.formats.moments import time_column, unit_of
+from sisock.formats.parquet_table import abouts
+from sisock.formats.table import Rows, Table, Terms
 
 
-class ArrowTable:
-    """An Arrow IPC file; marks are rows."""
+class ArrowTable(Table):
+    """An Arrow IPC file; marks are rows. It is written once: a longer one is another one."""
 
     columnar = True
 
@@ -28,8 +29,8 @@ class ArrowTable:
         try:
             with pa.OSFile(str(path)) as file:
                 self._schema = ipc.open_file(file).schema
-            self._time = time_column({field.name: field.type for field in self._schema}, time)
-            self.titles: Mapping[str, About] = abouts(self._schema, self._time)
+            self.time = time_column({field.name: field.type for field in self._schema}, time)
+            self.titles: Mapping[str, About] = abouts(self._schema, self.time)
             with pa.OSFile(str(path)) as file:
                 reader, _ = self._reader(file, ())
                 counts, self.unit = [], 1
@@ -45,13 +46,9 @@ class ArrowTable:
 
     def _reader(self, file: pa.NativeFile, titles: Sequence[str]) -> tuple[ipc.RecordBatchFileReader, list[str]]:
         """The file open for the time and these columns, and what they are called in the order in which they come."""
-        chosen = sorted({self._schema.get_field_index(name) for name in (self._time, *titles)})
+        chosen = sorted({self._schema.get_field_index(name) for name in (self.time, *titles)})
         options = ipc.IpcReadOptions(included_fields=chosen)
         return ipc.open_file(file, options=options), [self._schema.names[each] for each in chosen]
-
-    def marks(self, at: int, most: int) -> list[int]:
-        """The next rows at which groups begin."""
-        return row_marks(at, most, self.length)
 
     def read(self, begin: int, end: int, titles: Sequence[str]) -> Rows:
         """These rows."""
@@ -68,9 +65,7 @@ class ArrowTable:
         except pa.ArrowException as error:
             raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
         table = pa.Table.from_batches(parts)
-        return Rows(
-            table.column(names.index(self._time)), {title: table.column(names.index(title)) for title in titles}
-        )
+        return Rows(table.column(names.index(self.time)), {title: table.column(names.index(title)) for title in titles})
 
     def _batch(self, reader: ipc.RecordBatchFileReader, number: int, names: tuple[str, ...]) -> pa.RecordBatch:
         """A record batch; the last one is kept, for they may be large."""
@@ -79,11 +74,7 @@ class ArrowTable:
             kept = self._kept = number, names, reader.get_batch(number)
         return kept[2]
 
-    def seal(self, at: int) -> str | None:
-        """An Arrow file is written once: a longer one is another one."""
-        return None
 
-
-def open_tables(path: Path, time: str) -> dict[str, Table]:
+def open_tables(path: Path, terms: Terms) -> dict[str, Table]:
     """The one table of the file."""
-    return {"": ArrowTable(path, time)}
+    return {"": ArrowTable(path, terms.time)}

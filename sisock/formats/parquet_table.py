@@ -1,7 +1,7 @@
 """Parquet files: their row groups, of which only the columns asked for are read."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_nodes.files.columns import About, kind_of
-from data_nodes.files.moments import time_column, unit_of
-from data_nodes.files.table import ROWS, Rows, Table, UnreadableError
+from sisock.formats.columns import About, kind_of
+from sisock.formats.errors import UnreadableError
+from sisock.formats.moments import time_column, unit_of
+from sisock.formats.table import Rows, Table, Terms
+
+_BATCH = 65_536  # rows decoded together where all are read
 
 
-class ParquetTable:
-    """A Parquet file; marks are rows. What was decoded last is kept, for row groups may be large."""
+class ParquetTable(Table):
+    """A Parquet file; marks are rows. What was decoded last is kept, for row groups may be large.
+
+    It is written once: a longer one is another one.
+    """
 
     columnar = True
 
@@ -26,8 +32,8 @@ class ParquetTable:
         try:
             self._file = pq.ParquetFile(pa.OSFile(str(path)))
             schema = self._file.schema_arrow
-            self._time = time_column({field.name: field.type for field in schema}, time)
-            self.titles: Mapping[str, About] = abouts(schema, self._time)
+            self.time = time_column({field.name: field.type for field in schema}, time)
+            self.titles: Mapping[str, About] = abouts(schema, self.time)
             counts = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
             self._begins = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
             self.length = int(self._begins[-1])
@@ -36,19 +42,15 @@ class ParquetTable:
             raise UnreadableError(f"it is no whole Parquet file (yet): {error}") from error
 
     def _first_times(self) -> pa.ChunkedArray:
-        batch = next(self._file.iter_batches(1000, columns=[self._time]), None)
-        empty = pa.chunked_array([], self._file.schema_arrow.field(self._time).type)
+        batch = next(self._file.iter_batches(1000, columns=[self.time]), None)
+        empty = pa.chunked_array([], self._file.schema_arrow.field(self.time).type)
         return empty if batch is None else pa.chunked_array([batch.column(0)])
-
-    def marks(self, at: int, most: int) -> list[int]:
-        """The next rows at which groups begin."""
-        return row_marks(at, most, self.length)
 
     def read(self, begin: int, end: int, titles: Sequence[str]) -> Rows:
         """These rows."""
         first = int(np.searchsorted(self._begins, begin, "right")) - 1
         beyond = int(np.searchsorted(self._begins, end))
-        wanted = (self._time, *titles)
+        wanted = (self.time, *titles)
         try:
             with self._lock:
                 parts = []
@@ -61,17 +63,24 @@ class ParquetTable:
         except pa.ArrowException as error:
             raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
         table = pa.concat_tables(parts)
-        return Rows(table.column(self._time), {title: table.column(title) for title in titles})
+        return Rows(table.column(self.time), {title: table.column(title) for title in titles})
+
+    def stream(self, titles: Sequence[str]) -> Iterator[tuple[Rows, float]]:
+        """All rows, of a row group no more than is decoded at a time."""
+        row = 0
+        try:
+            for batch in self._file.iter_batches(_BATCH, columns=[self.time, *titles], use_threads=False):
+                row += batch.num_rows
+                table = pa.Table.from_batches([batch])
+                yield Rows(table.column(self.time), {title: table.column(title) for title in titles}), row / self.length
+        except pa.ArrowException as error:
+            raise UnreadableError(f"it cannot be read from row {row + 1} on: {error}") from error
 
     def _group(self, number: int, wanted: tuple[str, ...]) -> pa.Table:
         if self._kept is None or self._kept[:2] != (number, wanted):
             self._kept = None  # before there are two in memory
             self._kept = number, wanted, self._file.read_row_group(number, columns=list(wanted))
         return self._kept[2]
-
-    def seal(self, at: int) -> str | None:
-        """A Parquet file is written once: a longer one is another one."""
-        return None
 
 
 def abouts(schema: pa.Schema, time: str) -> dict[str, About]:
@@ -88,12 +97,6 @@ def abouts(schema: pa.Schema, time: str) -> dict[str, About]:
     return found
 
 
-def row_marks(at: int, most: int, rows: int) -> list[int]:
-    """Marks where any row can be one."""
-    end = min(rows, at + most * ROWS)
-    return [*range(at, end, ROWS), end]
-
-
-def open_tables(path: Path, time: str) -> dict[str, Table]:
+def open_tables(path: Path, terms: Terms) -> dict[str, Table]:
     """The one table of the file."""
-    return {"": ParquetTable(path, time)}
+    return {"": ParquetTable(path, terms.time)}

@@ -9,15 +9,16 @@ import h5py
 import numpy as np
 import pyarrow as pa
 
-from data_nodes.files.columns import About, kind_of
-from data_nodes.files.moments import time_column, unit_of
-from data_nodes.files.parquet_table import row_marks
-from data_nodes.files.table import Rows, Table, UnreadableError
+from sisock.formats.columns import About, kind_of
+from sisock.formats.errors import UnreadableError
+from sisock.formats.moments import time_column, unit_of
+from sisock.formats.table import Rows, Table, Terms
 
 _MOST_GROUPS = 10_000
+_MARK = ".missing"  # ends the name of the dataset that is true where a value is missing
 
 
-class Hdf5Table:
+class Hdf5Table(Table):
     """A group of an HDF5 file; marks are rows. The file is open only while something is read: others write it."""
 
     columnar = True
@@ -27,30 +28,38 @@ class Hdf5Table:
         self._path, self._name = path, name
         lines = {str(key): each for key, each in group.items() if isinstance(each, h5py.Dataset) and each.ndim == 1}
         types = {key: _type(each) for key, each in lines.items()}
-        self._time = time_column({key: kind for key, kind in types.items() if kind is not None}, time)
-        self.length = int(lines[self._time].shape[0])
-        self.unit = unit_of(_array(lines[self._time], 0, min(1000, self.length)))
-        self.titles: Mapping[str, About] = {
-            key: About(
-                kind_of(types[key]) or "f8", _said(each, "units", "unit"), _said(each, "description", "long_name")
-            )
+        self.time = time_column({key: kind for key, kind in types.items() if kind is not None}, time)
+        self.length = int(lines[self.time].shape[0])
+        self.unit = unit_of(_array(lines[self.time], 0, min(1000, self.length)))
+        self._keys = {
+            _said(each, "target") or key: key
             for key, each in lines.items()
-            if types[key] is not None and key != self._time and each.shape[0] >= self.length
+            if key != self.time and types[key] is not None and each.shape[0] >= self.length
+            and not (key.endswith(_MARK) and key.removesuffix(_MARK) in lines)
+        }  # fmt: skip
+        self.titles: Mapping[str, About] = {
+            title: About(
+                kind_of(types[key]) or "f8",
+                _said(lines[key], "units", "unit"),
+                _said(lines[key], "description", "long_name"),
+            )
+            for title, key in self._keys.items()
         }
-
-    def marks(self, at: int, most: int) -> list[int]:
-        """The next rows at which groups begin."""
-        return row_marks(at, most, self.length)
 
     def read(self, begin: int, end: int, titles: Sequence[str]) -> Rows:
         """These rows."""
         try:
             with h5py.File(self._path, "r", locking=False) as file:
                 group = file[self._name or "/"]
-                time = _array(group[self._time], begin, end)
-                return Rows(time, {title: _array(group[title], begin, end) for title in titles})
+                time = _array(group[self.time], begin, end)
+                return Rows(time, {title: self._column(group, title, begin, end) for title in titles})
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
+
+    def _column(self, group: Any, title: str, begin: int, end: int) -> pa.ChunkedArray:
+        key = self._keys.get(title, title)
+        mark = f"{key}{_MARK}"
+        return _array(group[key], begin, end, group[mark][begin:end].astype(bool) if mark in group else None)
 
     def seal(self, at: int) -> str | None:
         """A checksum of the first and the last times before this row."""
@@ -67,34 +76,34 @@ def _type(dataset: Any) -> pa.DataType | None:
     return pa.from_numpy_dtype(dataset.dtype.newbyteorder("=")) if dataset.dtype.kind in "biuf" else None
 
 
-def _array(dataset: Any, begin: int, end: int) -> pa.ChunkedArray:
+def _array(dataset: Any, begin: int, end: int, missing: Any = None) -> pa.ChunkedArray:
     if h5py.check_string_dtype(dataset.dtype) is not None:
-        return pa.chunked_array([pa.array(dataset.asstr(errors="replace")[begin:end], pa.string())])
+        return pa.chunked_array([pa.array(dataset.asstr(errors="replace")[begin:end], pa.string(), mask=missing)])
     values = dataset[begin:end]
-    return pa.chunked_array([pa.array(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))])
+    return pa.chunked_array([pa.array(np.ascontiguousarray(values, values.dtype.newbyteorder("=")), mask=missing)])
 
 
 def _said(dataset: Any, *keys: str) -> str | None:
-    """What an attribute says."""
-    said = next((dataset.attrs[key] for key in keys if key in dataset.attrs), None)
-    return said.decode("utf-8", "replace") if isinstance(said, bytes) else None if said is None else str(said)
+    """What an attribute says; None where it says nothing."""
+    said = next((dataset.attrs[key] for key in keys if key in dataset.attrs), "")
+    return (said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) or None
 
 
-def open_tables(path: Path, time: str) -> dict[str, Table]:
+def open_tables(path: Path, terms: Terms) -> dict[str, Table]:
     """A table for each group that has one. Raises UnreadableError where none has."""
     tables: dict[str, Table] = {}
-    why = "it has no datasets of one dimension"
+    why = UnreadableError("it has no datasets of one dimension")
     try:
         with h5py.File(path, "r", locking=False) as file:
             for name, group in _groups(file):
                 try:
-                    tables[name] = Hdf5Table(path, name, group, time)
-                except ValueError as error:
-                    why = str(error)
+                    tables[name] = Hdf5Table(path, name, group, terms.time)
+                except UnreadableError as error:
+                    why = error
     except (OSError, RuntimeError) as error:
         raise UnreadableError(f"it is no whole HDF5 file (yet): {error}") from error
     if not tables:
-        raise UnreadableError(why)
+        raise why
     return tables
 
 
