@@ -2,26 +2,19 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import EVERY, TIMES, VALUES, Bins, fold, heads
+from sisock.bins import Bins, fold, heads
 from sisock.grouping import Many, regroup_many
+from sisock.store.records import FULL, LEAN, Records, coded, decoded
 from sisock.store.slots import Slots, TornError, held_size
 
 BLOCK = 512  # bins of a block
-_VALUE = {"f8": "<f8", "i8": "<i8", "b1": "<i8"}  # how the values of a kind of field lie in 8 bytes
-_LEAN = [
-    ("low", "<i8"), ("high", "<i8"), ("total", "<f8"), ("m2", "<f4"), ("count", "<u4"), ("missing", "<u4"),
-    ("t_low", "<i8"), ("t_high", "<i8"),
-]  # fmt: skip
-_ENDS = [("first", "<i8"), ("last", "<i8"), ("t_first", "<i8"), ("t_last", "<i8")]
-
-Records = NDArray[Any]  # bins as they lie in a file, one record a bin
 
 
 class Stretch(NamedTuple):
@@ -49,11 +42,11 @@ class Level:
     def __init__(self, folder: Path, exponent: int, *, full: bool) -> None:
         """Open the level in this folder as it was begun, or begin it."""
         held = held_size(folder, exponent)
-        self.full = full if held is None else held > np.dtype(_LEAN).itemsize * BLOCK
+        self.full = full if held is None else held > np.dtype(LEAN).itemsize * BLOCK
         self.exponent, self.width = exponent, 1 << exponent
-        columns = _LEAN + _ENDS if self.full else _LEAN
-        self.record = np.dtype(columns)
-        self._slots = Slots(folder, exponent, columns, BLOCK)
+        self._columns = FULL if self.full else LEAN
+        self._names = [name for name, _ in self._columns]
+        self._slots = Slots(folder, exponent, self._columns, BLOCK)
         self.lost = self._slots.lost  # blocks that were there once
         self._places: dict[int, dict[int, int]] = {}  # field -> block -> slot
         self._sorted: dict[int, _Blocks] = {}
@@ -69,10 +62,6 @@ class Level:
     def sync(self) -> None:
         """See that everything is on disk."""
         self._slots.sync()
-
-    def remove(self) -> None:
-        """Have no files any more."""
-        self._slots.remove()
 
     @property
     def blocks(self) -> int:
@@ -169,7 +158,7 @@ class Level:
         numbers = np.arange(first // group, (beyond - 1) // group + 1, dtype=np.int64)
         at = np.maximum(numbers * group - first, 0)
         every = (at + size * np.arange(fields)[:, None]).reshape(-1)
-        bins = self._bins(got, np.empty(0, np.int64), kind)
+        bins = decoded(got, np.empty(0, np.int64), kind)
         return Many(fold(bins, every, np.tile(numbers * width, fields)), np.repeat(np.arange(fields), len(numbers)))
 
     def _slots_of(self, fields: Sequence[int], begin: int, end: int) -> NDArray[np.intp]:
@@ -202,17 +191,7 @@ class Level:
         """As `read`, where some bins have no samples: `rows` are the others."""
         of = rows // (beyond - first)
         start = (first + rows - of * (beyond - first)) << self.exponent
-        return regroup_many(Many(self._bins(got, start, kind), of), width)
-
-    def _bins(self, got: Mapping[str, NDArray[Any]], start: NDArray[np.int64], kind: str) -> Bins:
-        held = {name: self._decoded(name, each, kind) for name, each in got.items() if name in EVERY}
-        return Bins(start, got["count"], got["missing"], **held)
-
-    def _decoded(self, name: str, values: NDArray[Any], kind: str) -> NDArray[Any]:
-        if name in VALUES:
-            seen = np.ascontiguousarray(values).view(_VALUE[kind])
-            return seen.astype(bool) if kind == "b1" else seen
-        return values if name in TIMES else values.astype(np.float64, copy=False)
+        return regroup_many(Many(decoded(got, start, kind), of), width)
 
     def _prove(self, slots: NDArray[np.intp]) -> None:
         try:
@@ -226,11 +205,11 @@ class Level:
 
         Raises TornError where one is damaged.
         """
-        records = np.empty((len(fields), len(numbers)), self.record)
+        records = np.empty((len(fields), len(numbers)), self._columns)
         with self._lock:
             for rows, slots, places in self._parts(fields, numbers):
                 self._prove(slots)
-                for name in self.record.names or ():
+                for name in self._names:
                     records[name][:, rows] = self._slots.bins[name][slots[:, None], places]
         return records
 
@@ -238,23 +217,14 @@ class Level:
         """As `at`, decoded; those without samples left out."""
         records = self.at(fields, numbers).reshape(-1)
         rows = np.flatnonzero((records["count"] > 0) | (records["missing"] > 0))
-        records = records[rows]
-        held = {name: self._decoded(name, records[name], kind) for name in wanted}
-        start = (numbers << self.exponent)[rows % len(numbers)]
-        count, missing = records["count"].astype(np.int64), records["missing"].astype(np.int64)
-        return Many(Bins(start, count, missing, **held), rows // len(numbers))
-
-    # writing
+        held = {name: records[name][rows] for name in {"count", "missing", *wanted}}
+        return Many(decoded(held, (numbers << self.exponent)[rows % len(numbers)], kind), rows // len(numbers))
 
     def coded(self, bins: Bins) -> Records:
         """The records of bins. Shape (n,)."""
-        records = np.zeros(len(bins.start), self.record)
-        for name in self.record.names or ():
-            values = getattr(bins, name)
-            if name in VALUES:
-                values = values.astype("<i8") if values.dtype.kind == "b" else values.view("<i8")
-            records[name] = values
-        return records
+        return coded(bins, self._columns)
+
+    # writing
 
     def put(self, fields: Sequence[int], numbers: NDArray[np.int64], records: Records, *, again: bool = False) -> None:
         """Write these records, of shape (fields, n), at these bins, ascending, as far as their blocks are kept.
@@ -266,7 +236,7 @@ class Level:
                 known = np.flatnonzero(slots >= 0)
                 if len(known):
                     with self._slots.change(slots[known], trusted=again):
-                        for name in self.record.names or ():
+                        for name in self._names:
                             self._slots.bins[name][slots[known][:, None], places] = records[name][known, rows]
 
     def add(self, fields: Sequence[int], block: int, numbers: NDArray[np.int64], records: Records) -> None:
@@ -278,7 +248,7 @@ class Level:
             self._drop(lambda other, slot: other == block and slot in self._slots.bad)
         with self._lock:
             slots = self._slots.take(len(fields))
-            for name in self.record.names or ():
+            for name in self._names:
                 self._slots.bins[name][slots[:, None], numbers - block * BLOCK] = records[name]
             self._slots.name(slots, fields, block)
             for field, slot in zip(fields, slots.tolist(), strict=True):
@@ -287,8 +257,7 @@ class Level:
 
     def forget(self, start: int, end: int) -> None:
         """Keep no block any more that may have samples of `[start, end)`, in ns."""
-        first, beyond = (start >> self.exponent) // BLOCK, ((end - 1) >> self.exponent) // BLOCK + 1
-        self._drop(lambda block, _: first <= block < beyond)
+        self.drop_blocks((start >> self.exponent) // BLOCK, ((end - 1) >> self.exponent) // BLOCK + 1)
 
     def prove(self, first: int, beyond: int) -> None:
         """Look at the checksums of the blocks `[first, beyond)`: damaged ones are not kept any more, as `has` tells."""

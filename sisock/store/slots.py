@@ -90,11 +90,6 @@ class Slots:
         with self._list.open("rb") as file:
             os.fsync(file.fileno())
 
-    def remove(self) -> None:
-        """Have no files any more."""
-        self._data.unlink(missing_ok=True)
-        self._list.unlink(missing_ok=True)
-
     # which there are
 
     @property

@@ -20,8 +20,9 @@ from sisock.frames import Column, Frame, Times
 from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
 from sisock.grouping import Many, in_line, of_fields
-from sisock.store.levels import BLOCK, Level, Records, Stretch
+from sisock.store.levels import BLOCK, Level, Stretch
 from sisock.store.old import Old
+from sisock.store.records import Records
 from sisock.store.slots import TornError
 from sisock.times import FIRST
 
