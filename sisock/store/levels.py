@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -296,7 +297,7 @@ class Level:
         """Which rows of ascending bin numbers lie in which slot of each field (-1: in none), and where in it."""
         blocks = numbers // BLOCK
         begins = heads((blocks,)).tolist() if len(numbers) else []
-        for begin, end in zip(begins, [*begins[1:], len(numbers)], strict=True):
+        for begin, end in pairwise([*begins, len(numbers)]):
             block = int(blocks[begin])
             slots = np.array([self._places.get(field, {}).get(block, -1) for field in fields], np.intp)
             if self._slots.bad:
