@@ -4,34 +4,37 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from sisock.frames import Query
 from sisock.nearest import Which
+from sisock.nodes.base import sentence
 from sisock.nodes.threads import Threads
 from sisock.store.journal import JournalError
 from sisock.store.keeper import Cursor, Keeper, Taking
 
 log = logging.getLogger(__name__)
 _TEND = 1.0  # seconds between looks at what is to be written
-_RETRY = 2.0  # seconds before a disk that did not take it is tried again
+_RETRY = 2.0  # seconds before what failed is tried again
 _READERS = 4  # questions to the archive at the same time
-_TROUBLES = (OSError, JournalError)
+_OF_DISKS = (OSError, JournalError)  # anything else is a program error, and tried again as well
+_TAKING, _WRITING = "nothing more can be recorded", "what was recorded waits to be written"
 
 
 class Keeping:
     """A keeper whose work is done in threads: one takes, one writes, some answer."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        """Keep with this one; it is closed at the end of `at_work`."""
-        self._keeper = keeper
+    def __init__(self, keeper: Keeper, retry: float = _RETRY) -> None:
+        """Keep with this one; it is closed at the end of `at_work`. What failed is tried again after `retry` seconds."""
+        self._keeper, self._retry = keeper, retry
         self._taking, self._writing = Threads("taking", most=1), Threads("writing", most=1)
         self._reading = Threads("archive", most=_READERS)
         self._waiting: list[tuple[Taking, asyncio.Future[int]]] = []
         self._come, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
-        self.trouble: str | None = None
+        self._troubles: dict[str, str] = {}  # what cannot be done now -> why
+        self._steps: Iterator[tuple[str, float]] | None = None  # by which tiers are being made anew
         self.taken = self.lost = 0  # samples
         self.flush_took = 0.0  # seconds
         self.progress = ""  # of what is made anew
@@ -76,10 +79,11 @@ class Keeping:
             while some:
                 try:
                     new = await self._taking.run(self._keeper.take, [taking for taking, _ in some])
-                except _TROUBLES as error:
-                    self._troubled(f"nothing more can be recorded: {error}")
-                    await asyncio.sleep(_RETRY)
+                except Exception as error:  # noqa: BLE001  # whoever waits would do so for ever
+                    self._troubled(_TAKING, error)
+                    await asyncio.sleep(self._retry)
                     continue
+                self._overcome(_TAKING)
                 for number, (_, future) in enumerate(some):
                     if not future.done():
                         future.set_result(0 if number else new)
@@ -90,43 +94,61 @@ class Keeping:
     # writing
 
     async def _tend(self) -> None:
-        """Write what is due about once a second; first make anew what is stale."""
+        """Write what is due about once a second; while tiers are made anew, a step of that after each time."""
         while True:
+            pause = _TEND
             try:
-                await self._renew()
-                began = time.monotonic()
-                if await self._writing.run(self._keeper.tend):
-                    self.flush_took = time.monotonic() - began
-                if (told := await self._writing.run(self._keeper.take_incoming)) is not None:
-                    log.warning("recorder: %s", told)
-                await self._writing.run(self._keeper.retain, time.time_ns())
-                self._overcome()
-            except _TROUBLES as error:
-                self._troubled(f"what was recorded waits to be written: {error}")
+                await self._write()
+                if await self._renew():
+                    pause = 0
+                self._overcome(_WRITING)
+            except Exception as error:  # noqa: BLE001  # nothing would be written any more
+                self._troubled(_WRITING, error)
+                pause = self._retry
             if not self._keeper.full:
                 self._room.set()
-            await asyncio.sleep(_RETRY if self.trouble else _TEND)
+            await asyncio.sleep(pause)
 
-    async def _renew(self) -> None:
-        """Make the tiers anew where the machine went down: answers come from the samples meanwhile."""
-        if not self._keeper.archive.stale:
-            return
-        log.info("recorder: quick answers are made anew")
-        steps = self._keeper.archive.rebuild()
-        while (step := await self._writing.run(next, steps, None)) is not None:
-            self.progress = f"{step[0]}: {step[1]:.0%}"
-        self.progress = ""
-        log.info("recorder: quick answers are made anew: done")
+    async def _write(self) -> None:
+        began = time.monotonic()
+        if await self._writing.run(self._keeper.tend):
+            self.flush_took = time.monotonic() - began
+        if (told := await self._writing.run(self._keeper.take_incoming)) is not None:
+            log.warning("recorder: %s", told)
+        await self._writing.run(self._keeper.retain, time.time_ns())
 
-    def _troubled(self, sentence: str) -> None:
-        if sentence != self.trouble:
-            log.error("recorder: %s", sentence)
-        self.trouble = sentence
+    async def _renew(self) -> bool:
+        """One step of making tiers anew that are not whole, whether there is more; answers come from the samples meanwhile."""
+        if self._steps is None:
+            if not self._keeper.archive.stale:
+                return False
+            log.info("recorder: quick answers are made anew")
+            self._steps = self._keeper.archive.rebuild()
+        steps, self._steps = self._steps, None  # one that fails is over: it begins again
+        step = await self._writing.run(next, steps, None)
+        if step is None:
+            self.progress = ""
+            log.info("recorder: quick answers are made anew: done")
+            return False
+        self.progress, self._steps = f"{step[0]}: {step[1]:.0%}", steps
+        return True
 
-    def _overcome(self) -> None:
-        if self.trouble:
+    @property
+    def trouble(self) -> str | None:
+        """What cannot be done now and why; None where all can."""
+        return "; ".join(self._troubles.values()) or None
+
+    def _troubled(self, what: str, error: Exception) -> None:
+        """Note why this cannot be done, and tell it once; a program error with where it was."""
+        known = isinstance(error, _OF_DISKS)
+        told = f"{what}: {error if known else sentence(error)}"
+        if told != self._troubles.get(what):
+            log.error("recorder: %s", told, exc_info=None if known else error)
+        self._troubles[what] = told
+
+    def _overcome(self, what: str) -> None:
+        if self._troubles.pop(what, None) and not self._troubles:
             log.info("recorder: everything is written again")
-        self.trouble = None
 
     # answering
 
