@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,6 +180,33 @@ def test_successive_samples_are_as_far_apart_as_of_one_that_has_all(drawn, strid
             if frames[0].t[0] == whole.t[0] and (np.diff(np.concatenate([frame.t for frame in frames])) >= 0).all():
                 assert answer.series("a")[0].tolist() == whole.t[picking.stride(whole.t, stride * drawn[1])].tolist()
             assert answer.method == "stride"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bin": 100 * NS}, {"max_points": 50}, {"bin": 100 * NS, "statistics": ("count", "sum")}]
+)
+@pytest.mark.parametrize("method", ["mean", "count", "minmax", "bins"])
+def test_a_stride_and_bins_together_are_those_of_one_that_has_all(tmp_path, options, method):
+    with Archive(tmp_path) as archive:
+        made = Parted(archive, Ring(2**20))
+        for first in (0, 650):
+            t = BASE + np.arange(first, 650 if not first else 1000) * NS
+            frame = Frame("t", t, {"a": Column(t / NS), "b": Column(-t / NS)})
+            if first:
+                made.now(frame)
+            else:
+                made.before(Frame(frame.timeline, frame.t, frame.columns, "before", 650))
+        query = Query(("a", "b"), BASE, BASE + 1000 * NS, 10 * NS, reduce=method, **options)
+        answer, whole = made.ask(query)
+        expected = reduction.answer([whole], query, {})
+        assert answer.bin == expected.bin
+        assert answer.method == expected.method
+        assert [part.samples for part in answer.parts] == [1000 for _ in expected.parts]
+        for part in expected.parts:
+            for name, column in part.points.columns.items():
+                t, values = answer.series(name)
+                assert t.tolist() == part.points.t.tolist()
+                assert values.values.tolist() == column.values.tolist()
 
 
 def simple(archive, ring, recorded):

@@ -58,14 +58,16 @@ async def _samples(
     past: Past, own: Own, query: Query, lacking: Collection[str], how: Grid | None = None
 ) -> Answer | None:
     """All samples, and these reduced where the query asks for fewer."""
-    asked = query._replace(fields=_some(query, lacking), max_points=None, reduce=None)
+    asked = query._replace(fields=_some(query, lacking), max_points=None, reduce=None, bin=None, statistics=())
     kept = await past.get_data(asked)
     if kept is None:
         return None
     since = await own(_after(query, kept))
     until = joining.finalized(kept.parts, since.until)
     answer = reduction.answer(joining.lines(kept.parts, since.frames), query, until, how)
-    return replace(answer, notices=(*kept.notices, *since.notices))
+    left_out = {part.of: part.samples - len(part.points) for part in kept.parts}  # by the stride
+    parts = tuple(part._replace(samples=part.samples + left_out.get(part.of, 0)) for part in answer.parts)
+    return replace(answer, parts=parts, notices=(*kept.notices, *since.notices))
 
 
 def _some(query: Query, names: Collection[str]) -> tuple[str, ...]:
