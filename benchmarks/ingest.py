@@ -50,6 +50,7 @@ def kept(folder: Path, timelines: int, fields: int, rows: int, count: int) -> fl
         began = time.perf_counter()
         for number, some in enumerate(_together(frames(timelines, fields, rows, count), 4 if timelines == 1 else 1)):
             while keeper.full:
+                assert tending.is_alive(), "what waits is written no more"
                 ended.wait(0.01)
             keeper.take([Taking("n", some, about, Cursor("epoch", number))])
         ended.set()

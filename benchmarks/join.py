@@ -80,9 +80,10 @@ async def _measure(settings: configuration.Settings, recorder: int, seconds: flo
             at = time.perf_counter()
             await lab.data("fast", ["f0"], 1, 0, max_points=1000, reduce="band", own=True)
             alone.append(time.perf_counter() - at)
-            most = max(most, reduced.samples)
             values = (await lab.data("fast", ["f0"], 1, 0)).series("f0")[1].values
             wrong += int((values != np.arange(len(values))).sum())
+            wrong += max(0, begin - len(values), reduced.samples - len(values), most - reduced.samples)  # never fewer
+            most = reduced.samples
             memory = max(memory, _memory(recorder))
             await asyncio.sleep(0.5)
         rate = (await _recorded(lab, begin) - begin) / (time.monotonic() - began) * FIELDS
