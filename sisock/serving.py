@@ -133,7 +133,8 @@ class Serving:
         if self._ready is not None and not self._ready.done():
             now = time.time_ns()
             fields, _ = await service.get_fields(now, now)
-            self._ready.set_result(f"{len(fields)} fields")
+            if not self._ready.done():  # a hub that has just started makes us tell it twice
+                self._ready.set_result(f"{len(fields)} fields")
 
     # answering
 
