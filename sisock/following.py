@@ -21,6 +21,7 @@ _OPEN_END = 9.2e9  # a time that is not reached: what comes while we ask belongs
 _POLL = 1.0  # seconds between questions to a node in the old way
 _SKEW = 60.0  # seconds by which clocks may differ
 _RETRY = 1.0  # seconds before a node is asked again that did not answer
+_SILENT = 100  # bins that are asked for again at the most for a timeline that has become silent
 
 
 class Source(Protocol):
@@ -236,9 +237,10 @@ async def follow_bins(
 ) -> AsyncGenerator[Answer, None]:
     """Answers in bins of `width` ns, one each `every` seconds: all bins from the first on that was not closed yet.
 
+    A timeline that is silent holds a hundred bins open, no more: what it brings later than that is not in its bins.
     Nothing queues up for who is slow: the next answer has all that came meanwhile.
     """
-    start = int((time.time() - last) * NS) // width * width
+    start, closed = int((time.time() - last) * NS) // width * width, dict[str, int]()
     while True:
         begun = time.monotonic()
         try:
@@ -250,11 +252,22 @@ async def follow_bins(
             await _until_there(consumer, node)
             continue
         yield answer
-        start = max(start, _closed(answer, start) // width * width)
+        closed |= _closed(answer)
+        start = max(start, _open(closed, width, time.time_ns()) // width * width) if closed else start
         await asyncio.sleep(max(0.0, begun + every - time.monotonic()))
 
 
-def _closed(answer: Answer, start: int) -> int:
-    """Up to when nothing more will come, as far as the answer tells; else when its last bins begin."""
-    times = [(part.finalized_until, part.points.t) for part in answer.parts]
-    return min((int(t[-1]) if until is None else until for until, t in times if until or len(t)), default=start)
+def _closed(answer: Answer) -> dict[str, int]:
+    """Of each timeline up to when nothing more will come, as far as the answer tells; else when its last bins begin."""
+    closed: dict[str, int] = {}
+    for part in answer.parts:
+        until, t = part.finalized_until, part.points.t
+        if until or len(t):
+            end = int(t[-1]) if until is None else until
+            closed[part.of] = min(end, closed.get(part.of, end))
+    return closed
+
+
+def _open(closed: dict[str, int], width: int, now: int) -> int:
+    """From when on more may come: where the first timeline is closed, or not too far below the last (or `now`)."""
+    return max(min(closed.values()), min(max(closed.values()), now) - _SILENT * width)

@@ -1,6 +1,7 @@
 """History and live frames as one line: each sample once."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from sisock.following import Follower
+from sisock.following import Follower, follow_bins
 from sisock.frames import Answer, Column, Frame, Part, column
 from sisock.inbox import Inbox
 from sisock.sizes import split
@@ -210,3 +211,63 @@ async def test_somebody_who_gives_up_waiting_loses_nothing():
         await getting
     inbox.put(1)
     assert await inbox.get() == 1
+
+
+WIDTH = 10**6  # ns
+
+
+class Clocks:
+    """Timelines that are measured all the time, and end after so many answers; each with the window asked for."""
+
+    def __init__(self, ends):
+        self.ends, self.begun, self.starts = ends, time.time_ns(), []
+
+    async def data(self, node, fields, reduce, bin, ns):  # noqa: A002  # its name on the wire
+        at = len(self.starts)
+        self.starts.append((ns[0] - self.begun) / WIDTH)
+        parts = []
+        for name, end in self.ends.items():
+            t = self.begun + 1000 * WIDTH * np.arange(-1, min(at, end) + 1)
+            t = t[t >= ns[0]]
+            frame = Frame(f"{name}::{reduce}", t // bin * bin, {name: Column(np.ones(len(t)))})
+            parts.append(Part(frame, name, int(t[-1]) if len(t) else None, len(t)))
+        return Answer(tuple(parts), reduce, bin)
+
+
+async def followed(ends, times, monkeypatch):
+    """In bins since it began: where each answer in bins begins."""
+    source = Clocks(ends)
+    monkeypatch.setattr("sisock.following.time.time_ns", lambda: source.begun + 10**6 * WIDTH)
+    answers = follow_bins(source, "n", list(ends), WIDTH, "count", 1.0, 0.0)
+    for _ in range(times):
+        await anext(answers)
+    await answers.aclose()
+    return source.starts
+
+
+async def test_bins_begin_where_the_first_timeline_that_goes_on_is_open(monkeypatch):
+    starts = await followed({"fast": 99}, 5, monkeypatch)
+    assert [round(each / 1000, 2) for each in starts[1:]] == [0, 1, 2, 3]
+
+
+async def test_a_silent_timeline_holds_no_more_than_a_hundred_bins_open(monkeypatch):
+    starts = await followed({"fast": 99, "silent": 1}, 8, monkeypatch)
+    assert [round(each / 1000, 1) for each in starts[1:]] == [0, 1, 1.9, 2.9, 3.9, 4.9, 5.9]
+
+
+async def test_a_clock_that_is_ahead_closes_no_bins_of_others(monkeypatch):
+    source = Clocks({"fast": 99})
+    ahead = source.begun + 10**9 * WIDTH
+
+    async def data(*args, **named):
+        answer = await Clocks.data(source, *args, **named)
+        frame = Frame("ahead::count", np.array([ahead]), {"ahead": Column(np.ones(1))})
+        return Answer((*answer.parts, Part(frame, "ahead", ahead, 1)), answer.method, answer.bin)
+
+    monkeypatch.setattr(source, "data", data)
+    monkeypatch.setattr("sisock.following.time.time_ns", lambda: source.begun + len(source.starts) * 1000 * WIDTH)
+    answers = follow_bins(source, "n", ["fast", "ahead"], WIDTH, "count", 1.0, 0.0)
+    for _ in range(5):
+        await anext(answers)
+    await answers.aclose()
+    assert [round(each / 1000, 1) for each in source.starts[2:]] == [1.9, 2.9, 3.9]
