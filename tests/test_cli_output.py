@@ -12,7 +12,9 @@ from sisock.cli.formats import as_csv, as_json, as_parquet, as_table, stamps
 from sisock.cli.moments import moment, span
 from sisock.cli.plot import drawn
 from sisock.cli.series import Series, label, side_by_side
-from sisock.frames import Answer, Column, Field, Frame, Part, column
+from sisock.cli.tail import Fresh
+from sisock.frames import Answer, Column, Field, Frame, Part, Query, column
+from sisock.reduction import answer
 
 NS = 10**9
 
@@ -162,3 +164,23 @@ def test_plot_does_not_draw_across_a_gap() -> None:
 def test_plot_of_little_is_still_a_picture(values: list[object]) -> None:
     lines = drawn(series("n::a", list(range(len(values))), values), 40, 5, BRAILLE)
     assert lines[0] == "n::a"
+
+
+# bins as they come
+
+
+@pytest.mark.parametrize("method", ["band", "mean", "last", "count"])
+def test_of_bins_that_come_each_is_printed_once_and_so_is_each_change_of_a_text_beside_them(method: str) -> None:
+    t, words = np.arange(40) * NS, ["off"] * 7 + ["on"] * 20 + ["off"] * 13
+    whole = Frame("t", t, {"x": Column(np.arange(40.0)), "s": column(words)}, "e", 40)
+    fresh, printed = Fresh(), dict[str, list[int]]()
+    for until in (12, 13, 30, 40):
+        frame = whole.rows(slice(0, until))
+        for each in fresh.of(
+            answer([frame], Query(("x", "s"), 0, 100 * NS, bin=5 * NS, reduce=method), {"t": until * NS - NS})
+        ):
+            for name in each.columns:
+                printed.setdefault(name, []).extend((each.t // NS).tolist())
+    bins = [0, 5, 10, 15, 20, 25, 30]
+    assert printed["x"] == bins
+    assert printed["s"] == ([0, 7, 27] if method in ("band", "mean") else bins)

@@ -14,10 +14,10 @@ from sisock.times import FIRST, parse_duration
 from sisock.uris import JOINT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from sisock.consumer import Consumer
-    from sisock.frames import Field, Frame
+    from sisock.frames import Answer, Field, Frame
 
 _PER_BIN = ("band", "mean", "first", "last", "count", "std")
 
@@ -126,11 +126,28 @@ async def _samples(consumer: "Consumer", last: float, lines: _Lines, node: str, 
 async def _bins(
     consumer: "Consumer", last: float, lines: _Lines, width: float, method: str, node: str, fields: "dict[str, Field]"
 ) -> None:
-    """Print each bin once, when no more will come into it."""
-    printed: dict[str, int] = {}
+    """Print each bin once, when no more will come into it, and each change of a text."""
+    fresh = Fresh()
     async for answer in consumer.live_bins(node, tuple(fields), width, reduce=method, last=last):
+        for frame in fresh.of(answer):
+            lines.print(node, frame, fields)
+
+
+class Fresh:
+    """What is to be printed of answers in bins, each once."""
+
+    def __init__(self) -> None:
+        """Nothing was printed yet."""
+        self._printed: dict[str, int] = {}  # axis -> up to when
+
+    def of(self, answer: "Answer") -> "Iterator[Frame]":
+        """Of each axis the bins that no more will come into; texts that have no bins as they changed."""
         for part in answer.parts:
-            t, begin = part.points.t, printed.get(part.of, FIRST)
-            until = (FIRST if part.finalized_until is None else part.finalized_until) - (answer.bin or 0)
-            lines.print(node, part.points.rows((t >= begin) & (t <= until)), fields)
-            printed[part.of] = max(begin, until + 1)
+            axis, t = part.points.timeline, part.points.t
+            begin, until = self._printed.get(axis, FIRST), part.finalized_until
+            if until is None:
+                until = FIRST
+            elif axis == f"{part.of}{JOINT}{answer.method}":
+                until -= answer.bin or 0
+            self._printed[axis] = max(begin, until + 1)
+            yield part.points.rows((t >= begin) & (t <= until))
