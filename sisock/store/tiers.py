@@ -20,8 +20,9 @@ from sisock.frames import Column, Frame, Times
 from sisock.gaps import usual_interval
 from sisock.grid import floors, starts_of
 from sisock.grouping import Many, in_line, of_fields
-from sisock.store.levels import BLOCK, Level, Stretch
+from sisock.store.levels import Level
 from sisock.store.old import Old
+from sisock.store.planning import Few, Means, Piece, knows, plan
 from sisock.store.records import Records
 from sisock.store.slots import TornError
 from sisock.times import FIRST
@@ -37,7 +38,6 @@ WIDEST = 58  # exponent of the widest bins: nine years
 Asked = Mapping[str, "Kept"]  # the fields, and which kind of their values
 Raw = Callable[[int, int, Asked], Mapping[str, Frame]]  # samples [start, end) of each field, in the order of time
 Span = tuple[int, int]  # a stretch of time, ns
-Few = Callable[[int, int], bool]  # whether there are so few samples in [start, end) that they are better read
 
 
 class UnreadableError(Exception):
@@ -64,24 +64,6 @@ class Write(NamedTuple):
     fields: list[int]
     numbers: NDArray[np.int64]
     records: Records
-
-
-class Piece(NamedTuple):
-    """A stretch of time to be answered from a tier, or (level None) from the samples."""
-
-    level: Level | None
-    stretch: Stretch
-    start: int
-    end: int
-
-
-class _How(NamedTuple):
-    """What a plan goes by: the field, the finest level that knows what is wanted, and where samples are few."""
-
-    field: int
-    low: int
-    few: Few
-    old: int  # the finest level of which all is complete where samples are no longer kept singly
 
 
 class Tiers:
@@ -182,7 +164,7 @@ class Tiers:
         fits = (
             i
             for i, each in enumerate(self.levels)
-            if old is not None and each.exponent >= old.lean and _knows(each, low)
+            if old is not None and each.exponent >= old.lean and knows(each, low)
         )
         return next(fits, -1)
 
@@ -191,7 +173,7 @@ class Tiers:
     def level_for(self, width: int, wanted: Collection[str]) -> int | None:
         """Which level bins of this width are made of; None where only samples will do."""
         low = _lowest(wanted)
-        fits = [i for i, each in enumerate(self.levels) if i >= low and width % each.width == 0 and _knows(each, low)]
+        fits = [i for i, each in enumerate(self.levels) if i >= low and width % each.width == 0 and knows(each, low)]
         return max(fits, default=None)
 
     def widened(self, width: int, wanted: Collection[str]) -> int:
@@ -201,62 +183,6 @@ class Tiers:
             return width
         unit = max((each for each in fits if each * _FOLD <= width), default=fits[0])
         return -(-width // unit) * unit
-
-    def plan(self, level: int | None, field: int, span: Span, wanted: Collection[str], few: Few) -> list[Piece]:
-        """How to answer a stretch of time: pieces in the order of time, adjacent ones of samples joined."""
-        how = _How(field, _lowest(wanted), few, self.old_level(wanted))
-        pieces: list[Piece] = []
-        for piece in self._pieces(-1 if level is None else level, how, *span):
-            if pieces and piece.level is None and pieces[-1].level is None:
-                pieces[-1] = pieces[-1]._replace(end=piece.end)
-            else:
-                pieces.append(piece)
-        return pieces
-
-    def _pieces(self, number: int, how: _How, start: int, end: int) -> Iterator[Piece]:
-        if start >= end:
-            return
-        if start < self.raw_from and number <= how.old:
-            turn = min(end, self.raw_from)
-            yield from self._old_pieces(how, start, turn)
-            yield from self._pieces(number, how, turn, end)
-            return
-        if number < how.low or number >= len(self.levels) or (start >= self.raw_from and how.few(start, end)):
-            yield Piece(None, Stretch(0, 0, kept=False), start, end)
-            return
-        level = self.levels[number]
-        if not _knows(level, how.low):
-            yield from self._pieces(number - 1, how, start, end)
-            return
-        first, beyond = -(-start >> level.exponent), end >> level.exponent
-        if first >= beyond:
-            yield from self._pieces(self._below(number, how.low, end - start), how, start, end)
-            return
-        below = self._below(number, how.low, level.width)
-        yield from self._pieces(below, how, start, first << level.exponent)
-        for stretch in level.stretches(how.field, first, beyond):
-            begin, close = stretch.first << level.exponent, stretch.beyond << level.exponent
-            if stretch.kept:
-                yield Piece(level, stretch, begin, close)
-            else:
-                yield from self._pieces(number - 1, how, begin, close)
-        yield from self._pieces(below, how, beyond << level.exponent, end)
-
-    def _old_pieces(self, how: _How, start: int, end: int) -> Iterator[Piece]:
-        """As `_pieces` where samples went: bins count that begin within; where no block is kept no samples went."""
-        level = self.levels[how.old]
-        begin, first, beyond = start >> level.exponent, -(-start >> level.exponent), -(-end >> level.exponent)
-        for stretch in level.stretches(how.field, begin, beyond):
-            a, z = max(stretch.first, first), stretch.beyond
-            if not stretch.kept:
-                times = max(start, stretch.first << level.exponent), min(end, z << level.exponent)
-                yield Piece(None, Stretch(0, 0, kept=False), *times)
-            elif a < z:
-                yield Piece(level, Stretch(a, z, kept=True), a << level.exponent, z << level.exponent)
-
-    def _below(self, number: int, low: int, length: int) -> int:
-        """The finest level that has no more than a block of bins in so many ns: few pieces, not few bins, are quick."""
-        return next((i for i in range(low, number) if length >> self.levels[i].exponent <= BLOCK), number - 1)
 
     def read(
         self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None,
@@ -273,14 +199,16 @@ class Tiers:
     def _read(
         self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None, few: Few
     ) -> Iterator[tuple[list[int], list[Many | Span]]]:
+        low, old = _lowest(wanted), self.old_level(wanted)
+        how = Means(self.levels, low, old, self.raw_from, few)
         plans: dict[tuple[object, ...], tuple[str, tuple[Piece, ...]]] = {}
         alike: dict[tuple[str, tuple[Piece, ...]], list[int]] = {}
         for row, kept in enumerate(asked):
             same = kept.kind, *(each.pattern(kept.number) for each in self.levels)
             if same not in plans:
-                plans[same] = kept.kind, tuple(self.plan(level, kept.number, span, wanted, few))
+                plans[same] = kept.kind, tuple(plan(how, kept.number, level, span))
             alike.setdefault(plans[same], []).append(row)
-        for (kind, plan), rows in alike.items():
+        for (kind, pieces), rows in alike.items():
             fields = [asked[row].number for row in rows]
             yield (
                 rows,
@@ -288,7 +216,7 @@ class Tiers:
                     (piece.start, piece.end)
                     if piece.level is None
                     else piece.level.read(fields, piece.stretch, kind, wanted, width)
-                    for piece in plan
+                    for piece in pieces
                 ],
             )
 
@@ -309,11 +237,6 @@ class Tiers:
 def _lowest(wanted: Collection[str]) -> int:
     """The finest level that knows all that is wanted."""
     return 0 if LEAN.issuperset(wanted) else 1
-
-
-def _knows(level: Level, low: int) -> bool:
-    """Whether it knows what is wanted: one that was the finest once knows no more than the finest."""
-    return level.full or not low
 
 
 def binned(frames: Mapping[str, Frame], names: Sequence[str], width: int, wanted: Collection[str]) -> Many | None:
