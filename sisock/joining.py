@@ -129,22 +129,23 @@ def _same_kind(a: Bins, b: Bins) -> bool:
 # texts ------------------------------------------------------------------------------------------
 
 
-def words(like: Frame, name: str, kept: Part | None, since: Frame | None, until: int | None, most: int) -> Part | None:
-    """A text by its changes, of what is kept and of what came since; None without samples."""
+def words(like: Frame, name: str, kept: Part | None, since: Frame | None, until: int | None, most: int) -> Answer:
+    """A text by its changes, of what is kept and of what came since; without a part where there are no samples."""
     frames = [] if kept is None else [replace(kept.points.only((name,)), timeline=like.timeline)]
     later = since is not None and name in since.columns and len(since) > 0
     if since is not None and later:
         frames.append(since.only((name,)))
     if not frames:
-        return None
+        return Answer()
     whole = line(*frames) if len(frames) == 2 else frames[0]
-    rows = picking.changes(whole.columns[name], most)
+    rows, _ = changes = picking.changes(whole.columns[name], most)
     points = Frame(
         f"{like.timeline}{JOINT}{name}", whole.t[rows], whole.only((name,)).rows(rows).columns, like.epoch, like.seq
     )
     samples = (kept.samples if kept is not None else 0) + (len(since) if since is not None and later else 0)
     stretches = gaps(since.t) if since is not None and later else ()
-    return Part(points, like.timeline, until, samples, (*(kept.gaps if kept is not None else ()), *stretches))
+    part = Part(points, like.timeline, until, samples, (*(kept.gaps if kept is not None else ()), *stretches))
+    return Answer((part,), notices=changes.notices(name))
 
 
 def together(answers: Sequence[Answer], query: Query, how: Grid | None, tier: int | None) -> Answer:

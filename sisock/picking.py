@@ -3,12 +3,18 @@
 LTTB: Steinarsson, "Downsampling Time Series for Visual Representation", 2013.
 """
 
+from collections import Counter
+from typing import NamedTuple
+
 import numpy as np
 
 from sisock.frames import Column, Times
 from sisock.gaps import steps
 from sisock.grid import Rows
 from sisock.times import LAST
+
+_ALL = "changes more often than there are points: changes are left out, each of its values is there"
+_SOME = "has more values than there are points: the most frequent are left out"
 
 
 def stride(t: Times, least: int) -> Rows:
@@ -22,13 +28,39 @@ def stride(t: Times, least: int) -> Rows:
     return np.array(rows, np.intp)
 
 
-def changes(column: Column, most: int) -> Rows:
-    """Rows at which a text changes, thinned evenly if there are more than `most`."""
+class Changes(NamedTuple):
+    """Rows at which a text changes, and what has to be said where these are not all."""
+
+    rows: Rows
+    left_out: str | None = None  # a sentence without its subject
+
+    def notices(self, name: str) -> tuple[str, ...]:
+        """What has to be said of the field of this name."""
+        return (f"{name} {self.left_out}",) if self.left_out else ()
+
+
+def changes(column: Column, most: int) -> Changes:
+    """Rows at which a text changes; if there are more than `most`, the first of each value and others evenly.
+
+    Where there are more values than that, the first changes to those that come most seldom.
+    """
     values = column.values
     present = column.present()
     differs = ((values[1:] != values[:-1]) & present[1:]) | (present[1:] != present[:-1])
     rows = np.concatenate(([0], np.flatnonzero(differs) + 1)) if len(values) else np.empty(0, np.intp)
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
+    if len(rows) <= most:
+        return Changes(rows)
+    listed = [
+        value if there else None for value, there in zip(values[rows].tolist(), present[rows].tolist(), strict=True)
+    ]
+    first = dict(zip(reversed(listed), range(len(rows) - 1, -1, -1), strict=True))
+    often = Counter(listed)
+    kept = sorted(first.values(), key=lambda at: (often[listed[at]], at))[:most]
+    others = np.delete(np.arange(len(rows)), kept)
+    evenly = others[np.linspace(0, len(others) - 1, most - len(kept)).astype(np.intp)]
+    return Changes(
+        rows[np.sort(np.concatenate((np.array(kept, np.intp), evenly)))], _ALL if len(first) <= most else _SOME
+    )
 
 
 def lttb(t: Times, column: Column, most: int) -> Rows:

@@ -47,18 +47,19 @@ def answer(
     ends = [(int(frame.t[0]), int(frame.t[-1]) + 1) for frame in given if len(frame)]
     how = grid_of(query, ends) if how is None else how
     parts: list[Part] = []
+    notices: list[str] = []
     applied = {"raw" if query.min_stride is None else "stride"}  # who wanted a stride may have lost a spike
     for frame in given:
         strided = frame if query.min_stride is None else frame.rows(picking.stride(frame.t, query.min_stride))
         until = finalized_until.get(frame.timeline)
         whole = Part(strided, frame.timeline, until, len(frame), gaps(frame.t))
         if how is not None and len(frame) and is_reduced(query, len(strided)):
-            parts += _reduce(whole, method, how, query)
+            parts += _reduce(whole, method, how, query, notices)
             applied.add(method)
         else:
             parts.append(whole)
     label = next(m for m in ("stride", method, "raw") if m in applied)
-    return Answer(merge(parts), label, how.width if how is not None and method in applied else None)
+    return Answer(merge(parts), label, how.width if how is not None and method in applied else None, tuple(notices))
 
 
 def reduce_answer(whole: Answer, query: Query) -> Answer:
@@ -108,8 +109,8 @@ def grid_of(query: Query, ends: Iterable[tuple[int, int]], *, midnights: bool = 
     return grid(start, end, bins, midnights=midnights and method not in PER_BIN)
 
 
-def _reduce(whole: Part, method: str, how: Grid, query: Query) -> list[Part]:
-    """A part for each field, on the axis of the bins or of the points drawn of them."""
+def _reduce(whole: Part, method: str, how: Grid, query: Query, notices: list[str]) -> list[Part]:
+    """A part for each field, on the axis of the bins or of the points drawn of them; `notices` takes what is to be said."""
     frame = whole.points
     at = how.starts(frame.t)
     start = how.begins(frame.t[at])
@@ -117,7 +118,9 @@ def _reduce(whole: Part, method: str, how: Grid, query: Query) -> list[Part]:
     parts = []
     for name, column in frame.columns.items():
         if column.type == "string" and method not in OF_TEXTS:  # no extremes, no mean: answered by their changes
-            made = _picked(frame, name, picking.changes(column, most))
+            changes = picking.changes(column, most)
+            notices += changes.notices(name)
+            made = _picked(frame, name, changes.rows)
         elif method == "lttb":
             made = _picked(frame, name, picking.lttb(frame.t, column, most))
         else:

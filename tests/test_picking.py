@@ -38,11 +38,31 @@ def test_texts_are_answered_by_their_changes(t, data, most):
     made = data.draw(columns(len(t), (TEXT,)))
     values = values_of(made)
     expected = [row for row in range(len(t)) if row == 0 or values[row] != values[row - 1]]
-    rows = changes(made, most).tolist()
+    found = changes(made, most)
+    rows = found.rows.tolist()
     assert len(rows) <= most
     assert set(rows) <= set(expected)
     if len(expected) <= most:
         assert rows == expected
+    assert bool(found.notices("s")) == (len(expected) > most)
+    distinct = {values[row] for row in range(len(t))}
+    assert len({values[row] for row in rows}) == min(most, len(distinct))
+
+
+def test_a_single_text_among_very_many_changes_is_kept_and_that_changes_are_left_out_is_told():
+    states = column(["open", "closed"] * 30_000 + ["ALARM"] + ["open", "closed"] * 20_000)
+    frame = Frame("t", BASE + np.arange(len(states.values)) * NS, {"s": states})
+    for most in (3, 10, 1000):
+        reduced = answer([frame], Query(("s",), FIRST, LAST, max_points=most), {})
+        t, made = reduced.series("s")
+        assert len(t) <= most
+        assert dict(zip(made.values.tolist(), t.tolist(), strict=True))["ALARM"] == int(frame.t[60_000])
+        assert reduced.notices == (
+            "s changes more often than there are points: changes are left out, each of its values is there",
+        )
+    few = answer([frame], Query(("s",), FIRST, LAST, max_points=2), {})
+    assert "ALARM" in few.series("s")[1].values.tolist()
+    assert few.notices == ("s has more values than there are points: the most frequent are left out",)
 
 
 def test_texts_are_answered_beside_the_bins_of_numbers():

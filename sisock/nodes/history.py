@@ -67,7 +67,7 @@ async def _samples(
     answer = reduction.answer(joining.lines(kept.parts, since.frames), query, until, how)
     left_out = {part.of: part.samples - len(part.points) for part in kept.parts}  # by the stride
     parts = tuple(part._replace(samples=part.samples + left_out.get(part.of, 0)) for part in answer.parts)
-    return replace(answer, parts=parts, notices=(*kept.notices, *since.notices))
+    return replace(answer, parts=parts, notices=(*kept.notices, *since.notices, *answer.notices))
 
 
 def _some(query: Query, names: Collection[str]) -> tuple[str, ...]:
@@ -140,17 +140,21 @@ class _Reduced:
     def _answer(self, kept: Answer, since: Since, names: Sequence[str], how: Grid | None) -> Answer:
         """What is kept of these fields joined with what came since, a part for each."""
         until, frames = joining.finalized(kept.parts, since.until), {each.timeline: each for each in since.frames}
-        made: list[Part | None] = []
+        made: list[Part] = []
+        notices: list[str] = []
         for timeline in dict.fromkeys([*(part.of for part in kept.parts), *frames]):
             parts, frame = [part for part in kept.parts if part.of == timeline], frames.get(timeline)
             like = _like(timeline, frame, parts)
             for name in names:
                 words = next((part for part in parts if name in part.points.columns), None)
                 if words is not None or name in self._words:
-                    made.append(joining.words(like, name, words, frame, until.get(timeline), self._most(how)))
+                    changes = joining.words(like, name, words, frame, until.get(timeline), self._most(how))
+                    made += changes.parts
+                    notices += changes.notices
                 elif how is not None:
-                    made.append(joining.part(like, name, parts, frame, until.get(timeline), how, self._query))
-        return Answer(tuple(part for part in made if part is not None), reduction.method_of(self._query))
+                    part = joining.part(like, name, parts, frame, until.get(timeline), how, self._query)
+                    made += [] if part is None else [part]
+        return Answer(tuple(made), reduction.method_of(self._query), notices=tuple(notices))
 
     def _most(self, how: Grid | None) -> int:
         """Changes of a text at the most."""

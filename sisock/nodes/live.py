@@ -176,9 +176,9 @@ class LiveService:
         frames, notices = await self._memory.window(self._asked(query.fields), query)
         until = {frame.timeline: min(query.end, int(frame.t[-1])) for frame in frames if len(frame)}
         if sum(map(len, frames)) <= _AT_ONCE:
-            return replace(reduction.answer(frames, query, until), notices=notices)
+            return _noticed(reduction.answer(frames, query, until), notices)
         answer: Answer = await self._reducing.run(reduction.answer, frames, query, until)
-        return replace(answer, notices=notices)
+        return _noticed(answer, notices)
 
     async def _lacking(self, past: Past, query: Query) -> Lacking:
         """The fields of which samples of the window may be kept elsewhere only."""
@@ -218,3 +218,8 @@ class LiveService:
     async def read_from(self, epoch: str | None, position: int, limit: int) -> Batch:
         """What the journal has from a cursor on, of about `limit` bytes. Raises JournalError."""
         return await self._memory.read_from(epoch, position, limit)
+
+
+def _noticed(answer: Answer, notices: tuple[str, ...]) -> Answer:
+    """The answer with what the memory has to say before its own notices."""
+    return replace(answer, notices=(*notices, *answer.notices))

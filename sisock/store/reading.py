@@ -301,7 +301,8 @@ def _texts(asked: Asked, name: str, query: Query, how: Grid, trouble: Trouble) -
     if len(looks) == 1 and reduction.method_of(query) in reduction.OF_TEXTS:
         whole = replace(asked.like, t=whole.t, columns=whole.columns)
         return reduction.answer([whole], query, {series.timeline: asked.span[1]}, how).parts[0]
-    rows = picking.changes(whole.columns[name], query.max_points or reduction.MOST_POINTS)
+    rows, _ = changes = picking.changes(whole.columns[name], query.max_points or reduction.MOST_POINTS)
+    trouble.told |= {f"::{name} changes": notice for notice in changes.notices(name)}
     points = replace(asked.like, timeline=axis, t=whole.t[rows], columns={name: whole.columns[name].rows(rows)})
     samples = len(whole) if len(looks) == 1 else asked.rows
     return Part(points, series.timeline, asked.span[1], samples)
