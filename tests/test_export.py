@@ -1,5 +1,9 @@
 """Exports without a router: windows of time, cells of CSV, parts that go on, and what they become."""
 
+import contextlib
+import os
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pandas
@@ -10,12 +14,14 @@ from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
 from sisock.export import arrow, text
+from sisock.export.checking import count
 from sisock.export.copying import rows
-from sisock.export.finishing import finish
+from sisock.export.finishing import finish, settle
 from sisock.export.job import Job, Table, paths, unfinished
 from sisock.export.part import Part, PartError
 from sisock.export.steps import Steps
-from sisock.frames import Column, Field, Frame, Query, column
+from sisock.frames import Answer, Column, Field, Frame, Query, column
+from sisock.frames import Part as Axis
 from sisock.reduction import answer
 from sisock.times import NS
 from tests.made import columns
@@ -284,3 +290,118 @@ def test_csv_is_read_by_pandas(tmp_path):
     assert back["n::s"].tolist() == ["a,b", "", 'q"']
     assert back["n::i"].tolist() == [2**53 + 1, 2, 3]
     assert back["n::x"].isna().tolist() == [False, True, False]
+
+
+# ends
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def killing(monkeypatch, at):
+    """Be killed before (even `at`) or after (odd) the so manieth change of what the folder lists."""
+    calls = []
+
+    def instead(real):
+        def call(self, *args, **named):
+            calls.append(self)
+            if 2 * len(calls) - 2 == at:
+                raise Killed
+            made = real(self, *args, **named)
+            if 2 * len(calls) - 1 == at:
+                raise Killed
+            return made
+
+        return call
+
+    for name in ("replace", "unlink"):
+        monkeypatch.setattr(Path, name, instead(getattr(Path, name)))
+
+
+@pytest.mark.parametrize("kind", ["csv", *KINDS])
+@pytest.mark.parametrize("at", range(8))
+def test_wherever_it_is_killed_at_its_end_the_export_goes_on_and_is_whole(tmp_path, kind, at, monkeypatch):
+    of = table(path=tmp_path / f"x.{kind}", x=Field())
+    job = Job(of.path, kind, "iso", {}, [of])
+    frame = Frame("t", T0 + np.arange(3), {"x": column([1.5, None, 3.0])})
+    content = b"time,n::x\n1,2\n"
+    with Part(of.part, 0) as part:
+        of.bytes = part.append(content) if kind == "csv" else part.append(arrow.encode(frame), chunk=True)
+        of.rows, of.kinds = 3, {"x": ["float64"]}
+        part.sound()
+        job.save()
+        with monkeypatch.context() as patched:
+            killing(patched, at)
+            with contextlib.suppress(Killed):
+                finish(job, of, part, lambda share: None)
+    again = unfinished(of.path, {})
+    settle(again)
+    for each in again.unfinished:
+        with Part(each.part, each.bytes) as part:
+            finish(again, each, part, lambda share: None)
+    assert {each.name for each in tmp_path.iterdir() if each.name[0] != "."} == {
+        of.path.name,
+        f"{of.path.name}.part.json",
+    }
+    assert of.path.read_bytes() == content if kind == "csv" else read(of.path)["n::x"] == [1.5, None, 3.0]
+
+
+@pytest.mark.parametrize("kind", ["csv", *KINDS])
+def test_a_file_and_its_name_are_on_disk_before_what_it_was_made_of_is_deleted(tmp_path, kind, monkeypatch):
+    steps, sync, unlink = [], os.fsync, Path.unlink
+    monkeypatch.setattr(os, "fsync", lambda at: steps.append(str(Path(f"/proc/self/fd/{at}").readlink())) or sync(at))
+    monkeypatch.setattr(Path, "unlink", lambda self, **named: steps.append(f"without {self}") or unlink(self, **named))
+    path = tmp_path / f"x.{kind}"
+    if kind == "csv":
+        of = table(path=path, x=Field())
+        with Part(of.part, 0) as part:
+            of.bytes = part.append(b"time\n")
+            finish(Job(path, kind, "iso", {}, [of]), of, part, lambda share: None)
+    else:
+        written(tmp_path, kind, [Frame("t", np.array([T0]), {"x": column([1.5])})], x=Field())
+        assert steps.index(f"{path}.part.{kind}") < steps.index(str(tmp_path)) < steps.index(f"without {path}.part")
+    assert str(tmp_path) in steps
+
+
+# counting again
+
+
+class Counting:
+    """A node that counts so many samples, and of each field so many values, in any piece of the range that begins it."""
+
+    def __init__(self, samples, **values):
+        self.samples, self.values = samples, values
+
+    async def data(self, node, fields, ns, **named):
+        here = ns[0] == 0
+        counts = {name: Column(np.array([self.values[name] if here else 0])) for name in fields}
+        return Answer(
+            (Axis(Frame("t::count", np.array([ns[0]]), counts), "t", None, self.samples if here else 0),), "count"
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "samples", "exact", "difference"),
+    [
+        ("mean", 10, True, None),
+        ("mean", 11, False, "10 samples were written, but n counts 11 between"),
+        ("mean", 9, False, None),
+        (None, 10, True, None),
+        (None, 9, True, None),  # fields that are sampled apart: their values are counted
+        (None, 11, False, "10 samples were written, but n counts 11 between"),
+    ],
+)
+async def test_the_same_is_said_only_where_as_many_are_counted(tmp_path, method, samples, exact, difference):
+    of = table("a", "b", method=method, path=tmp_path / "x.csv")
+    of.rows = of.samples = 10
+    of.values = {"a": 6, "b": 7}
+    told = await count(Counting(samples, a=6, b=7), of)
+    assert told.exact == exact
+    assert told.difference is None if difference is None else difference in told.difference
+
+
+async def test_of_a_single_reduced_field_more_written_than_counted_is_a_difference(tmp_path):
+    of = table("a", method="mean", path=tmp_path / "x.csv")
+    of.samples = 10
+    assert "10 samples were written, but n counts 9" in (await count(Counting(9, a=9), of)).difference

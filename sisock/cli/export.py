@@ -21,6 +21,7 @@ from sisock.uris import fields_of
 
 if TYPE_CHECKING:
     from sisock.consumer import Consumer
+    from sisock.export.checking import Counted
     from sisock.export.job import Job, Table
     from sisock.export.ordering import Reduced
     from sisock.export.part import Part
@@ -82,15 +83,15 @@ def export(
         job = _begin(output, kind, times, asked)
         parts: list[Part] = []
 
-        async def work(consumer: "Consumer") -> list[str]:
+        async def work(consumer: "Consumer") -> "list[Counted]":
             if not job.tables:
                 job.tables = await _order(consumer, wanted, whole, how, output)
             parts.extend(_open(job, stack))
             return await _copy(consumer, job, parts, settings.message_limit)
 
-        differing = ask(settings, work)
+        counted = ask(settings, work)
         _finish(job, parts)
-    _report(job, differing)
+    _report(job, counted)
 
 
 def _reduced(points: int | None, width: str | None, method: str | None) -> "Reduced | None":
@@ -140,10 +141,12 @@ def _resumable(output: Path) -> Iterator[None]:
 
 def _begin(output: Path, kind: str, times: str, asked: dict[str, Any]) -> "Job":
     """The export of the same that was interrupted, or a new one."""
+    from sisock.export.finishing import settle
     from sisock.export.job import Job, unfinished
 
     job = unfinished(output, asked)
     if job is not None:
+        settle(job)
         click.echo(f"sisock: {output}: goes on with what was begun", err=True)
     return job or Job(output, kind, times, asked, [])
 
@@ -174,16 +177,15 @@ def _open(job: "Job", stack: ExitStack) -> "list[Part]":
     return [stack.enter_context(Part(table.part, table.bytes)) for table in job.unfinished]
 
 
-async def _copy(consumer: "Consumer", job: "Job", parts: "list[Part]", limit: int) -> list[str]:
-    """Copy all samples, and have them counted; what differs, as sentences."""
-    from sisock.export.checking import difference
+async def _copy(consumer: "Consumer", job: "Job", parts: "list[Part]", limit: int) -> "list[Counted]":
+    """Copy all samples, and have them counted."""
+    from sisock.export.checking import count
     from sisock.export.copying import copy
 
     with _bar("copying") as progress:
         for table, part in zip(job.unfinished, parts, strict=True):
             await copy(consumer, job, table, part, limit, lambda: progress(job.share, job.rows))
-    told = [await difference(consumer, table) for table in job.unfinished]
-    return [each for each in told if each is not None]
+    return [await count(consumer, table) for table in job.unfinished]
 
 
 def _finish(job: "Job", parts: "list[Part]") -> None:
@@ -196,18 +198,20 @@ def _finish(job: "Job", parts: "list[Part]") -> None:
     job.forget()
 
 
-def _report(job: "Job", differing: list[str]) -> None:
+def _report(job: "Job", counted: "list[Counted]") -> None:
     for table in job.tables:
         fields = f"{len(table.fields)} field{'s' * (len(table.fields) != 1)}"
         made = f", {table.method} of {table.samples:,} samples" if table.method else ""
         click.echo(f"{table.path}: {table.rows:,} rows of {fields}{made}")
     for notice in dict.fromkeys(each for table in job.tables for each in table.notices):
         click.echo(f"sisock: {notice}", err=True)
+    differing = [each.difference for each in counted if each.difference]
     for sentence in differing:
         click.echo(f"sisock: {sentence}", err=True)
     if differing:
         sys.exit(Exit.ERROR)
-    click.echo("counted again, the same")
+    exact = all(each.exact for each in counted)
+    click.echo("counted again, the same" if exact else "counted again, no more than were written")
 
 
 @contextmanager

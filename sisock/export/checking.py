@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 from sisock.consumer import Consumer
 from sisock.errors import ConsumerError
@@ -11,8 +12,19 @@ from sisock.times import utc
 _PIECES = (1, 16, 256)  # in so many the range is counted, where in fewer it is not the same
 
 
-async def difference(consumer: Consumer, table: Table) -> str | None:
-    """A sentence where the node counts other samples or values in the range than were written; None where the same."""
+class Counted(NamedTuple):
+    """What counting again has told of a table."""
+
+    difference: str | None  # a sentence where the node counts others than were written
+    exact: bool = False  # as many; else there is a difference, or fewer were counted of a table that is reduced
+
+
+async def count(consumer: Consumer, table: Table) -> Counted:
+    """Have the node count samples and values in the table's range.
+
+    Samples behind reduced ones are counted a window at a time, and fields of a timeline may be sampled apart: then
+    fewer are counted in wider windows, which alone is no difference.
+    """
     error: ConsumerError | None = None
     counted: tuple[int, dict[str, int]] | None = None
     for pieces in _PIECES:
@@ -21,11 +33,13 @@ async def difference(consumer: Consumer, table: Table) -> str | None:
         except ConsumerError as failed:
             error = failed
         if counted is not None and _same(table, *counted):
-            return None
+            return Counted(None, exact=True)
     span = f"between {utc(table.start)} and {utc(table.end)}"
     if counted is None:
-        return f"{table.path}: whether all samples {span} were written could not be checked: {error}"
-    return f"{table.path}: {_told(table, *counted)} {span}: samples came or went meanwhile, export it again"
+        return Counted(f"{table.path}: whether all samples {span} were written could not be checked: {error}")
+    if table.method is not None and table.samples > counted[0] and len(table.fields) > 1:
+        return Counted(None)
+    return Counted(f"{table.path}: {_told(table, *counted)} {span}: samples came or went meanwhile, export it again")
 
 
 async def _count(consumer: Consumer, table: Table, pieces: int) -> tuple[int, dict[str, int]]:
@@ -49,7 +63,7 @@ def _split(table: Table, pieces: int) -> Iterator[tuple[int, int]]:
 def _same(table: Table, samples: int, values: dict[str, int]) -> bool:
     """Fields of a timeline may be sampled apart: then there are more rows than samples of any of them."""
     if table.method is not None:
-        return table.samples >= samples
+        return table.samples == samples
     return table.rows >= samples and all(table.values.get(name, 0) == count for name, count in values.items())
 
 

@@ -1,6 +1,9 @@
 """A table that is written becomes its file."""
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from sisock.export import arrow, hdf5
@@ -10,21 +13,45 @@ from sisock.times import utc
 
 
 def finish(job: Job, table: Table, part: Part, progress: Callable[[float], None]) -> None:
-    """Put the file in its place, whole; `progress` is told which share is done."""
-    if job.kind == "csv":
-        part.path.replace(table.path)
-    else:
+    """Put the file in its place, whole and on disk; `progress` is told which share is done.
+
+    Wherever it ends early, who goes on with the job finds the part, or that the table is finished.
+    """
+    if job.kind != "csv":
         whole = table.path.with_name(f"{part.path.name}.{job.kind}")
         rows = _convert(job, table, part, whole, progress)
         if rows != table.rows:
             raise OSError(f"{part.path} has {rows} rows instead of {table.rows}: delete it and its .json to begin anew")
+        _sync(whole)
         whole.replace(table.path)
-        part.path.unlink()
+        _sync(table.path.parent)
     table.finished = True
     job.save()
+    settle(job)
 
 
-def _convert(job: Job, table: Table, part: Part, whole: Any, progress: Callable[[float], None]) -> int:
+def settle(job: Job) -> None:
+    """See to it that tables noted as finished have no part: that of CSV is the file, any other is not needed any more."""
+    for table in job.tables:
+        if table.finished:
+            with contextlib.suppress(FileNotFoundError):
+                if job.kind == "csv":
+                    table.part.replace(table.path)
+                    _sync(table.path.parent)
+                else:
+                    table.part.unlink()
+
+
+def _sync(path: Path) -> None:
+    """See that a file, or what a folder lists, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _convert(job: Job, table: Table, part: Part, whole: Path, progress: Callable[[float], None]) -> int:
     method = table.method or "raw"
     heads = [
         arrow.Head(table.target(name), table.field_of(name), method, table.kinds.get(name, ()))
