@@ -2,6 +2,7 @@
 
 import { about, counted, width } from "./format.js";
 
+const BLIND = 3; // bins: shorter stretches without samples are not seen in them
 const METHODS = {
   minmax: "least and greatest of each bin",
   m4: "first, last, least and greatest of each bin",
@@ -38,7 +39,9 @@ function reduced(filled, points, texts) {
 function missing(filled) {
   const gaps = most(filled, "gaps");
   const more = filled.some((each) => each.most) ? "at least " : "";
-  return gaps ? `${more}${counted(gaps, "gap")}` : "no gaps";
+  if (gaps) return `${more}${counted(gaps, "gap")}`;
+  const bin = most(filled, "bin");
+  return bin ? `no gaps longer than ${width(BLIND * bin)}` : "no gaps";
 }
 
 function total(filled, what) {

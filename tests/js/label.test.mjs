@@ -11,17 +11,17 @@ const said = (...summaries) => plain(describe(summaries));
 
 test("all samples, or how many lie behind the points, in which bins, from where, with which gaps", () => {
   assert.equal(said(RAW), "raw · all 1 234 samples · no gaps");
-  assert.equal(said(BINS), "minmax · 31 557 600 samples in 2 000 points · bins of 17.2 s · from the samples · no gaps");
+  assert.equal(said(BINS), "minmax · 31 557 600 samples in 2 000 points · bins of 17.2 s · from the samples · no gaps longer than 51.5 s");
   assert.equal(said({ ...BINS, tier: 2 ** 31 / 1e6, gaps: 1 }), "minmax · 31 557 600 samples in 2 000 points · bins of 17.2 s · from stored bins of 2.15 s · 1 gap");
 });
 
 test("what is not counted exactly is said to be about so much, and what is drawn coarser for now is told", () => {
-  assert.equal(said({ ...BINS, exact: false, sharper: true }), "minmax · about 31 600 000 samples in 2 000 points · bins of 17.2 s for now · from the samples · no gaps");
+  assert.equal(said({ ...BINS, exact: false, sharper: true }), "minmax · about 31 600 000 samples in 2 000 points · bins of 17.2 s for now · from the samples · no gaps longer than 51.5 s");
   assert.equal(said({ ...RAW, gaps: 100, most: true }), "raw · all 1 234 samples · at least 100 gaps");
 });
 
 test("several lines are summed, the widest bins named", () => {
-  assert.equal(said(RAW, BINS), "minmax · 31 558 834 samples in 3 234 points · bins of 17.2 s · from the samples · no gaps");
+  assert.equal(said(RAW, BINS), "minmax · 31 558 834 samples in 3 234 points · bins of 17.2 s · from the samples · no gaps longer than 51.5 s");
   assert.equal(said({ ...RAW, points: 0, samples: 0 }), "no samples here");
 });
 
