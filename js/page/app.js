@@ -6,7 +6,7 @@ import { connect } from "../sisock.js";
 import * as address from "./address.js";
 import { Board } from "./board.js";
 import { setText } from "./dom.js";
-import { moment } from "./format.js";
+import { moment, zone } from "./format.js";
 import { NodeList } from "./nodes.js";
 import { series } from "./palette.js";
 import { Rows } from "./rows.js";
@@ -92,7 +92,7 @@ class App {
   away(name) {
     const node = this.nodes.find((each) => each.name === name);
     if (node?.state === "up") return null;
-    const since = node?.since ? ` since ${moment(node.since)}` : "";
+    const since = node?.since ? ` since ${moment(node.since)} ${zone(node.since)}` : "";
     return `${name} is away${since}: shown is what it had; it goes on by itself when it is back.`;
   }
 

@@ -74,11 +74,19 @@ const two = (n) => String(n).padStart(2, "0");
 
 /** Local time, as precise as `span` (ms on the screen) needs. */
 export function moment(ms, span = 0) {
-  const d = new Date(ms);
+  const d = new Date(Math.round(ms)); // a Date cuts off: times of whole ms come as floats just below
   const day = `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
   if (span > 30 * 86400e3) return `${day} ${two(d.getHours())}:${two(d.getMinutes())}`;
   const clock = `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
   return span && span < 20e3 ? `${day} ${clock}.${String(d.getMilliseconds()).padStart(3, "0")}` : `${day} ${clock}`;
+}
+
+/** The zone of local times at a moment, as its distance from UTC: `UTC`, `UTC−5`, `UTC+5:30`. */
+export function zone(ms) {
+  const minutes = -new Date(ms).getTimezoneOffset();
+  if (!minutes) return "UTC";
+  const size = Math.abs(minutes);
+  return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${size % 60 ? `:${two(size % 60)}` : ""}`;
 }
 
 /** How long ago: `12 s ago`. */

@@ -1,7 +1,7 @@
 /** The list of nodes: who is up or away, their fields by timeline, and what each field says now. */
 
 import { h, setText } from "./dom.js";
-import { ago, duration, moment, withUnits } from "./format.js";
+import { ago, duration, moment, withUnits, zone } from "./format.js";
 
 const RECENT = 120e3; // ms of history that are asked for the last values
 const REREAD = 30e3; // ms after which an open entry looks for fields that have come since
@@ -81,9 +81,9 @@ class Entry {
     const { state, since, kept_by: kept } = this.node;
     const away = [since ? `away for ${duration(Date.now() - since).split(" ")[0]}` : "away", ...(kept.length ? ["recorded"] : [])];
     setText(this.note, state === "away" ? away.join(", ") : "up");
-    this.note.title = [since ? `${state} since ${moment(since)}` : state, ...(kept.length ? [`its past is kept by ${kept.join(", ")}`] : [])].join("; ");
+    this.note.title = [since ? `${state} since ${moment(since)} ${zone(since)}` : state, ...(kept.length ? [`its past is kept by ${kept.join(", ")}`] : [])].join("; ");
     if (this.details.open && this.stopLive && Date.now() - this.read > REREAD) this.reread();
-    for (const row of this.rows.values()) if (row.t) row.value.title = `${moment(row.t)}, ${ago(row.t, Date.now())}`;
+    for (const row of this.rows.values()) if (row.t) row.value.title = `${moment(row.t)} ${zone(row.t)}, ${ago(row.t, Date.now())}`;
   }
 
   /** Fields and timelines of the node, asked once while it stays up. */

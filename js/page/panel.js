@@ -2,7 +2,7 @@
 
 import { BandChart } from "./bandchart.js";
 import { h, setText } from "./dom.js";
-import { moment, withUnits } from "./format.js";
+import { moment, withUnits, zone } from "./format.js";
 import { describe, explain } from "./label.js";
 import { LineChart } from "./linechart.js";
 import { series, state } from "./palette.js";
@@ -41,7 +41,7 @@ export class Panel {
   chip(line) {
     const swatch = h("span", { class: "swatch" });
     const chip = { t: null };
-    const tell = () => (chip.value.title = chip.t === null ? "" : moment(chip.t, 1));
+    const tell = () => (chip.value.title = chip.t === null ? "" : `${moment(chip.t, 1)} ${zone(chip.t)}`);
     const value = h("span", { class: "value", onpointerenter: tell });
     const remove = h("button", { class: "remove", type: "button", title: `Take ${line.field} off`, "aria-label": `Take ${line.node} ${line.field} off`, onclick: () => this.act.remove(line) }, "×");
     const name = h("span", { class: "name" }, h("span", { class: "node" }, `${line.node} `), line.field);
@@ -87,7 +87,7 @@ export class Panel {
   legend() {
     const under = this.chart.values();
     const [from, to] = this.shared.range();
-    setText(this.at, under ? moment(this.chart.at, to - from) : "");
+    setText(this.at, under ? `${moment(this.chart.at, to - from)} ${zone(this.chart.at)}` : "");
     this.chips.forEach((chip, i) => {
       const line = this.lines[i];
       const shown = under ? under[i] : this.traces[i].last(this.shared.end());

@@ -1,7 +1,7 @@
 /** The last samples of the chosen fields as rows, with a filter: for records, and for exact values. */
 
 import { h, setText } from "./dom.js";
-import { count, moment } from "./format.js";
+import { count, moment, zone } from "./format.js";
 
 const SHOWN = 200;
 const LEAST = 100; // ms before the last sample on the screen
@@ -95,7 +95,7 @@ function rowsOf(answer, fields) {
 }
 
 function table(node, fields, rows) {
-  const head = h("tr", {}, h("th", { scope: "col" }, "time"), ...fields.map((field) => h("th", { scope: "col" }, field)));
+  const head = h("tr", {}, h("th", { scope: "col" }, `time, ${zone(rows[0]?.t ?? Date.now())}`), ...fields.map((field) => h("th", { scope: "col" }, field)));
   const body = rows.map(({ t, values }) =>
     h("tr", {}, h("td", { class: "time" }, moment(t, 10e3)), ...values.map((value) => h("td", { class: typeof value }, cell(value)))),
   );

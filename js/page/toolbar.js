@@ -1,7 +1,7 @@
 /** Ranges to choose from, back to live, and what the screen shows. */
 
 import { h, setText } from "./dom.js";
-import { duration, moment } from "./format.js";
+import { duration, moment, zone } from "./format.js";
 
 const HOUR = 3600e3;
 const DAY = 24 * HOUR;
@@ -45,8 +45,9 @@ export class Toolbar {
     const [from, to] = this.view.range(Date.now());
     this.live.setAttribute("aria-pressed", String(live));
     for (const each of this.buttons) each.element.setAttribute("aria-pressed", String(Math.abs(each.span / span - 1) < 0.01));
-    const text = live ? `last ${duration(span)}, to ${moment(to, Math.max(span, 60e3))}` : `${moment(from, span)} – ${moment(to, span)}`;
-    setText(this.shown, text);
+    const begin = zone(from) === zone(to) ? moment(from, span) : `${moment(from, span)} ${zone(from)}`;
+    const text = live ? `last ${duration(span)}, to ${moment(to, Math.max(span, 60e3))}` : `${begin} – ${moment(to, span)}`;
+    setText(this.shown, `${text} ${zone(to)}`);
     this.shown.title = `local time, ${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
   }
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as address from "../../js/page/address.js";
-import { about, duration, number, ticks, width, withUnits } from "../../js/page/format.js";
+import { about, duration, moment, number, ticks, width, withUnits, zone } from "../../js/page/format.js";
 import { runs, valueAt } from "../../js/page/runs.js";
 import { tokenOf } from "../../js/page/signin.js";
 import { View } from "../../js/page/view.js";
@@ -45,6 +45,23 @@ test("numbers and durations as people read them", () => {
   assert.equal(plain(duration(365.25 * 86400e3)), "1 y");
   assert.deepEqual([2 ** 34 / 1e6, 2 ** 15 / 1e6, 2 ** 44 / 1e6, 1e-6].map(width).map(plain), ["17.2 s", "32.8 µs", "4.89 h", "1 ns"]);
   assert.deepEqual([12.4, 36_149, 1.23456e7].map(about), [12, 36_100, 12_300_000]);
+});
+
+test("a time of whole milliseconds that comes as a float just below is that time", () => {
+  const at = Date.UTC(2026, 10, 3, 6, 19, 30);
+  assert.match(moment(at - 0.0003, 10e3), /:30\.000$/);
+  assert.equal(moment(at - 0.0003, 10e3), moment(at, 10e3));
+});
+
+test("local times say how far they are from UTC, summer and winter", () => {
+  const before = process.env.TZ;
+  const said = (name, month) => ((process.env.TZ = name), zone(Date.UTC(2026, month, 3)));
+  try {
+    assert.deepEqual([said("UTC", 0), said("America/New_York", 0), said("America/New_York", 6), said("Asia/Kolkata", 0)], ["UTC", "UTC−5", "UTC−4", "UTC+5:30"]);
+  } finally {
+    if (before === undefined) delete process.env.TZ;
+    else process.env.TZ = before;
+  }
 });
 
 test("the address says what is shown, and gives the token once", () => {
