@@ -144,12 +144,20 @@ class Archive:
         for series in timelines:
             some.append(series)
             if len(some) == _TOGETHER or sum(each.weight for each in some) > _HEAVY:
-                written += self._write(some)
+                written += self._write_all(some)
                 some = []
-        return written + self._write(some)
+        return written + self._write_all(some)
+
+    def _write_all(self, some: Sequence[Series], notes: Mapping[str, str] | None = None) -> int:
+        """Write all that waits of these timelines now, and notes with the last of it; how many samples."""
+        lasts = [(series, series.last) for series in some]
+        written = 0
+        while early := [series for series, last in lasts if last is not None and not series.is_next(last)]:
+            written += self._write(early)
+        return written + self._write(some, notes)
 
     def _write(self, some: Sequence[Series], notes: Mapping[str, str] | None = None) -> int:
-        """Write what waits of these timelines, and notes: all of it, or nothing."""
+        """Write what can be one segment of what waits of these timelines, and notes: all of it, or nothing."""
         begun = [(series, written) for series in some if (written := series.begin()) is not None]
         futures = [[self._threads.submit(series.write, piece) for piece in each.pieces] for series, each in begun]
         every = [future for each in futures for future in each]
@@ -179,8 +187,8 @@ class Archive:
         return sum(len(each.samples.frame) for _, each in begun)
 
     def write_noted(self, node: str, timeline: str, notes: Mapping[str, str]) -> int:
-        """Write what waits of a timeline, and notes, in one change; how many samples. Raises OSError, as `flush`."""
-        return self._write([self._of(node, timeline)], notes)
+        """Write what waits of a timeline, and notes in one change with the last of it. As `flush` for the rest."""
+        return self._write_all([self._of(node, timeline)], notes)
 
     def noted(self, key: str) -> int:
         """A number that was noted; 0 where none was."""

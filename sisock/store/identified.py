@@ -1,6 +1,6 @@
 """Samples with the identity of each: what the archive takes, keeps and joins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -59,6 +59,27 @@ def together(parts: Sequence[Identified], *, identity: bool = True) -> Identifie
     epochs = tuple(dict.fromkeys(epoch for part in parts for epoch in part.epochs))
     of = np.concatenate([np.array([epochs.index(e) for e in part.epochs], np.int32)[part.of] for part in parts])
     return Identified(concat([p.frame for p in parts]), epochs, of, np.concatenate([p.seq for p in parts])).in_time()
+
+
+def run(parts: Sequence[Identified]) -> Sequence[Identified]:
+    """The first of them, as many as can be one: up to where a field becomes a text, or no text any more."""
+    known: dict[str, bool] = {}
+    for number, part in enumerate(parts):
+        own = texts(part.frame)
+        if not alike(known, own):
+            return parts[:number]
+        known |= own
+    return parts
+
+
+def texts(frame: Frame) -> dict[str, bool]:
+    """Of each field whether its values are texts: these and others are never one column."""
+    return {name: column.type == "string" for name, column in frame.columns.items()}
+
+
+def alike(some: Mapping[str, bool], others: Mapping[str, bool]) -> bool:
+    """Whether the fields that both have are texts in both or in none."""
+    return all(others.get(name, text) == text for name, text in some.items())
 
 
 def weight(samples: Identified) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from sisock.frames import Column, Field, Frame, Times
 from sisock.store import elder, growing, redo
 from sisock.store.compaction import choose
-from sisock.store.identified import Identified, accounts, latest, pieces, together
+from sisock.store.identified import Identified, accounts, alike, latest, pieces, run, texts, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
 from sisock.store.mending import mend
@@ -97,9 +97,21 @@ class Series:
 
     # writing
 
+    @property
+    def last(self) -> Identified | None:
+        """The last of what waits; None where nothing does."""
+        return self._intake.waiting[-1] if self._intake.waiting else None
+
+    def is_next(self, part: Identified) -> bool:
+        """Whether a part of what waits is among those that are written next."""
+        return any(each is part for each in run(self._intake.waiting))
+
     def begin(self) -> Written | None:
-        """What waits, on its way into segments and tiers; None where nothing does."""
-        waiting = self._intake.waiting
+        """What waits, up to where a field changes between texts and others, on its way into segments and tiers.
+
+        None where nothing waits.
+        """
+        waiting = run(self._intake.waiting)
         if not waiting:
             return None
         new = together(waiting)
@@ -109,17 +121,25 @@ class Series:
         return Written(len(waiting), samples, self._pieces(samples), until, new.frame, without, replaced)
 
     def _imported(self, samples: Identified) -> tuple[Identified, tuple[Segment, ...]]:
-        """Samples without an identity together with those of segments that have some at the same times."""
+        """Samples without an identity together with those of segments that have some at the same times.
+
+        Where a field was a text then and is none now, or the other way round, both stay.
+        """
         nobodys = np.array([epoch is None for epoch in samples.epochs])[samples.of]
         t = samples.frame.t[nobodys]
         if not len(t):
             return samples, ()
         span = int(t[0]), int(t[-1]) + 1
-        same = tuple(each for each in self._segments.within(*span) if self._has(each, span, t))
+        known, same = texts(samples.frame), list[Segment]()
+        for each in self._segments.within(*span):
+            own = {name: kind == "text" for name, kind in each.kinds.items()}
+            if alike(known, own) and self._has(each, span, t):
+                known |= own
+                same.append(each)
         read = [self._files.read(each, *_ALWAYS, list(each.kinds), identity=True) for each in same]
         if not all_of(read):
             raise OSError(f"samples of {self.node} {self.timeline} cannot be replaced: a segment with some is damaged")
-        return together([*(each.samples for each in read), samples]), same
+        return together([*(each.samples for each in read), samples]), tuple(same)
 
     def _has(self, segment: Segment, span: Span, t: Times) -> bool:
         """Whether a segment has samples without an identity at one of these times."""

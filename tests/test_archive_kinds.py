@@ -1,0 +1,71 @@
+"""Fields of an archive that become others: numbers that become texts, whole ones beside fractions and switches."""
+
+import numpy as np
+
+from sisock.frames import TEXT, Column, Frame
+from sisock.store.archive import Archive
+from sisock.store.keeper import Cursor, Keeper, Taking
+from sisock.times import FIRST, LAST, NS
+from tests.archives import frame_of
+
+BASE = 1_700_000_000 * NS
+
+
+def numbers(first, n, epoch="e", name="a"):
+    """Samples of the epoch from a sequence on, one a second."""
+    return frame_of(BASE + (first + np.arange(n)) * NS, Column(np.arange(first, first + n) / 2), epoch, first + n, name)
+
+
+def texts(first, n, epoch="e", name="a"):
+    words = np.array([f"off {i % 3}" for i in range(first, first + n)], TEXT)
+    return frame_of(BASE + (first + np.arange(n)) * NS, Column(words), epoch, first + n, name)
+
+
+# while they wait --------------------------------------------------------------------------------
+
+
+def kept(archive):
+    """Values of all segments, in the order of time."""
+    (series,) = archive.timelines("n")
+    frames = [
+        series.snapshot().files.read(each, FIRST, LAST, ("a",)).samples.frame
+        for each in series.snapshot().segments.every
+    ]
+    return [value for frame in frames for value in frame.columns["a"].values.tolist()]
+
+
+def test_a_field_that_becomes_a_text_while_it_waits_and_a_number_again_is_written_whole(tmp_path):
+    with Archive(tmp_path) as made:
+        for frame in (numbers(0, 3), numbers(3, 2), texts(5, 2), numbers(7, 1)):
+            made.put("n", frame, {})
+        assert made.flush() == 8
+        assert made.weight == 0
+        assert kept(made) == [0, 0.5, 1, 1.5, 2, "off 2", "off 0", 3.5]
+
+
+def test_a_keeper_lets_its_intake_go_when_both_sides_of_a_change_are_written(tmp_path):
+    with Keeper(tmp_path, flush_age=-1) as keeper:
+        for frame in (numbers(0, 5), texts(5, 5)):
+            keeper.take([Taking("n", [frame], {}, Cursor("e", frame.seq))])
+        assert keeper.tend() == 10
+    with Keeper(tmp_path, flush_age=-1) as keeper:
+        assert keeper.archive.weight == 0
+        assert len(kept(keeper.archive)) == 10
+
+
+def test_notes_are_written_with_the_last_of_what_waited(tmp_path):
+    with Archive(tmp_path) as made:
+        made.put("n", numbers(0, 5), {})
+        made.put("n", texts(5, 5), {})
+        assert made.write_noted("n", "t", {"done": "10"}) == 10
+        assert (made.noted("done"), made.weight) == (10, 0)
+
+
+def test_an_import_of_texts_leaves_numbers_of_the_same_times_beside_them(tmp_path):
+    with Archive(tmp_path) as made:
+        for frame in (numbers(0, 5), texts(3, 5), texts(3, 5)):
+            made.put("n", Frame("t", frame.t, frame.columns), {})
+            made.flush()
+        assert sorted(map(str, kept(made))) == sorted(
+            [*map(str, np.arange(5) / 2), *(f"off {i % 3}" for i in range(3, 8))]
+        )
