@@ -242,8 +242,7 @@ def heads(keys: Sequence[NDArray[Any]]) -> Rows:
 
 def alike(parts: Sequence[Bins]) -> list[Bins]:
     """Bins whose values are of one type: a field may have begun with whole numbers."""
-    dtypes = {each.dtype for part in parts for each in (part.low, part.high, part.first, part.last) if each is not None}
-    if len(dtypes) < 2:
+    if len(dtypes_of(parts)) < 2:
         return list(parts)
     return [
         each._replace(**{n: v.astype(np.float64) for n in VALUES if (v := getattr(each, n)) is not None})
@@ -257,6 +256,18 @@ def one(bins: Bins) -> Bins:
 
 
 def concat(parts: Sequence[Bins]) -> Bins:
-    """The bins of all parts one after the other, whatever they have in common."""
+    """The bins of all parts one after the other, whatever they have in common. Raises TypeError unless they are `alike`."""
+    of_one_type(dtypes_of(parts))
     columns = zip(*parts, strict=True)
     return Bins(*(None if any(each is None for each in column) else np.concatenate(column) for column in columns))  # type: ignore[arg-type]
+
+
+def dtypes_of(parts: Sequence[Bins]) -> set[np.dtype[Any]]:
+    """The types of the values that these bins have."""
+    return {each.dtype for part in parts for each in (part.low, part.high, part.first, part.last) if each is not None}
+
+
+def of_one_type(dtypes: set[np.dtype[Any]]) -> None:
+    """Raise TypeError where values of these types would lose something in one array."""
+    if len(dtypes) > 1:
+        raise TypeError(f"values of {' and '.join(sorted(map(str, dtypes)))} are not put into one array: bin each type")

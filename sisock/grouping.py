@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.bins import EVERY, Bins, concat, fold, heads, of_samples
+from sisock.bins import EVERY, Bins, concat, fold, heads, of_one_type, of_samples
 from sisock.frames import Column, Times
 from sisock.grid import Rows
 
@@ -30,8 +30,10 @@ def of_fields(t: Times, columns: Sequence[Column], at: Rows, start: Times, wante
     """The bins of samples of several fields of one type, those of one field after those of the one before.
 
     All fields have a value at each of the times, unless there is only one. `at` and `start` as in `of_samples`.
+    Raises TypeError for fields of several types.
     """
     count = len(columns)
+    of_one_type({column.values.dtype for column in columns})
     if count == 1 or len(t) > _MANY:
         return concat([of_samples(t, column, at, start, wanted) for column in columns])
     values = Column(np.concatenate([column.values for column in columns]))

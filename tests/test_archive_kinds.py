@@ -1,8 +1,10 @@
 """Fields of an archive that become others: numbers that become texts, whole ones beside fractions and switches."""
 
 import numpy as np
+import pytest
 
-from sisock.frames import TEXT, Column, Frame
+from sisock.frames import TEXT, Column, Frame, Query
+from sisock.grouping import of_fields
 from sisock.store.archive import Archive
 from sisock.store.keeper import Cursor, Keeper, Taking
 from sisock.times import FIRST, LAST, NS
@@ -69,3 +71,36 @@ def test_an_import_of_texts_leaves_numbers_of_the_same_times_beside_them(tmp_pat
         assert sorted(map(str, kept(made))) == sorted(
             [*map(str, np.arange(5) / 2), *(f"off {i % 3}" for i in range(3, 8))]
         )
+
+
+# beside others ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reduce", ["minmax", "first", "bins"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_values_of_a_field_do_not_depend_on_what_is_asked_with_it(tmp_path, waits, reduce):
+    n = 40_000
+    with Archive(tmp_path) as made:
+        for first in (0, n):
+            columns = {
+                "whole": Column(np.arange(first, first + n) + 2**60),
+                "on": Column(np.arange(first, first + n) % 2 == 0),
+                "level": Column(np.random.default_rng(1).normal(size=n)),
+            }
+            made.put("n", Frame("t", BASE + (first + np.arange(n)) * NS, columns, "e", first + n), {})
+            if first == 0 or not waits:
+                made.flush()
+        together = made.answer("n", Query(("level", "whole", "on"), FIRST, LAST, max_points=100, reduce=reduce))
+        for name in ("level", "whole", "on"):
+            alone = made.answer("n", Query((name,), FIRST, LAST, max_points=100, reduce=reduce))
+            for shown in {each for part in alone.parts for each in part.points.columns}:
+                (t, one), (u, other) = alone.series(shown), together.series(shown)
+                assert (one.values.dtype, one.values.tolist()) == (other.values.dtype, other.values.tolist())
+                assert t.tolist() == u.tolist()
+
+
+def test_bins_of_values_of_two_kinds_are_not_put_into_one_array():
+    t = BASE + np.arange(3) * NS
+    columns = [Column(np.arange(3)), Column(np.arange(3.0))]
+    with pytest.raises(TypeError, match="float64 and int64"):
+        of_fields(t, columns, np.array([0]), t[:1])

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -238,13 +238,20 @@ def bins_of(
                 found.setdefault(name, []).append(bins)
     waiting = snapshot.only_waiting().read(asked.span, asked.names, trouble)
     if waiting is not None:
-        frame = waiting.frame
-        names_there = [name for name in frame.columns if not _is_text(asked, name)]
-        more = binned(dict.fromkeys(names_there, frame), names_there, width, wanted)
-        for name, bins in zip(names_there, more.each(len(names_there)) if more else [], strict=False):
-            found.setdefault(name, []).append(bins)
+        for some in _by_type(waiting.frame.only(name for name in asked.names if not _is_text(asked, name))):
+            more = binned(dict.fromkeys(some, waiting.frame), some, width, wanted)
+            for name, bins in zip(some, more.each(len(some)) if more else [], strict=False):
+                found.setdefault(name, []).append(bins)
     joined = {name: join(alike(parts)) for name, parts in found.items() if any(len(each.start) for each in parts)}
     return {name: one(bins) if how.most == 1 else bins for name, bins in joined.items()}
+
+
+def _by_type(frame: Frame) -> Iterable[list[str]]:
+    """The fields of a frame, those of each type of values together."""
+    types: dict[np.dtype[Any], list[str]] = {}
+    for name, column in frame.columns.items():
+        types.setdefault(column.values.dtype, []).append(name)
+    return types.values()
 
 
 def _outward(asked: Asked, level: int | None) -> Span:

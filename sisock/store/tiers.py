@@ -240,7 +240,7 @@ def _lowest(wanted: Collection[str]) -> int:
 
 
 def binned(frames: Mapping[str, Frame], names: Sequence[str], width: int, wanted: Collection[str]) -> Many | None:
-    """The bins of the samples of several fields; None without any."""
+    """The bins of the samples of several fields, whose values are of one type; None without any."""
     made = []
     for numbers, frame, columns in _alike(frames, names):
         at = starts_of(frame.t, width)
