@@ -111,3 +111,32 @@ def test_a_rate_that_rises_a_little_keeps_the_tiers_it_has(tmp_path):
     with Archive(tmp_path) as archive:
         filled(archive, (SLOW, 20_000), (SLOW // 5, 20_000))
         assert levels(archive)[0] == (41, False)
+
+
+class Late:
+    """A lock that comes to be held only after somebody else began finer tiers, each time but the first."""
+
+    def __init__(self, series, t):
+        self.series, self.t, self.lock, self.times = series, t, series.lock, 0
+
+    def __enter__(self):
+        self.times += 1
+        if self.times > 1:
+            with self.lock:
+                self.series.tiers.begin(self.t)
+        return self.lock.__enter__()
+
+    def __exit__(self, *error):
+        return self.lock.__exit__(*error)
+
+
+def test_a_tier_stays_the_one_that_was_chosen_when_finer_ones_are_begun_meanwhile(tmp_path):
+    with Archive(tmp_path) as archive:
+        whole, _ = filled(archive, (SLOW, 100_000))
+        (series,) = archive.timelines("n")
+        before, first = archive.answer("n", everything(max_points=300)), levels(archive)
+        series.lock = Late(series, whole.t[-1] + np.arange(4096) * FAST)
+        after = archive.answer("n", everything(max_points=300))
+        assert len(levels(archive)) > len(first)
+        assert (after.tier, after.bin) == (before.tier, before.bin)
+        assert after.series("a")[1].values.tolist() == before.series("a")[1].values.tolist()

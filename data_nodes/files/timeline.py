@@ -110,7 +110,8 @@ class FileTimeline:
         none = np.empty(0, np.int64)
         taken = growing.Taken(none, none, [], [])
         for frame in frames:
-            self.tiers.begin(frame.t)
+            with self.lock:
+                self.tiers.begin(frame.t)
             some = self._numbered(frame)
             one = growing.take(self.tiers, some, frame)
             numbered |= some
@@ -195,7 +196,8 @@ class FileTimeline:
         beyond = int(piece.starts[1]) if len(piece.starts) > 1 else piece.high + 1
         held = self.snapshot().read((piece.low, beyond), (), Trouble())
         if held is not None:
-            self.tiers.begin(held.frame.t)
+            with self.lock:
+                self.tiers.begin(held.frame.t)
 
     def close(self) -> None:
         """Let the files go."""

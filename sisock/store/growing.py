@@ -251,7 +251,7 @@ def _add_read(tiers: Tiers, number: int, block: int, new: Asked, raw: Raw) -> No
             many = binned(frames, [name], level.width, EVERY)
             made = None if many is None else many.bins
         else:
-            made = tiers.bins(name, kept, (start, end), level.width, EVERY, raw, number - 1)
+            made = tiers.bins(name, kept, (start, end), level.width, EVERY, raw, tiers.levels[number - 1])
         if made is not None and len(made.start):
             level.add([kept.number], block, made.start >> level.exponent, level.coded(made)[None])
 

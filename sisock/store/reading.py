@@ -16,6 +16,7 @@ from sisock.grid import Grid
 from sisock.grouping import Many, in_line, join
 from sisock.store import elder
 from sisock.store.identified import Identified
+from sisock.store.levels import Level
 from sisock.store.parquet import ROWS
 from sisock.store.recorded import Recorded, Samples
 from sisock.store.snapshot import Trouble
@@ -138,8 +139,8 @@ def _coarsened(how: Grid, stored: Sequence[Asked], wanted: set[str], trouble: Tr
     """Bins of whole stored ones where these stand for the samples; told where that makes them wider."""
     width = how.width
     old = [each for each in stored if each.span[0] < each.raw_from]
-    units = [each.series.tiers.levels[n].width for each in old if (n := each.series.tiers.old_level(wanted)) >= 0]
-    for unit in sorted(units):
+    units = [each.series.tiers.old_width(wanted) for each in old]
+    for unit in sorted(each for each in units if each is not None):
         width = -(-width // unit) * unit
     if width == how.width:
         return how
@@ -175,9 +176,8 @@ def _singly(asked: Asked, trouble: Trouble) -> Asked:
     """What is asked as far as samples are kept; what is not is told."""
     if asked.new is not None or asked.span[0] >= asked.single_from:
         return asked
-    tiers = asked.series.tiers
-    number = tiers.old_level() if asked.series.kinds else -1
-    cure = f", only in bins of {tiers.levels[number].width / NS:.3g} s: ask for max_points" if number >= 0 else ""
+    width = asked.series.tiers.old_width() if asked.series.kinds else None
+    cure = "" if width is None else f", only in bins of {width / NS:.3g} s: ask for max_points"
     trouble.told[f"raw {asked.series.timeline}"] = no_longer(asked) + cure
     span = min(asked.single_from, asked.span[1]), asked.span[1]
     return asked._replace(span=span, rows=asked.snapshot.rows_within(*span))
@@ -195,8 +195,8 @@ def _samples(asked: Asked, trouble: Trouble) -> Identified | None:
 def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[list[Part], int | None]:
     """A part for each field, and the width of the tier that they were made of."""
     series, wanted = asked.series, reduction.needs_of(query)
-    level = series.tiers.level_for(how.width, wanted)
-    with series.lock:  # what is stored and what waits, at one moment
+    with series.lock:  # tiers, what is stored and what waits, at one moment
+        level = series.tiers.level_for(how.width, wanted)
         before, asked = asked.raw_from, _now(series, query) or asked
         if before != asked.raw_from:
             raise _ChangedError
@@ -216,7 +216,7 @@ def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[li
             gaps[starts] = of_bins(bins.start, how.width)
         parts.append(Part(points, series.timeline, asked.span[1], bins.samples, gaps[starts]))
     parts += [_texts(asked, name, query, how, trouble) for name in asked.names if _is_text(asked, name)]
-    return parts, None if level is None else series.tiers.levels[level].width
+    return parts, None if level is None else level.width
 
 
 def bins_of(
@@ -254,12 +254,12 @@ def _by_type(frame: Frame) -> Iterable[list[str]]:
     return types.values()
 
 
-def _outward(asked: Asked, level: int | None) -> Span:
+def _outward(asked: Asked, level: Level | None) -> Span:
     """The span, up to whole bins of the level where there are no samples beyond it."""
     start, end = asked.span
     if level is None:
         return start, end
-    width, old = asked.series.tiers.levels[level].width, asked.series.tiers.old
+    width, old = level.width, asked.series.tiers.old
     if old is not None and start == old.cut:
         return start, -(-end // width) * width if end >= asked.ends[1] else end
     return start // width * width if start <= asked.ends[0] else start, -(-end // width) * width if end >= asked.ends[

@@ -160,21 +160,28 @@ class Tiers:
 
     def old_level(self, wanted: Collection[str] = ()) -> int:
         """The finest level that is complete before `raw_from` and knows what is wanted; -1 where nothing is old."""
+        return next((number for number, _ in self._old_levels(wanted)), -1)
+
+    def old_width(self, wanted: Collection[str] = ()) -> int | None:
+        """The width of the bins of that level, ns; None where nothing is old."""
+        return next((level.width for _, level in self._old_levels(wanted)), None)
+
+    def _old_levels(self, wanted: Collection[str]) -> Iterator[tuple[int, Level]]:
         low, old = _lowest(wanted), self.old
-        fits = (
-            i
-            for i, each in enumerate(self.levels)
-            if old is not None and each.exponent >= old.lean and knows(each, low)
-        )
-        return next(fits, -1)
+        for number, level in enumerate(self.levels):
+            if old is not None and level.exponent >= old.lean and knows(level, low):
+                yield number, level
 
     # answering
 
-    def level_for(self, width: int, wanted: Collection[str]) -> int | None:
-        """Which level bins of this width are made of; None where only samples will do."""
+    def level_for(self, width: int, wanted: Collection[str]) -> Level | None:
+        """The level that bins of this width are made of; None where only samples will do.
+
+        Its place among the others may change where they are not locked.
+        """
         low = _lowest(wanted)
-        fits = [i for i, each in enumerate(self.levels) if i >= low and width % each.width == 0 and knows(each, low)]
-        return max(fits, default=None)
+        fits = [each for each in self.levels[low:] if width % each.width == 0 and knows(each, low)]
+        return fits[-1] if fits else None
 
     def widened(self, width: int, wanted: Collection[str]) -> int:
         """The width that bins should have in place of this one, to be made of few stored ones each."""
@@ -185,7 +192,7 @@ class Tiers:
         return -(-width // unit) * unit
 
     def read(
-        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None,
+        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: Level | None,
         few: Few = lambda start, end: False,
     ) -> list[tuple[list[int], list[Many | Span]]]:  # fmt: skip
         """Which of the fields asked for are stored alike, and what of these is: bins, and stretches in between.
@@ -197,16 +204,17 @@ class Tiers:
                 return list(self._read(asked, span, width, wanted, level, few))
 
     def _read(
-        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: int | None, few: Few
+        self, asked: Sequence[Kept], span: Span, width: int, wanted: Collection[str], level: Level | None, few: Few
     ) -> Iterator[tuple[list[int], list[Many | Span]]]:
         low, old = _lowest(wanted), self.old_level(wanted)
+        number = None if level is None else self.levels.index(level)
         how = Means(self.levels, low, old, self.raw_from, few)
         plans: dict[tuple[object, ...], tuple[str, tuple[Piece, ...]]] = {}
         alike: dict[tuple[str, tuple[Piece, ...]], list[int]] = {}
         for row, kept in enumerate(asked):
             same = kept.kind, *(each.pattern(kept.number) for each in self.levels)
             if same not in plans:
-                plans[same] = kept.kind, tuple(plan(how, kept.number, level, span))
+                plans[same] = kept.kind, tuple(plan(how, kept.number, number, span))
             alike.setdefault(plans[same], []).append(row)
         for (kind, pieces), rows in alike.items():
             fields = [asked[row].number for row in rows]
@@ -221,7 +229,7 @@ class Tiers:
             )
 
     def bins(
-        self, name: str, kept: Kept, span: Span, width: int, wanted: Collection[str], raw: Raw, level: int | None
+        self, name: str, kept: Kept, span: Span, width: int, wanted: Collection[str], raw: Raw, level: Level | None
     ) -> Bins | None:
         """The bins of a field in a stretch of time; None where there are no samples."""
         made: list[Many | None] = []
