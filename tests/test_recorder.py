@@ -1,6 +1,8 @@
 """Which nodes a recorder chooses, and that its README says what it is."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from data_nodes.recorder.node import FIELDS, Recorder
 from sisock.listing import Node
 from sisock.nodes.base import description_of
 
-HOME = Path(__file__).parents[1] / "data_nodes" / "recorder"
+ROOT = Path(__file__).parents[1]
+HOME = ROOT / "data_nodes" / "recorder"
 NODES = [
     Node("host", "", info={"kind": "live", "journal": True}),
     Node("weather", "", info={"kind": "archive"}),
@@ -46,3 +49,15 @@ def test_the_readme_has_the_parts_the_settings_and_the_fields_of_the_node():
     assert set(re.findall(r"^# (\w+) =", sample, re.MULTILINE)) == set(Recorder.__init__.__kwdefaults__)
     rows = [f"| `{name}` | {field.type} | {field.units} | {field.description} |" for name, field in FIELDS.items()]
     assert "\n".join(rows) in readme
+
+
+def test_who_only_asks_for_its_role_needs_no_pyarrow_and_who_runs_it_is_told():
+    program = (
+        "import sys; sys.modules['pyarrow'] = None; from data_nodes.recorder.node import Recorder; "
+        "print(Recorder.role); Recorder().service()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.stdout == "recorder\n"
+    assert ended.stderr.splitlines()[-1] == (
+        "ImportError: the node 'recorder' needs pyarrow: pip install 'sisock[archive]'"
+    )

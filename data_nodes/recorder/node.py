@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from data_nodes.recorder.choice import Choice
-from data_nodes.recorder.service import RecorderService
 from sisock.frames import Field
 from sisock.nodes import LiveNode
 from sisock.nodes.base import RING, Opener, Service
@@ -59,5 +58,9 @@ class Recorder(LiveNode):
         return self.figures()
 
     def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
-        """This node at work."""
+        """This node at work. Raises ImportError where pyarrow is not installed: who only asks for its role needs none."""
+        try:
+            from data_nodes.recorder.service import RecorderService
+        except ImportError as error:
+            raise ImportError("the node 'recorder' needs pyarrow: pip install 'sisock[archive]'") from error
         return RecorderService(self, ring=ring, journal=journal)

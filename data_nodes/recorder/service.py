@@ -19,11 +19,7 @@ from sisock.nodes import health
 from sisock.nodes.base import Opener, Publish
 from sisock.nodes.live import LiveService
 from sisock.settings import Settings
-
-try:
-    from sisock.store.keeper import Keeper
-except ImportError as error:
-    raise ImportError("the node 'recorder' needs pyarrow: pip install 'sisock[archive]'") from error
+from sisock.store.keeper import Keeper
 
 if TYPE_CHECKING:
     from data_nodes.recorder.node import Recorder
