@@ -15,8 +15,9 @@ export function apart(before, after, interval, width) {
 
 /**
  * Points of a series of an answer: {t, v, points, samples, raw, changes, gaps, records}. Numbers are typed arrays, a NaN
- * in v is a break; of texts and booleans it is null. `raw`: the points are all samples. `changes`: only where a text
- * changes there is a point. `records`: many samples at a time.
+ * in v is a break; of texts and booleans it is null, and lies where a state ended: at a sample without a value, or where
+ * a gap begins. `raw`: the points are all samples. `changes`: only where a text changes there is a point. `records`: many
+ * samples at a time.
  */
 export function pointsOf({ t, values, axis }, interval = null, width = 0) {
   const numbers = values instanceof Float64Array;
@@ -27,10 +28,12 @@ export function pointsOf({ t, values, axis }, interval = null, width = 0) {
   const few = t.length < FEW && !records;
   let gap = 0;
   let skipped = false;
+  const pause = (stretch, next) => (numbers ? line.breakAt(middle(stretch)) : line.pause(stretch, next));
   for (let i = 0; i < t.length; i++) {
-    while (gap < gaps.length && gaps[gap][1] <= t[i]) line.breakAt(middle(gaps[gap++]));
+    while (gap < gaps.length && gaps[gap][1] <= t[i]) pause(gaps[gap++], t[i]);
     if (isBreak(values[i])) {
-      skipped = true;
+      if (numbers) skipped = true;
+      else line.breakAt(t[i]);
       continue;
     }
     const hole = (skipped && t[i] - line.last > far) || (few && apart(line.last, t[i], interval, width));
@@ -38,6 +41,7 @@ export function pointsOf({ t, values, axis }, interval = null, width = 0) {
     skipped = false;
     line.push(t[i], values[i]);
   }
+  if (!numbers) while (gap < gaps.length) pause(gaps[gap++], Infinity);
   const samples = axis?.samples ?? 0;
   const raw = samples === t.length;
   return { ...line.done(), samples, raw, changes: !raw && values.some((value) => typeof value === "string"), gaps, records };
@@ -72,10 +76,19 @@ export class Line {
     this.points++;
   }
 
+  /** A line begins with a break only where it is one of states: there it ends that of an earlier line. */
   breakAt(t) {
-    if (!this.length || isBreak(this.v[this.length - 1])) return;
+    if (this.length ? isBreak(this.v[this.length - 1]) : this.numbers) return;
     this.t[this.length] = t;
     this.v[this.length++] = this.numbers ? NaN : null;
+  }
+
+  /** A state ends where a gap begins; a text, of which only changes are known, is after it what it was, up to `next`. */
+  pause([from, to], next) {
+    const value = this.length ? this.v[this.length - 1] : null;
+    if (value === null) return;
+    this.breakAt(from);
+    if (typeof value === "string" && to < next) this.push(to, value);
   }
 
   /** Add entries [first, end) of another line. */

@@ -3,6 +3,7 @@
 import { apart, isBreak } from "./points.js";
 
 const TRIM = 200; // samples that bins tell of before they are let go
+const MISSING = NaN; // in v where a sample has no text or boolean; null is a silence
 const MOST = 1e5; // samples that are kept, whatever becomes of the bins
 
 export class Tail {
@@ -23,6 +24,7 @@ export class Tail {
   /** Add samples; `interval` is the usual one (ms), null where there is none. */
   append({ t, values }, interval) {
     for (let i = 0; i < t.length; i++) {
+      if (values[i] === null) this.push(t[i], MISSING);
       if (isBreak(values[i])) continue;
       const last = this.t.at(-1);
       if (last !== undefined && apart(last, t[i], interval, 0)) this.push((last + t[i]) / 2, null);

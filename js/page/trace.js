@@ -84,7 +84,8 @@ export class Trace {
     const first = lowerBound(t, reach + LEAST);
     if (first < t.length) this.seam(t[first], 0, seams);
     for (let i = first; i < t.length; i++) {
-      if (v[i] !== null) this.line.push(t[i], v[i]);
+      if (!isBreak(v[i])) this.line.push(t[i], v[i]);
+      else if (v[i] !== null) this.line.breakAt(t[i]);
       else if (i > first) this.line.breakAt(t[i]), seams.push(t[i]);
     }
     return t.length - first;

@@ -8,7 +8,7 @@ import { pointsOf } from "../../js/page/points.js";
 
 const series = (t, values, more = {}) => ({
   t: Float64Array.from(t),
-  values: typeof values[0] === "string" ? values : Float64Array.from(values),
+  values: values.some((value) => typeof value === "string") ? values : Float64Array.from(values),
   axis: { gaps: [], samples: t.length, finalizedUntil: null, ...more },
 });
 const drawn = (...given) => [...pointsOf(...given).v];
@@ -17,6 +17,16 @@ test("a line breaks at gaps and where many values are missing, not at a single m
   assert.deepEqual(drawn(series([0, 1, 2, 3, 10, 11], [1, NaN, 3, 4, 5, 6], { gaps: [[3, 10]] })), [1, 3, 4, NaN, 5, 6]);
   assert.deepEqual(drawn(series([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, NaN, NaN, NaN, NaN, NaN, 2, 2, 2])), [1, 1, NaN, 2, 2, 2]);
   assert.deepEqual(drawn(series([0, 1, 5], ["a", null, "b"], { gaps: [[1, 5]] })), ["a", null, "b"]);
+});
+
+test("a missing text ends the state before it, whatever the step, at its own time and at the very beginning", () => {
+  const { t, v } = pointsOf(series([0, 50, 51], [null, "pump on", null], { samples: 100 }));
+  assert.deepEqual([[...t], v], [[0, 50, 51], [null, "pump on", null]]);
+});
+
+test("a text that does not change is drawn before and after a gap, not in it", () => {
+  const { t, v } = pointsOf(series([0, 40], ["on", "off"], { samples: 60, gaps: [[9, 20], [45, 70]] }));
+  assert.deepEqual([[...t], v], [[0, 9, 20, 40, 45, 70], ["on", null, "on", "off", null, "off"]]);
 });
 
 test("two samples far apart are no line, which an answer of two cannot know", () => {

@@ -144,6 +144,21 @@ test("live samples go on where bins end, each once, and break after a silence", 
   assert.equal(trace.summary(T0, at(1)).gaps, 1);
 });
 
+test("a missing text ends a state that an earlier answer told of, and one that came live", () => {
+  const tiles = new Tiles();
+  const text = (from, to, t, values, samples) => {
+    const points = pointsOf({ t: Float64Array.from(t), values, axis: { gaps: [], samples } });
+    tiles.put("k", LEVEL, from, to, points, { asked: 0, label: LABEL, until: to, interval: null });
+  };
+  text(T0, at(1), [T0 + 1], ["on"], 60);
+  text(at(1), at(2), [at(1) + 1, at(1) + 5000], [null, "on"], 60);
+  const trace = new Trace("string", 1000);
+  trace.tail.append({ t: [at(2) + 1000, at(2) + 2000, at(2) + 3000], values: ["on", null, "off"] }, 1000);
+  drawn(tiles, T0, at(3), trace);
+  assert.deepEqual(trace.v, ["on", null, "on", "on", null, "off"]);
+  assert.equal(trace.summary(T0, at(3)).gaps, 0);
+});
+
 test("live samples of which bins tell are let go, and bins asked before that are to be asked anew", () => {
   const { tail } = new Trace("number", 1);
   tail.begin(5);
