@@ -4,11 +4,12 @@ import uPlot from "uplot";
 import { FONT, axisSize, rightRoom, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { colour, state } from "./palette.js";
-import { runs, valueAt } from "./runs.js";
+import { durations, rareLast, runs, valueAt } from "./runs.js";
 
 const LANE = 42;
 const BAND = 20;
 const AXIS = 48;
+const LEAST = 3; // px that a state is wide, however short it was
 
 export class BandChart extends Chart {
   lanes = [];
@@ -45,12 +46,7 @@ export class BandChart extends Chart {
   /** The states on the screen, as texts, the longest first. */
   states() {
     const [from, to] = this.shared.range();
-    const lasted = new Map();
-    for (const run of this.lanes.flat()) {
-      const seen = Math.min(run.to, to) - Math.max(run.from, from);
-      if (seen >= 0) lasted.set(String(run.value), (lasted.get(String(run.value)) ?? 0) + seen);
-    }
-    return [...lasted].sort(([, a], [, b]) => b - a).map(([value]) => value);
+    return [...durations(this.lanes.flat(), from, to)].sort(([, a], [, b]) => b - a).map(([value]) => value);
   }
 
   data() {
@@ -87,19 +83,22 @@ export class BandChart extends Chart {
       ctx.textAlign = "left";
       const note = this.records[i] ? "  records, many at a time: see the rows below" : "";
       ctx.fillText(this.names[i] + note, bbox.left + 2 * scale, top + 9 * scale);
-      for (const run of lane) this.paintRun(plot, run, top + 18 * scale, BAND * scale, scale);
+      for (const run of rareLast(lane, plot.scales.x.min, plot.scales.x.max)) this.paintRun(plot, run, top + 18 * scale, BAND * scale, scale);
     });
     ctx.restore();
   }
 
   paintRun(plot, run, top, height, scale) {
     const { ctx, bbox } = plot;
-    const left = Math.max(bbox.left, plot.valToPos(run.from, "x", true));
-    const right = Math.min(bbox.left + bbox.width, plot.valToPos(run.to, "x", true));
-    if (right < bbox.left || left > bbox.left + bbox.width) return;
-    const width = Math.max(scale, right - left);
+    const end = bbox.left + bbox.width;
+    const right = Math.min(end, plot.valToPos(run.to, "x", true));
+    const begin = Math.max(bbox.left, plot.valToPos(run.from, "x", true));
+    if (right < bbox.left || begin > end) return;
+    const least = Math.round(LEAST * scale);
+    const left = Math.round(Math.min(begin, end - least)); // whole pixels: parts of them would blend with what is below
+    const width = Math.max(least, Math.round(right) - left);
     ctx.fillStyle = state(run.value);
-    ctx.fillRect(left, top, width > 3 * scale ? width - scale : width, height);
+    ctx.fillRect(left, top, width >= least + scale ? width - scale : width, height);
     const text = String(run.value);
     if (width > 24 * scale && ctx.measureText(text).width < width - 10 * scale) {
       ctx.fillStyle = colour("state-text");

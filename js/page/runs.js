@@ -17,6 +17,23 @@ export function runs(t, values, end) {
   return out;
 }
 
+/** How long each value lasted between two times: Map of its text -> ms. */
+export function durations(list, from, to) {
+  const lasted = new Map();
+  for (const run of list) {
+    const seen = Math.min(run.to, to) - Math.max(run.from, from);
+    if (seen >= 0) lasted.set(String(run.value), (lasted.get(String(run.value)) ?? 0) + seen);
+  }
+  return lasted;
+}
+
+/** The runs between two times, those of the values that lasted longest first: what is painted last lies on top. */
+export function rareLast(list, from, to) {
+  const lasted = durations(list, from, to);
+  const rank = (run) => lasted.get(String(run.value));
+  return list.filter((run) => run.to >= from && run.from <= to).sort((a, b) => rank(b) - rank(a));
+}
+
 /** The value at a moment, or null. */
 export function valueAt(list, moment) {
   return list.findLast((run) => run.from <= moment && moment < run.to)?.value ?? null;

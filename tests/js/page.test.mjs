@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as address from "../../js/page/address.js";
 import { about, duration, moment, number, ticks, width, withUnits, zone } from "../../js/page/format.js";
-import { runs, valueAt } from "../../js/page/runs.js";
+import { rareLast, runs, valueAt } from "../../js/page/runs.js";
 import { tokenOf } from "../../js/page/signin.js";
 import { View } from "../../js/page/view.js";
 
@@ -31,6 +31,12 @@ test("runs of equal states end at a change, at a break, and at the end", () => {
   assert.deepEqual(list.map(({ from, to, value }) => [from, to, value]), [[0, 2, "a"], [2, 3, "b"], [4, 6, "b"]]);
   assert.equal(valueAt(list, 3.5), null);
   assert.equal(valueAt(list, 5), "b");
+});
+
+test("states that lasted longest are painted first, so that a rare one is not hidden by what comes next", () => {
+  const list = runs([0, 50, 51, 90, 95], ["fine", "ALARM", "fine", "off", "fine"], 100);
+  assert.deepEqual(rareLast(list, 0, 100).map(({ value }) => value), ["fine", "fine", "fine", "off", "ALARM"]);
+  assert.deepEqual(rareLast(list, 0, 60).map(({ value }) => value), ["fine", "fine", "ALARM"]);
 });
 
 test("numbers and durations as people read them", () => {
