@@ -20,8 +20,8 @@ export class BandChart extends Chart {
   }
 
   draw(traces, width) {
-    const now = this.shared.range()[1];
-    this.lanes = traces.map((trace) => (trace.records ? [] : runs(trace.t, trace.v, lasting(trace, now))));
+    const [now, end] = [this.shared.range()[1], this.shared.end()];
+    this.lanes = traces.map((trace) => (trace.records ? [] : runs(trace.t, trace.v, lasting(trace, now, end))));
     this.records = traces.map((trace) => trace.records);
     if (!this.plot) this.plot = new uPlot(this.options(width), this.data(), this.place);
     else {
@@ -107,7 +107,8 @@ export class BandChart extends Chart {
   }
 }
 
-/** Until when the last state of a trace is known to last. */
-function lasting(trace, now) {
-  return Math.min(now, (trace.until ?? now) + (trace.interval ?? 0));
+/** Until when the last state of a trace lasts: no longer than there were samples. */
+function lasting(trace, now, end) {
+  const last = Math.max(trace.t.at(-1) ?? -Infinity, trace.reading(end)?.t ?? -Infinity);
+  return Math.min(now, last + (trace.interval ?? 0));
 }

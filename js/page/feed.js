@@ -1,5 +1,6 @@
 /** Keeps the traces of one node's chosen fields filled for the view on the screen, with one question at a time. */
 
+import { Answer } from "../lib/answer.js";
 import { levelOf, widthOf } from "./grid.js";
 import { Pace } from "./pace.js";
 import { Questions, isRecent } from "./questions.js";
@@ -103,11 +104,14 @@ export class Feed {
   /** Ask for what the view needs until nothing is missing, then rest for as long as nothing new can be there. */
   async pump() {
     if (this.pumping || this.stopped) return;
-    if (!this.next()) return this.rest();
+    if (!this.next() && !this.unread().length) return this.rest();
     this.pumping = true;
     clearTimeout(this.timer);
     try {
-      while (await this.turns.take(() => this.ask(this.next()))) await this.drawing();
+      do {
+        while (await this.turns.take(() => this.ask(this.next()))) await this.drawing();
+        await this.turns.take(() => this.read(this.unread()));
+      } while (this.next() || this.unread().length);
       this.rest();
     } catch (problem) {
       this.fail(problem);
@@ -141,6 +145,30 @@ export class Feed {
     this.busy = false;
     this.onChange();
     return true;
+  }
+
+  /** Fields of which the newest sample before the end of the view is to be asked for, or asked for anew. */
+  unread() {
+    if (this.stopped || !this.view) return [];
+    const [now, end] = [Date.now(), this.view.end ?? Infinity];
+    return this.fields.filter((field) => {
+      const { newest, tail } = this.traces.get(field);
+      if (newest?.end !== end) return true;
+      if (this.view.live) return tail.begun === Infinity && now - newest.asked >= this.pause();
+      return newest.asked < end + SOON && now - newest.asked >= SOON;
+    });
+  }
+
+  /** Ask for the newest samples: neither the extremes of bins nor the changes of a text tell of them. */
+  async read(fields) {
+    if (!fields.length) return;
+    const [asked, end] = [Date.now(), this.view.end ?? Infinity];
+    const answer = await this.client.sample(this.node, fields, end === Infinity ? 0 : end).catch((problem) => {
+      if (problem.kind !== "no_such_procedure") throw problem;
+      return new Answer({}, {}, {}); // a node in the old way: it answers with all its samples
+    });
+    for (const field of fields) this.traces.get(field).told(answer.series(field), end, asked);
+    this.onChange();
   }
 
   /** Where one field of a timeline has many samples at a time, all have: a text that never changes does not show it. */
@@ -185,12 +213,13 @@ export class Feed {
 
   /** Take over the live samples of another feed, to be shown until the node has answered. */
   adopt(other) {
-    for (const [field, trace] of other.traces) if (this.traces.has(field)) this.traces.get(field).tail = trace.tail;
+    for (const [field, { tail, newest }] of other.traces) if (this.traces.has(field)) Object.assign(this.traces.get(field), { tail, newest });
     this.away = other.away;
   }
 
   /** The node came or went: what is known of it may not be all that there is now. */
   doubt() {
     this.questions.doubt();
+    for (const trace of this.traces.values()) trace.newest = null;
   }
 }

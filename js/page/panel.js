@@ -7,6 +7,7 @@ import { describe, explain } from "./label.js";
 import { LineChart } from "./linechart.js";
 import { series, state } from "./palette.js";
 
+const AROUND = 0.25; // parts of the screen before it
 const STATES = 12; // that a key names
 
 export class Panel {
@@ -83,19 +84,25 @@ export class Panel {
     this.legend();
   }
 
-  /** Values at the cursor, else the last ones. */
+  /** Values at the cursor, else the newest samples. */
   legend() {
     const under = this.chart.values();
     const [from, to] = this.shared.range();
     setText(this.at, under ? `${moment(this.chart.at, to - from)} ${zone(this.chart.at)}` : "");
     this.chips.forEach((chip, i) => {
       const line = this.lines[i];
-      const shown = under ? under[i] : this.traces[i].last(this.shared.end());
+      const shown = under ? under[i] : this.newest(this.traces[i], from - (to - from) * AROUND);
       setText(chip.value, withUnits(shown?.value, line.about.units));
       chip.t = shown?.t ?? null;
       const colour = this.kind !== "states" ? series(line.colour) : shown?.value == null ? "" : state(shown.value);
       if (chip.colour !== colour) chip.swatch.style.background = chip.colour = colour;
     });
+  }
+
+  /** The newest sample of a trace, unless it was long before what is on the screen. */
+  newest(trace, from) {
+    const sample = trace.reading(this.shared.end());
+    return sample && sample.t >= from ? sample : null;
   }
 
   /** Label, notices, problems, and what to do where there is nothing. */

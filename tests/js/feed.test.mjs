@@ -86,6 +86,23 @@ test("a lost frame is made up for", async () => {
   assert.deepEqual(lab.drawn(), lab.all());
 });
 
+test("the value that a view tells is its newest sample, however wide its bins are", async () => {
+  const lab = new Laboratory(1);
+  const told = () => (lab.drawn(), lab.feed.traces.get("x").reading(lab.view.end ?? Infinity)?.value);
+  lab.show(fixed(1500e3, NOW - 600e3));
+  await lab.rest();
+  assert.equal(told(), lab.count(NOW - 600e3));
+  lab.show(lab.view.pan(-0.01, NOW));
+  lab.drawn();
+  assert.equal(told(), undefined, "the one of before is not that of this view");
+  await lab.rest();
+  assert.equal(told(), lab.count(NOW - 615e3));
+  assert.equal(lab.read, 2);
+  lab.show(new View(1500e3));
+  await lab.pass(20_000);
+  assert.ok(lab.count(Date.now()) - told() < 6000);
+});
+
 test("more samples than the screen can show are followed in bins, asked from the first that was not closed", async () => {
   const lab = new Laboratory(1);
   lab.show(new View(60e3));

@@ -15,6 +15,7 @@ export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 export class Laboratory {
   questions = []; // that were asked: {from, to, bin, since}
+  read = 0; // how often the newest sample was asked for
   waiting = []; // for their answers, where `slow`
   inFlight = 0;
   most = 0; // questions in flight at once
@@ -27,7 +28,7 @@ export class Laboratory {
     this.step = step;
     this.node = { begin: () => {}, frame: () => {} };
     const link = { subscribe: async (_, handler) => ((this.handler = handler), () => (this.handler = null)), onState: (tell) => (tell("connected"), () => {}) };
-    const client = { link, uris: { live: (name) => name }, data: (...asked) => this.data(...asked) };
+    const client = { link, uris: { live: (name) => name }, data: (...asked) => this.data(...asked), sample: (...asked) => this.sample(...asked) };
     client.live = (...asked) => {
       const live = new Live(client, ...asked);
       live.start();
@@ -55,6 +56,13 @@ export class Laboratory {
     const to = this.count(Math.min(end, now));
     const from = Math.max(since?.s?.[1] ?? 0, this.count(start > 0 ? start : now + start));
     return this.answer(from, Math.max(from, to), bin);
+  }
+
+  /** The newest sample before `t`, ms, 0: now. */
+  async sample(node, fields, t) {
+    this.read++;
+    const n = this.count((t || Date.now()) + 0.001) - 1;
+    return this.answer(Math.max(0, n), n + 1);
   }
 
   /** Samples [from, to), the least and the greatest of each bin. */
