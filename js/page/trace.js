@@ -1,7 +1,7 @@
 /** What is drawn of one field: the sharpest that is known of its bins, then its live samples. */
 
 import { cover } from "./cover.js";
-import { lowerBound, widthOf } from "./grid.js";
+import { lowerBound, tileOf, widthOf } from "./grid.js";
 import { Line, apart, isBreak } from "./points.js";
 import { summary } from "./summary.js";
 import { Tail } from "./tail.js";
@@ -55,6 +55,7 @@ export class Trace {
       piece.first = lowerBound(piece.tile.t, piece.from);
       piece.end = lowerBound(piece.tile.t, piece.to);
     }
+    if (this.type !== "number" && pieces[0]?.first === 0) backward(pieces, tiles.of(key));
     outward(pieces);
     this.line.clear(pieces.reduce((n, piece) => n + piece.end - piece.first + 1, this.tail.t.length + 1));
     const seams = this.join(pieces);
@@ -148,4 +149,15 @@ function outward(pieces) {
   const [left, right] = [pieces[0], pieces.at(-1)];
   if (left?.first) left.first--;
   if (right && right.end < right.tile.t.length) right.end++;
+}
+
+/** States last: the point before the first piece, however far back, as long as tile follows upon tile. */
+function backward(pieces, levels) {
+  const { level, start } = pieces[0].tile;
+  const tiles = levels.get(level);
+  for (let n = tileOf(level, start) - 1; tiles.has(n); n--) {
+    const tile = tiles.get(n);
+    const end = tile.t.length;
+    if (end) return void pieces.unshift({ tile, from: tile.start, to: tile.end, first: end - 1, end });
+  }
 }

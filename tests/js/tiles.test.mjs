@@ -159,6 +159,20 @@ test("a missing text ends a state that an earlier answer told of, and one that c
   assert.equal(trace.summary(T0, at(3)).gaps, 0);
 });
 
+test("a state that began long before the screen is drawn on it, as far back as answers follow one another", () => {
+  const tiles = new Tiles();
+  const points = pointsOf({ t: Float64Array.of(T0 + 1), values: ["on"], axis: { gaps: [], samples: 40_000 } });
+  tiles.put("k", LEVEL, T0, at(20), points, { asked: 0, label: LABEL, until: at(20), interval: null });
+  const trace = new Trace("string", 1000);
+  drawn(tiles, at(10), at(12), trace);
+  assert.deepEqual(trace.v, ["on"]);
+  assert.equal(trace.summary(at(10), at(12)).points, 0);
+  tiles.of("k").get(LEVEL).delete(tileOf(LEVEL, at(5)));
+  tiles.versions.set("k", 7);
+  drawn(tiles, at(10), at(12), trace);
+  assert.deepEqual(trace.v, []);
+});
+
 test("live samples of which bins tell are let go, and bins asked before that are to be asked anew", () => {
   const { tail } = new Trace("number", 1);
   tail.begin(5);
