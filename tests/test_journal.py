@@ -1,6 +1,8 @@
 """The journal: what was committed is there once and in order; what had to go is counted."""
 
+import contextlib
 import itertools
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -269,6 +271,32 @@ def test_what_is_too_old_goes(path):
         assert 10 < len(kept) < 25  # each commit asks for the time twice
         dropped, _ = journal.oldest("samples")
         assert dropped + len(all_of(journal)) == 40
+
+
+def test_until_when_samples_had_to_go_is_known_after_a_restart_also_where_a_clock_was_set_back(path):
+    with opened(path) as journal:
+        for t in ([5000, 9000], [100, 200], [300]):
+            add(journal, range(len(t)), t=t)
+        assert journal.gone == {}
+        journal.remove_upto(4)
+        assert journal.gone == {"samples": 9000}
+    with opened(path, most_bytes=2**16, join_after=1) as journal:
+        assert journal.gone == {"samples": 9000}
+        add(journal, range(5000), t=range(10_000, 15_000))
+        add(journal, range(5000), t=range(15_000, 20_000))
+        assert journal.gone["samples"] >= 14_999
+
+
+def test_a_journal_that_never_noted_when_samples_had_to_go_does_so_from_now_on(path):
+    with opened(path) as journal:
+        add(journal, [1, 2])
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE streams DROP COLUMN gone")
+    with opened(path) as journal:
+        assert all_of(journal) == [1, 2]
+        assert journal.gone == {}
+        journal.remove_upto(2)
+        assert len(journal.gone) == 1
 
 
 def test_an_empty_journal_whose_samples_have_all_gone_never_uses_a_sequence_or_position_again(path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sisock.frames import Field, Frame, Query, column
 from sisock.nodes import LiveNode
 from sisock.nodes.live import LiveService
+from sisock.nodes.memory import Memory
 from sisock.store.journal import Journal, JournalError, JournalInUse
 from sisock.times import FIRST, LAST, NS
 from tests.nodes import data, working
@@ -276,3 +277,84 @@ async def test_at_the_end_all_has_come_to_disk(path):
     assert sum(len(frame) for frame in journal.window("samples", (), FIRST, LAST)) == last.seq
     journal.close()
     assert (await data(made, "n"))["n"][-1] == last.columns["n"].values[-1]
+
+
+# clocks that are set back
+
+
+def numbered(first, t):
+    """Samples in seconds since NOW, numbered."""
+    return Frame(
+        "samples", NOW + np.array(t) * NS, {"n": column(first + np.arange(len(t))), "text": column(["x" * 50] * len(t))}
+    )
+
+
+FIELDS = {"n": Field(timeline="samples")}
+
+
+async def test_where_a_clock_was_set_back_the_node_does_not_say_that_it_has_all():
+    memory, query = Memory("n", 20_000, None), Query(("n",), NOW + 5000 * NS, NOW + 20_000 * NS)
+    for first in (*range(10_000, 12_000, 100), *range(1_000, 4_000, 100)):
+        memory.append(numbered(first, range(first, first + 100)))
+    assert await memory.lacking({"samples"}, query) == {"samples"}
+    _, (notice,) = await memory.window(FIELDS, query)
+    assert notice == (
+        "n remembers only some of its samples up to 2025-11-13 05:33:19 UTC; others, of before its clock was set back, "
+        "are not in memory any more"
+    )
+    later = query._replace(start=NOW + 12_000 * NS)
+    assert await memory.lacking({"samples"}, later) == set()
+    assert (await memory.window(FIELDS, later))[1] == ()
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_of_what_a_node_does_not_lack_it_has_every_sample(tmp_path_factory, data):
+    """Any clock, any ring, with a journal that forgets, with one that does not, and without; started again or not."""
+    path = tmp_path_factory.mktemp("lacking") / "node.sqlite"
+    ring = data.draw(st.sampled_from([2**10, 2**12, 2**16]))
+    age = data.draw(st.sampled_from([None, 4, 20, 10**6]))
+    starts = data.draw(st.lists(st.integers(0, 200), min_size=1, max_size=30))
+    restart = data.draw(st.integers(0, 2 * len(starts))) if age else -1
+    windows = data.draw(st.lists(st.tuples(st.integers(-5, 210), st.integers(-5, 210)), min_size=3, max_size=5))
+    asyncio.run(_nothing_lacks(path, ring, age, (starts, restart), windows))
+
+
+async def _nothing_lacks(path, ring, age, came, windows):
+    clock = itertools.count().__next__
+
+    def opened():
+        return Memory("n", ring, None if age is None else Journal(path, most_age_ns=age, clock=clock, join_after=3))
+
+    memory, times = opened(), []
+    for number, start in enumerate(came[0]):
+        if number == came[1]:
+            memory._journal.close()
+            memory = opened()
+        t = start + np.arange(3)
+        memory.append(numbered(len(times), t))
+        times += (NOW + t * NS).tolist()
+        if age is not None:
+            memory._keeper._journal.commit()
+    for a, b in windows:
+        query = Query(("n",), NOW + a * NS, NOW + b * NS)
+        frames, notices = await memory.window(FIELDS, query)
+        got = [n for frame in frames for n in frame.columns["n"].values.tolist()] if sum(map(len, frames)) else []
+        every = [n for n, t in enumerate(times) if query.start <= t < query.end]
+        if not await memory.lacking({"samples"}, query):
+            assert sorted(got) == every
+            assert notices == ()
+        if age == 10**6:
+            assert sorted(got) == every
+            for which in ("at", "before", "after"):
+                expected = [t for t in times if fits(t, query.end, which)]
+                (found, *_), _ = await memory.nearest(FIELDS, query.end, which) if expected else ([None], ())
+                if expected:
+                    assert int(found.t[0]) == (min if which == "after" else max)(expected)
+    if age is not None:
+        memory._journal.close()
+
+
+def fits(t, instant, which):
+    """Whether a sample at t may be that which is nearest to the instant."""
+    return {"at": t <= instant, "before": t < instant, "after": t > instant}[which]

@@ -254,3 +254,11 @@ def test_a_heavy_timeline_does_not_push_out_a_light_one():
     assert len(ring.window("counts", ["total"], FIRST, LAST)) == 100
     assert "counts" not in ring.dropped
     assert ring.dropped["records"] > 90_000
+
+
+def test_what_had_to_go_is_known_by_its_latest_time_also_where_a_clock_was_set_back():
+    ring = Ring(20_000)
+    for first in (10_000, 1_000, 2_000, 3_000):
+        ring.append(numbered(0, 1000, range(first, first + 1000)))
+    assert ring.first("t") >= 1_000
+    assert ring.gone == {"t": 10_999}

@@ -39,11 +39,14 @@ class Memory:
     def _restore(self, journal: Journal, most: int) -> None:
         try:
             tail, latest = journal.tail(most), journal.latest()
+            for frame in tail:
+                self._ring.restore(frame)
+            for timeline in {*journal.gone, *(frame.timeline for frame in latest)}:
+                if (last := past.latest(journal, timeline, self._ring.oldest(timeline))) is not None:
+                    self._ring.lacks(timeline, last)
         except JournalError as error:
             log.warning("%s: what was before is not known: %s", self._name, error)
             return
-        for frame in tail:
-            self._ring.restore(frame)
         for frame in (*latest, *tail):
             for name, column in frame.columns.items():
                 if name in self.before or len(self.before) < MOST_FIELDS:
@@ -87,19 +90,27 @@ class Memory:
 
     async def lacking(self, timelines: Collection[str], query: Query) -> set[str]:
         """Those of the timelines of which there may be samples of the window elsewhere only."""
-        ring = self._ring
-        maybe = [each for each in timelines if not self._reaches(each, query)]
-        held, _ = await self._also(past.gone, maybe)
-        firsts = {each: ring.first(each) for each in maybe} if held is None else {t: g.since for t, g in held.items()}
-        return {each for each, first in firsts.items() if first is None or query.start < first}
+        gone = await self._gone([each for each in timelines if not self._reaches(each, query)])
+        return {name for name, each in gone.items() if each.whole is None or query.start < each.whole}
 
     def _reaches(self, timeline: str, query: Query) -> bool:
         """Whether memory alone has all of the window, or of what is new since."""
         epoch, seq = query.since.get(timeline, ("", -1))
         if epoch == self._ring.epoch and seq >= self._ring.oldest(timeline):
             return True
-        first = self._ring.first(timeline)
-        return first is not None and query.start >= first
+        whole = self._from_memory(timeline).whole
+        return whole is not None and query.start >= whole
+
+    def _from_memory(self, timeline: str) -> past.Gone:
+        """What had to go from memory."""
+        ring = self._ring
+        return past.Gone(ring.dropped.get(timeline, 0), ring.first(timeline), ring.gone.get(timeline))
+
+    async def _gone(self, timelines: Collection[str]) -> dict[str, past.Gone]:
+        """What neither memory nor the journal has any more."""
+        gone, _ = await self._also(past.gone, timelines)
+        here = {each: self._from_memory(each) for each in timelines}
+        return here if gone is None else {each: here[each].or_of(gone[each]) for each in timelines}
 
     async def window(
         self, fields: Mapping[str, Field], query: Query, *, kept: bool = False
@@ -125,14 +136,18 @@ class Memory:
     async def nearest(self, fields: Mapping[str, Field], t: int, which: Which) -> tuple[list[Frame], tuple[str, ...]]:
         """Of each field the sample nearest to t ns, as `Ring.nearest`, and what there is to know."""
         found = {name: self._ring.nearest(name, t, which) for name in fields}
-        early = {timeline for timeline in _by_timeline(fields) if t < (self._ring.first(timeline) or t)}
-        sought = {n: f for n, f in fields.items() if found[n] is None or (which == "after" and f.timeline in early)}
+        sought = {n: f for n, f in fields.items() if not self._is_nearest(found[n], f.timeline, t, which)}
         older, notices = await self._also(past.samples, sought, t, which)
         for name, sample in (older or {}).items():
             found[name] = nearer(sample, found[name], which)
         lacking = {field.timeline for name, field in fields.items() if found[name] is None}
         missing = await self._missing([] if which == "after" else lacking, FIRST)
         return [each for each in found.values() if each is not None], (*missing, *notices, *self._unkept())
+
+    def _is_nearest(self, sample: Frame | None, timeline: str, t: int, which: Which) -> bool:
+        """Whether no sample that had to go from memory can be nearer."""
+        whole = self._from_memory(timeline).whole
+        return sample is not None and whole is not None and (t if which == "after" else int(sample.t[0])) >= whole
 
     async def intervals(self, timelines: Iterable[str], start: int, end: int) -> dict[str, float | None]:
         """Of each timeline the mean seconds between its samples from start to end; None where there are not two."""
@@ -152,19 +167,20 @@ class Memory:
 
     async def _missing(self, timelines: Collection[str], start: int) -> list[str]:
         """A sentence if samples of these had to go from `start` on."""
-        ring = self._ring
-        gone, _ = await self._also(past.gone, timelines)
-        if gone is None:
-            gone = {each: past.Gone(ring.dropped.get(each, 0), ring.first(each)) for each in timelines}
-        firsts = [since for dropped, since in gone.values() if dropped]
-        cut = [since for since in firsts if since is not None and start < since]
-        if None in firsts:
+        short = [each for each in (await self._gone(timelines)).values() if each.dropped]
+        if any(each.since is None for each in short):
             return [f"{self._name} has no room for its samples: give it a larger ring"]
-        if not cut:
-            return []
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(min(cut) // NS))
         where = "on disk" if self.has_journal else "in memory"
-        return [f"{self._name} remembers its samples since {when} UTC; older ones are not {where} any more"]
+        firsts = [each.since for each in short if each.since is not None and start < each.since]
+        if firsts:
+            return [
+                f"{self._name} remembers its samples since {_said(min(firsts))}; older ones are not {where} any more"
+            ]
+        lasts = [each.upto for each in short if each.upto is not None and start <= each.upto]
+        if lasts:
+            some = f"{self._name} remembers only some of its samples up to {_said(max(lasts))}"
+            return [f"{some}; others, of before its clock was set back, are not {where} any more"]
+        return []
 
     def _unkept(self) -> list[str]:
         """Sentences on what the journal does not have."""
@@ -183,6 +199,11 @@ class Memory:
             raise JournalError(f"{self._name} has no journal")
         batch: Batch = await self._reading.run(self._journal.read_from, epoch, position, limit)
         return batch
+
+
+def _said(t: int) -> str:
+    """A time in ns as people read it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(t // NS))
 
 
 def _by_timeline(fields: Mapping[str, Field]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sisock.frames import Field, Frame, Query, concat
 from sisock.nearest import Which
 from sisock.store.journal import Journal
+from sisock.times import FIRST, LAST
 
 
 class Recent(NamedTuple):
@@ -19,12 +20,30 @@ class Gone(NamedTuple):
     """What had to go of one timeline."""
 
     dropped: int  # samples
-    since: int | None  # time in ns of the oldest sample that is left
+    since: int | None  # earliest time in ns of what is left
+    upto: int | None  # latest time in ns of what had to go: later than `since` where a clock was set back
+
+    @property
+    def whole(self) -> int | None:
+        """From when on all samples are there; None where none is."""
+        return self.since if self.since is None or self.upto is None else max(self.since, self.upto + 1)
+
+    def or_of(self, journal: "Gone") -> "Gone":
+        """That of memory or that of the journal: a node that measures seldom may remember more than is on disk."""
+        more = self.whole is not None and (journal.whole is None or self.whole < journal.whole)
+        return self._replace(dropped=journal.dropped) if more else journal
 
 
 def gone(journal: Journal, timelines: Iterable[str]) -> dict[str, Gone]:
     """What neither memory nor the journal has any more."""
-    return {timeline: Gone(*journal.oldest(timeline)) for timeline in timelines}
+    return {timeline: Gone(*journal.oldest(timeline), journal.gone.get(timeline)) for timeline in timelines}
+
+
+def latest(journal: Journal, timeline: str, oldest: int) -> int | None:
+    """The latest time in ns of what is not in memory, where `oldest` is the oldest sample; None where that is nothing."""
+    number, _, last = journal.spread(timeline, FIRST, LAST, (journal.epoch, oldest))
+    times = [each for each in (last if number else None, journal.gone.get(timeline)) if each is not None]
+    return max(times, default=None)
 
 
 def frames(journal: Journal, recent: Iterable[Recent], fields: Mapping[str, Field], query: Query) -> list[Frame]:

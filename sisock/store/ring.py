@@ -37,6 +37,7 @@ class Ring:
         """
         self.epoch = epoch or secrets.token_hex(8)
         self.dropped: dict[str, int] = {}  # timeline -> samples that had to go
+        self.gone: dict[str, int] = {}  # timeline -> the latest time in ns of those that came before and are not there
         self._most, self._begin = most_bytes, begin
         self._bytes = 0
         self._blocks: dict[str, list[_Block]] = {}
@@ -60,6 +61,10 @@ class Ring:
         """Let go of what there is of a field: it has become one of another type."""
         blocks = self._blocks.get(timeline, [])
         blocks[:] = [block._replace(frame=block.frame.only(set(block.frame.columns) - {field})) for block in blocks]
+
+    def lacks(self, timeline: str, high: int) -> None:
+        """Note that samples that came before, the latest at this time in ns, are not there."""
+        self.gone[timeline] = max(self.gone.get(timeline, high), high)
 
     def _next(self, timeline: str) -> int:
         """The sequence of the timeline's next sample."""
@@ -95,10 +100,11 @@ class Ring:
         while self._bytes > self._most:
             movable = [blocks for blocks in self._blocks.values() if len(blocks) > 1] or list(self._blocks.values())
             heaviest = max(movable, key=lambda blocks: sum(block.weight for block in blocks))
-            gone = heaviest.pop(0)
-            timeline = gone.frame.timeline
-            self._bytes -= gone.weight
-            self.dropped[timeline] = self.dropped.get(timeline, 0) + len(gone.frame)
+            oldest = heaviest.pop(0)
+            timeline = oldest.frame.timeline
+            self._bytes -= oldest.weight
+            self.dropped[timeline] = self.dropped.get(timeline, 0) + len(oldest.frame)
+            self.lacks(timeline, oldest.high)
             if not heaviest:
                 del self._blocks[timeline]
 

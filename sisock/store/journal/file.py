@@ -24,7 +24,8 @@ _BESIDE = ("", "-wal", "-shm", ".bulk")  # what belongs to a file
 _SCHEMA = """
 CREATE TABLE state (epoch TEXT, position INTEGER, first INTEGER, sealed INTEGER, clean INTEGER, ends INTEGER,
                     lost INTEGER, bulk INTEGER);
-CREATE TABLE streams (id INTEGER PRIMARY KEY, name TEXT UNIQUE, next INTEGER, longest INTEGER, dropped INTEGER);
+CREATE TABLE streams (id INTEGER PRIMARY KEY, name TEXT UNIQUE, next INTEGER, longest INTEGER, dropped INTEGER,
+                      gone INTEGER);
 CREATE TABLE rows (position INTEGER PRIMARY KEY, till INTEGER, stream INTEGER, epoch TEXT, first INTEGER,
                    beyond INTEGER, low INTEGER, high INTEGER, samples INTEGER, written INTEGER, size INTEGER,
                    file INTEGER, at INTEGER, marks BLOB, body BLOB);
@@ -98,6 +99,8 @@ class JournalFile:
             db.executescript(
                 f"BEGIN;PRAGMA application_id={_APPLICATION};PRAGMA user_version={FORMAT};{_SCHEMA}COMMIT;"
             )
+        elif not db.execute("SELECT 1 FROM pragma_table_info('streams') WHERE name = 'gone'").fetchone():
+            db.execute("ALTER TABLE streams ADD COLUMN gone INTEGER")  # older ones did not note it
         return not tables
 
     @property

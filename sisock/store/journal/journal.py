@@ -135,6 +135,11 @@ class Journal:
         """Samples that were found to be damaged on disk since it was opened."""
         return self._disk.damaged
 
+    @property
+    def gone(self) -> dict[str, int]:
+        """Of each stream of which samples had to go, the latest time of these: a clock may have been set back since."""
+        return {name: stream.gone for name, stream in self._disk.reached[1].items() if stream.gone is not None}
+
     # reading: all of it may raise JournalError
 
     def read_from(self, epoch: str | None, position: int, limit: int = _AT_ONCE) -> Batch:

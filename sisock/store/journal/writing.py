@@ -33,10 +33,11 @@ class State:
 
 
 class Stream(NamedTuple):
-    """One stream: its number in the file, and the sequence of its next sample."""
+    """One stream: its number in the file, the sequence of its next sample, the latest time of those that had to go."""
 
     id: int
     next: int
+    gone: int | None = None
 
 
 class Limits(NamedTuple):
@@ -84,7 +85,7 @@ class Writer:
             state.epoch, state.clean = epoch if ours else state.epoch, 0
             self._save(state)
         self.state = state
-        self.streams = {name: Stream(*rest) for name, *rest in self._db.execute("SELECT name, id, next FROM streams")}
+        self.streams = self._known()
         self._fresh = self._limits.join_after if state.sealed < state.position else 0  # as many may be there
         self._remove_files()
 
@@ -95,7 +96,7 @@ class Writer:
         with self._transaction():
             self._save(self.state)
             self._db.executemany(
-                "INSERT INTO streams (name, id, next, longest, dropped) VALUES (?, ?, ?, 0, 0)",
+                "INSERT INTO streams (name, id, next, gone, longest, dropped) VALUES (?, ?, ?, ?, 0, 0)",
                 [(name, *stream) for name, stream in streams.items()],
             )
 
@@ -128,7 +129,8 @@ class Writer:
             self._db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes.items())
             self._trim(state)
             self._save(state)
-        removed = state.first != self.state.first
+            removed = state.first != self.state.first
+            streams = self._known() if removed else streams
         self.state, self.streams = state, streams
         if removed:
             self._remove_files()
@@ -139,8 +141,13 @@ class Writer:
         with self._transaction():
             self._remove(min(position, state.position), state)
             self._save(state)
-        self.state = state
+            streams = self._known()
+        self.state, self.streams = state, streams
         self._remove_files()
+
+    def _known(self) -> dict[str, Stream]:
+        """The streams of the file."""
+        return {name: Stream(*rest) for name, *rest in self._db.execute("SELECT name, id, next, gone FROM streams")}
 
     def _open_streams(self, names: Iterable[str], streams: dict[str, Stream]) -> None:
         """Begin those streams that are new."""
@@ -196,10 +203,11 @@ class Writer:
         return int((pages - free) * size)
 
     def _remove(self, position: int, state: State) -> None:
-        """Remove the rows up to a position, and count what goes of each stream."""
+        """Remove the rows up to a position, and note of each stream how many samples go, and until when."""
         count = (
-            "UPDATE streams SET dropped = dropped + gone.samples FROM (SELECT stream, sum(samples) AS samples FROM rows "
-            "WHERE position <= ? GROUP BY stream) AS gone WHERE streams.id = gone.stream"
+            "UPDATE streams SET dropped = dropped + going.samples, gone = max(ifnull(gone, going.high), going.high) "
+            "FROM (SELECT stream, sum(samples) AS samples, max(high) AS high FROM rows WHERE position <= ? "
+            "GROUP BY stream) AS going WHERE streams.id = going.stream"
         )
         self._db.execute(count, (position,))
         large = "SELECT ifnull(sum(size), 0) FROM rows WHERE position <= ? AND file IS NOT NULL"
