@@ -143,6 +143,14 @@ class Pieces(NamedTuple):
         cuts = self.starts_within(span[0] + 1, span[1])[:: _AT_ONCE // ROWS].tolist()
         yield from zip([span[0], *cuts], [*cuts, span[1]], strict=True)
 
+    def kinds(self, span: Span, names: Sequence[str]) -> Iterator[tuple[str, bool, int, int]]:
+        """Texts have a name of their own where a column is something else in other files."""
+        return iter(())
+
+    def without(self, kinds: Mapping[str, bool]) -> "Pieces":
+        """All of it, as no field is of two kinds."""
+        return self
+
     def read(self, span: Span, names: Sequence[str], trouble: Trouble) -> Identified | None:
         """The samples in a stretch of time, in the order of time; None without any."""
         parts = [frame for piece in self.within(*span) if len(frame := self._of(piece, span, names, trouble))]

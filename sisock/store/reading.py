@@ -16,6 +16,7 @@ from sisock.grid import Grid
 from sisock.grouping import Many, in_line, join
 from sisock.store import elder
 from sisock.store.identified import Identified
+from sisock.store.kinds import Won, settled
 from sisock.store.levels import Level
 from sisock.store.parquet import ROWS
 from sisock.store.recorded import Recorded, Samples
@@ -44,6 +45,7 @@ class Asked(NamedTuple):
     raw_from: int  # before, bins stand for the samples
     single_from: int  # before, samples went
     new: Mapping[str, int] | None  # where only what is new is asked for: epochs, each from a sequence on
+    won: Mapping[str, Won]  # what those fields are here that have been texts and others
 
     def few(self, start: int, end: int) -> bool:
         """Whether there are so few samples in `[start, end)` that they are quicker to read than bins."""
@@ -66,11 +68,11 @@ def answer(timelines: Sequence[Recorded], query: Query) -> Answer:
     """
     while True:
         with contextlib.suppress(_ChangedError):
-            return _answer(list(_asked(timelines, query)), query)
+            trouble = Trouble()
+            return _answer(list(_asked(timelines, query, trouble)), query, trouble)
 
 
-def _answer(asked: Sequence[Asked], query: Query) -> Answer:
-    trouble = Trouble()
+def _answer(asked: Sequence[Asked], query: Query, trouble: Trouble) -> Answer:
     stored = [each for each in asked if _of_bins(each, query)]
     how = reduction.grid_of(query, [each.span for each in asked], midnights=not stored)
     if how is not None and query.bin is None:
@@ -95,14 +97,14 @@ def _of_bins(asked: Asked, query: Query) -> bool:
     return asked.rows > _FEW and reduction.is_reduced(query, asked.rows)
 
 
-def _asked(timelines: Iterable[Recorded], query: Query) -> Iterator[Asked]:
+def _asked(timelines: Iterable[Recorded], query: Query, trouble: Trouble) -> Iterator[Asked]:
     for series in timelines:
-        asked = _now(series, query)
+        asked = _now(series, query, trouble)
         if asked is not None:
             yield asked
 
 
-def _now(series: Recorded, query: Query) -> Asked | None:
+def _now(series: Recorded, query: Query, trouble: Trouble) -> Asked | None:
     """What is asked of the timeline as it is now; None if it has nothing of that."""
     snapshot = series.snapshot()
     names = [name for name in query.fields if name in series.fields]  # not before: all fields of the snapshot are known
@@ -115,6 +117,7 @@ def _now(series: Recorded, query: Query) -> Asked | None:
     span = max(query.start, ends[0], old.cut if old else FIRST), min(query.end, ends[1])
     if span[0] >= span[1] or new == {}:
         return None
+    some, won = settled(series, some, span, names, trouble)
     return Asked(
         series,
         names,
@@ -124,6 +127,7 @@ def _now(series: Recorded, query: Query) -> Asked | None:
         some.rows_within(*span),
         *((old.raw_from, old.beyond) if old else (FIRST, FIRST)),
         new,
+        won,
     )
 
 
@@ -197,10 +201,10 @@ def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[li
     series, wanted = asked.series, reduction.needs_of(query)
     with series.lock:  # tiers, what is stored and what waits, at one moment
         level = series.tiers.level_for(how.width, wanted)
-        before, asked = asked.raw_from, _now(series, query) or asked
+        before, asked = asked.raw_from, _now(series, query, trouble) or asked
         if before != asked.raw_from:
             raise _ChangedError
-        fields = series.asked(asked.names)
+        fields = series.asked([name for name in asked.names if not _is_text(asked, name)])
         kept = [kept for _, kept in fields]
         read = series.tiers.read(kept, _outward(asked, level), how.width, wanted, level, asked.few)
         pieces = [([fields[row] for row in rows], pieces) for rows, pieces in read]
@@ -282,7 +286,9 @@ def _between(
 
 
 def _is_text(asked: Asked, name: str) -> bool:
-    """Whether a field has nothing but texts; one of numbers may not have been written yet."""
+    """Whether a field is a text here; one of numbers may not have been written yet."""
+    if name in asked.won:
+        return asked.won[name].text
     waiting = [each.frame.columns[name] for each in asked.snapshot.waiting if name in each.frame.columns]
     return name not in asked.series.kinds and all(column.type == "string" for column in waiting)
 
@@ -291,6 +297,9 @@ def _texts(asked: Asked, name: str, query: Query, how: Grid, trouble: Trouble) -
     """A text as asked, or by its changes; of very many samples only some stretches are looked at, which is told."""
     asked = _singly(asked, trouble)
     series, snapshot = asked.series, asked.snapshot
+    if name in asked.won:
+        span = max(asked.span[0], asked.won[name].since), asked.span[1]
+        asked = asked._replace(span=span, rows=snapshot.rows_within(*span))
     looks: list[Span] = [asked.span]
     if asked.rows > _MOST_TEXTS:
         inside = snapshot.starts_within(*asked.span)

@@ -44,6 +44,15 @@ class Samples(Protocol):
     def raw(self, span: Span, asked: Asked, trouble: "Trouble") -> Mapping[str, Frame]:
         """The samples at rest of fields, each of the kind asked for, in the order of time."""
 
+    def kinds(self, span: Span, names: Sequence[str]) -> Iterator[tuple[str, bool, int, int]]:
+        """Of the fields that are texts and others: whether they are texts, from when and until when at the most.
+
+        Once for each stretch of one kind; of two with the same ends the one that counts comes last.
+        """
+
+    def without(self, kinds: Mapping[str, bool]) -> "Samples":
+        """The same without the values of these fields that are texts (True), or that are none."""
+
     def since(self, epoch: str, seq: int) -> Mapping[str, int]:
         """What is new for who has all up to this sequence, as {epoch: first sequence}."""
 

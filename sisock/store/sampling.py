@@ -38,17 +38,22 @@ def _sample(series: Recorded, name: str, t: int, which: Which, trouble: Trouble)
     if went and (start >= end or which == "after"):
         _tell(series, trouble)
         return None
-    moment = _moment(series, name, (start, end), which) if series.kinds.get(name) else None
+    kinds = {text for _, text, *_ in snapshot.kinds((start, end), (name,))}
+    binned = series.kinds.get(name) and True not in kinds
+    moment = _moment(series, name, (start, end), which) if binned else None
     spans: Iterable[Span] = [(moment, moment + 1)] if moment is not None else ()
-    if moment is None and not series.kinds.get(name):
+    if not binned:
         spans = _looks(snapshot, (start, end), which, name, trouble)
+    each_kind = [snapshot.without({name: text}) for text in kinds] if len(kinds) > 1 else [snapshot]
     for span in spans:
-        held = snapshot.read(span, (name,), trouble)
-        if held is not None:
-            frame = Frame(series.timeline, held.frame.t, held.frame.columns, *snapshot.identity)
-            one = nearest.nearest(frame, name, *span, which)
-            if one is not None:
-                return Frame(one.timeline, one.t, one.columns, snapshot.identity[0], snapshot.identity[1])
+        found: Frame | None = None
+        for samples in each_kind:
+            held = samples.read(span, (name,), trouble)
+            if held is not None:
+                frame = Frame(series.timeline, held.frame.t, held.frame.columns, *snapshot.identity)
+                found = nearest.nearer(found, nearest.nearest(frame, name, *span, which), which)
+        if found is not None:
+            return Frame(found.timeline, found.t, found.columns, *snapshot.identity)
     if went:
         _tell(series, trouble)
     return None

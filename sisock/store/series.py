@@ -15,6 +15,7 @@ from sisock.store.compaction import choose
 from sisock.store.identified import Identified, accounts, alike, latest, pieces, run, texts, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
+from sisock.store.kinds import Seen, described_so
 from sisock.store.mending import mend
 from sisock.store.old import Old, Told, save
 from sisock.store.parquet import ROWS, described, kind_of
@@ -42,6 +43,7 @@ class Series:
         self.touched = 0.0  # when the oldest of what waits came, by the clock of whoever puts it
         self._id, self._index, self._files = known.id, index, files
         self._segments = in_order(known.segments)
+        self._seen = Seen(known.segments, known.kinds)
         self._intake = Intake(known.accounts, known.counts)
         self._holes = index.holes(known.id)
         missing = any(self.tiers.blocks.get(level, 0) < blocks for level, blocks in index.left(known.id).items())
@@ -66,8 +68,9 @@ class Series:
         with self.lock:
             old = self.tiers.old
             return Snapshot(
-                self._files, self._segments, self._intake.waiting, self._intake.accounts, old.ends if old else None
-            )
+                self._files, self._segments, self._intake.waiting, self._intake.accounts, old.ends if old else None,
+                self._seen.mixed,
+            )  # fmt: skip
 
     @property
     def weight(self) -> int:
@@ -89,6 +92,8 @@ class Series:
             known = {name: fields.get(name) or self._about(name, column) for name, column in frame.columns.items()}
             if any(self.fields.get(name) != about for name, about in known.items()):
                 self.fields = {**self.fields, **known}  # others may be looking at those of before
+            frame = described_so(frame, known)
+            self._seen.add(texts(frame))
             return self._intake.put(frame, self.tiers.raw_from)
 
     def _about(self, name: str, column: Column) -> Field:

@@ -8,7 +8,7 @@ from weakref import WeakSet
 import numpy as np
 
 from sisock.frames import Frame, Times
-from sisock.store.identified import Identified, in_time, together
+from sisock.store.identified import Identified, in_time, texts, together
 from sisock.store.parquet import ROWS
 from sisock.store.segments import Lost, Segment, SegmentFiles
 from sisock.store.storage import AwayError
@@ -93,6 +93,7 @@ class Snapshot(NamedTuple):
     waiting: tuple[Identified, ...]
     accounts: dict[str, int]  # epoch, in the order in which they came -> one past its last sequence
     old: Span | None = None  # from when to when there are only bins
+    mixed: frozenset[str] = frozenset()  # fields that have been texts and others
 
     @property
     def identity(self) -> tuple[str | None, int | None]:
@@ -114,6 +115,33 @@ class Snapshot(NamedTuple):
     def only_waiting(self) -> "Snapshot":
         """The same without what is in segments."""
         return self._replace(segments=in_order(()))
+
+    def kinds(self, span: Span, names: Sequence[str]) -> Iterator[tuple[str, bool, int, int]]:
+        """Of the fields that have been texts and others: whether they are texts, from when and until when at the most."""
+        mixed, (start, end) = [name for name in names if name in self.mixed], span
+        for segment in self.segments.within(*span) if mixed else ():
+            for name in mixed:
+                if name in segment.kinds:
+                    yield name, segment.kinds[name] == "text", max(segment.low, start), min(segment.high, end - 1)
+        for frame in (each.frame for each in self.waiting if mixed):
+            t = frame.t[(frame.t >= start) & (frame.t < end)]
+            for name in mixed if len(t) else ():
+                if name in frame.columns:
+                    yield name, frame.columns[name].type == "string", int(t.min()), int(t.max())
+
+    def without(self, kinds: Mapping[str, bool]) -> "Snapshot":
+        """The same without the values of these fields that are texts (True), or that are none."""
+        every = [
+            each._replace(kinds={n: kind for n, kind in each.kinds.items() if kinds.get(n) != (kind == "text")})
+            if any(kinds[name] == (each.kinds.get(name, "") == "text") for name in kinds)
+            else each
+            for each in self.segments.every
+        ]
+        waiting = [
+            each._replace(frame=each.frame.only(n for n, text in texts(each.frame).items() if kinds.get(n) != text))
+            for each in self.waiting
+        ]
+        return self._replace(segments=in_order(every), waiting=tuple(waiting))
 
     def since(self, epoch: str, seq: int) -> dict[str, int]:
         """What is new for who has all up to this sequence, as {epoch: first sequence}: the later epochs are new as a whole.
