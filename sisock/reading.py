@@ -11,6 +11,7 @@ from sisock import lists, nearest, times, wire
 from sisock.calls import Absent, Calls, decoded
 from sisock.errors import ConsumerError, TooLarge
 from sisock.frames import Answer, Field, Timeline
+from sisock.listing import Node
 from sisock.lists import Asked
 from sisock.nodes import health
 from sisock.nodes.query import parse_sample
@@ -121,22 +122,33 @@ class Reading:
         return replace(answer, notices=(notice, *answer.notices))
 
     async def _away(self, node: str, fields: Sequence[str]) -> str:
-        """A sentence on a node that is away."""
-        since, until = await asyncio.gather(_soon(self._away_since(node)), _soon(self._recorded_until(node, fields)))
-        away = f"{node} is away since {times.utc(since)}" if since else f"{node} is away"
-        return f"{away}; this is what was recorded" + (f" until {times.utc(until)}" if until is not None else "")
+        """A sentence on a node that is away, or on what was imported and never was a node."""
+        listed, last = await asyncio.gather(_soon(self._listed(node)), _soon(self._last(node, fields)))
+        until = max((part.finalized_until or 0 for part in last.parts), default=0) if last is not None else 0
+        recorded = f" until {times.utc(until)}" if until else ""
+        if last is not None and _is_imported(listed, last):
+            return f"{node} is imported;{recorded}" if until else f"{node} is imported"
+        away = f"{node} is away since {times.utc(listed.since)}" if listed is not None else f"{node} is away"
+        return f"{away}; this is what was recorded{recorded}"
 
-    async def _away_since(self, node: str) -> int | None:
-        """Since when the node is away, in ns; None where the hub does not know it."""
-        return next((each.since for each in await self._calls.nodes() if each.name == node), None)
+    async def _listed(self, node: str) -> Node | None:
+        """The node as the hub knows it."""
+        return next((each for each in await self._calls.nodes() if each.name == node), None)
 
-    async def _recorded_until(self, node: str, fields: Sequence[str]) -> int | None:
-        """Time in ns of the last sample that was recorded; None where there is none."""
-        last = _answer(node, await self._calls.archive(node, "get_sample", list(fields), 0.0, "at", ns=times.LAST))
-        return max((int(part.points.t[-1]) for part in last.parts if len(part.points)), default=None)
+    async def _last(self, node: str, fields: Sequence[str]) -> Answer:
+        """How far the timelines of these fields go, whatever the values there, and whose samples these are."""
+        options: dict[str, Any] = {"max_points": 1, "reduce": "count", "columns": "typed"}
+        options["ns"] = [times.FIRST, times.LAST]
+        return _answer(node, await self._calls.archive(node, "get_data", list(fields), 1, 0, **options))
 
 
-async def _soon(asking: Awaitable[int | None]) -> int | None:
+def _is_imported(listed: Node | None, last: Answer) -> bool:
+    """Whether samples are of no node: they have no identity, and none ever said to the hub what it is."""
+    nobody = listed is None or not (listed.description or listed.info)
+    return nobody and bool(last.parts) and all(part.points.epoch is None for part in last.parts)
+
+
+async def _soon(asking: Awaitable[T]) -> T | None:
     """What would be good to know, if it can be known at once."""
     try:
         return await asyncio.wait_for(asking, _AT_ONCE)

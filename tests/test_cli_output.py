@@ -86,6 +86,12 @@ def test_samples_of_equal_time_in_one_series_are_all_kept() -> None:
     assert b.values[~b.missing].tolist() == [9]
 
 
+def test_a_table_tells_nan_and_infinities_from_no_value_which_json_cannot() -> None:
+    given = [series("n::a", [1, 2, 3, 4], [float("nan"), float("inf"), float("-inf"), None])]
+    assert [line.split()[1:] for line in as_table(given).splitlines()[1:]] == [["NaN"], ["inf"], ["-inf"], []]
+    assert json.loads(as_json(given))[0]["values"] == [None] * 4
+
+
 def test_csv_has_a_line_for_each_time_and_nothing_where_there_is_no_value() -> None:
     made = as_csv([series("n::a", [1, 2], [1.5, None]), series("n::b", [1, 3], ['say "x", y', "z"])])
     assert made == (

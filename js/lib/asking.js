@@ -52,7 +52,11 @@ export class Asking {
   /** An answer that says so where it is of the past only. */
   noted(node, { given, past }) {
     if (!past) return given;
-    const { state, since } = this.listed.get(node) ?? {};
+    const { state, since, description, info } = this.listed.get(node) ?? {};
+    const axes = Object.values(given.axes);
+    if (!description && !info?.v && axes.length && axes.every(({ epoch }) => epoch === null)) {
+      return given.noting(`${node} is imported`); // samples without identity, and nobody said what it is
+    }
     const away = state === "away" && since ? `${node} is away since ${utc(since)}` : `${node} is away`;
     return given.noting(`${away}; this is what was recorded`);
   }

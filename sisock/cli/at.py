@@ -91,10 +91,10 @@ async def _look(
 
 
 def _reading(target: str, field: "Field", answer: "Answer", name: str) -> Reading:
-    from sisock.cli.formats import stamps, values
+    from sisock.cli.formats import listed, stamps
 
     t, column = answer.series(name)
-    return Reading(target, field, *((stamps(t)[0], values(column)[0]) if len(t) else (None, None)))
+    return Reading(target, field, *((stamps(t)[0], listed(column)[0]) if len(t) else (None, None)))
 
 
 def _as_table(found: list[Reading]) -> str:
@@ -106,8 +106,10 @@ def _as_table(found: list[Reading]) -> str:
 
 
 def _as_json(found: list[Reading]) -> str:
+    from sisock.cli.formats import finite
+
     made = [
-        {"target": e.target, "time": e.time, "value": e.value, "type": e.field.type, "units": e.field.units}
+        {"target": e.target, "time": e.time, "value": finite(e.value), "type": e.field.type, "units": e.field.units}
         for e in found
     ]
     return json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False)

@@ -20,20 +20,28 @@ def stamps(t: Times) -> list[str]:
     return [f"{text}Z" for text in texts]
 
 
+def listed(column: Column) -> list[Any]:
+    """The values as Python's own; None where there is none."""
+    found: list[Any] = column.values.tolist()
+    if column.missing is None:
+        return found
+    return [None if gone else value for value, gone in zip(found, column.missing.tolist(), strict=True)]
+
+
 def values(column: Column) -> list[Any]:
-    """The values as Python's own; None where there is none, NaN and infinities included."""
-    listed: list[Any] = column.values.tolist()
-    if column.missing is not None:
-        listed = [None if gone else value for value, gone in zip(listed, column.missing.tolist(), strict=True)]
-    if column.type == "number":
-        listed = [None if value is None or not math.isfinite(value) else value for value in listed]
-    return listed
+    """The same as JSON has them: None for NaN and infinities, too."""
+    return [finite(value) for value in listed(column)]
+
+
+def finite(value: Any) -> Any:
+    """The value as JSON can have it: None in place of NaN and infinities."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_table(series: Sequence[Series]) -> str:
     """Columns of text under their targets and units."""
     t, columns = side_by_side(series)
-    cells = [stamps(t - t % 1_000_000), *([short(value) for value in values(column)] for column in columns)]
+    cells = [stamps(t - t % 1_000_000), *([short(value) for value in listed(column)] for column in columns)]
     heads = ["time (UTC)", *(_head(each) for each in series)]
     widths = [max(map(len, (head, *column))) for head, column in zip(heads, cells, strict=True)]
     rows = [heads, *zip(*cells, strict=True)]
@@ -48,7 +56,7 @@ def short(value: Any) -> str:
     """The value in a cell of a table."""
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value).replace("\n", " ")
+    return f"{value:.6g}".replace("nan", "NaN") if isinstance(value, float) else str(value).replace("\n", " ")
 
 
 def as_csv(series: Sequence[Series]) -> str:

@@ -44,6 +44,15 @@ test("a node in the old way that is away was recorded in the new way", async () 
   assert.equal((await asking.data("n", [["x"], 1, 2, null], {})).label.notices[0], "n is away; this is what was recorded");
 });
 
+test("what was imported is not told to be a node that is away", async () => {
+  const axis = { of: "t", epoch: null, seq: null, t: { type: "time", data: new BigInt64Array([5n]) } };
+  const { asking } = world({ "p.archive.n.get_data": { ...ANSWER, timelines: { t: axis } } });
+  asking.know([{ name: "n", state: "away", since: 1769903999000, description: "", info: {} }]);
+  assert.equal((await asking.data("n", [["x"], 1, 2, null], {})).label.notices[0], "n is imported");
+  asking.know([{ name: "n", state: "away", since: 1769903999000, description: "in the old way", info: {} }]);
+  assert.match((await asking.data("n", [["x"], 1, 2, null], {})).label.notices[0], /is away since/);
+});
+
 test("where nobody recorded it, what is missed is the node; a recorder that fails says so itself", async () => {
   const { asking } = world({ "p.archive.m.get_data": new SisockError("failed", "the disk is gone") });
   await assert.rejects(asking.data("n", [["x"], 1, 2, null], {}), /not connected/);

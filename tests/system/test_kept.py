@@ -11,7 +11,7 @@ import pytest
 from sisock.blocking import BlockingConsumer
 from sisock.consumer import Consumer, Request
 from sisock.errors import ConsumerError, NodeAway, NodeUnknown
-from sisock.frames import Answer, Column, Field, Frame
+from sisock.frames import Answer, Column, Field, Frame, column
 from sisock.listing import Node
 from sisock.testing.router import free_port
 from sisock.times import utc
@@ -117,6 +117,19 @@ async def test_several_requests_get_what_was_recorded_each_for_itself(fleet: Fle
         assert len(gone.series("level")[0]) == 1000
         assert "gone is away since" in gone.notices[0]
         assert counter.notices == ()
+
+
+async def test_what_was_imported_is_no_node_that_is_away_and_ends_with_its_timeline(
+    fleet: Fleet, consumer: Consumer
+) -> None:
+    t = 1_700_000_000 * 10**9 + np.arange(100) * 10**9
+    columns = {"level": Column(np.arange(100.0)), "word": column(["up", *([None] * 99)])}
+    fields = {"level": Field(timeline="tide"), "word": Field(timeline="tide", type="string")}
+    async with recording(fleet.settings, {"gone": Recorded(fields, [Frame("tide", t, columns, None, 100)])}):
+        await until(consumer, lambda nodes: nodes["gone"].kept_by == ("recorder",))
+        for name in fields:
+            answer = await consumer.data("gone", [name], 1, 0)
+            assert answer.notices == (f"gone is imported; until {utc(int(t[-1]))}",)
 
 
 async def test_who_follows_a_node_that_is_away_gets_its_past_and_then_what_comes(
