@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import logging
+import re
 import threading
 from datetime import UTC, datetime
 
@@ -157,7 +159,7 @@ async def test_whatever_a_sample_raises_is_told_and_the_node_goes_on(error, said
         told = await published.health()
         await published.samples(2)
         assert (await published.health("ok"))["state"] == "ok"
-    assert (told["state"], told["error"]) == ("failed", said)
+    assert (told["state"], re.sub(r" \(test_live\.py:\d+\)$", "", told["error"])) == ("failed", said)
 
 
 async def test_a_coroutine_that_is_cancelled_from_within_does_not_end_the_node():
@@ -311,9 +313,22 @@ async def test_an_error_is_logged_once_and_not_at_each_sample(caplog):
 
     async with working(LiveService(node(sample))) as published:
         await published.until(lambda frames: len(frames) >= 20)
+    line = sample.__code__.co_firstlineno + 1
     assert [record.getMessage() for record in caplog.records if "always" in record.getMessage()] == [
-        "made: failed: ValueError: always"
+        f"made: failed: ValueError: always (test_live.py:{line})"
     ]
+
+
+async def test_who_looks_closely_sees_once_where_an_error_came_from(caplog):
+    caplog.set_level(logging.DEBUG, "sisock.nodes.live")
+
+    def sample():
+        return float("broken")
+
+    async with working(LiveService(node(sample))) as published:
+        await published.until(lambda frames: len(frames) >= 20)
+    assert caplog.text.count("Traceback") == 1
+    assert 'return float("broken")' in caplog.text
 
 
 # answering
@@ -438,6 +453,14 @@ def test_a_wrong_name_is_refused_at_the_start():
 def test_the_name_is_the_class_s_and_the_description_its_docstring():
     service = Counter().service()
     assert (service.name, service.description, service.kind) == ("counter", "Count the samples.", "live")
+
+
+def test_a_class_without_a_docstring_has_no_description():
+    class Terse(LiveNode):
+        def sample(self):
+            return {"a": 1}
+
+    assert Terse().service().description == ""
 
 
 def test_very_long_descriptions_and_units_are_cut():

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, get_args, runtime_checkable
@@ -108,8 +109,8 @@ def name_of(node: DataNode) -> str:
 
 
 def description_of(node: DataNode) -> str:
-    """The node's description: its docstring as one paragraph, the beginning of a very long one."""
-    return _cut(" ".join((inspect.getdoc(type(node)) or "").split()), _LONGEST_NODE)
+    """The node's description: its class's own docstring as one paragraph, the beginning of a very long one."""
+    return _cut(" ".join((type(node).__doc__ or "").split()), _LONGEST_NODE)
 
 
 def declared(node: DataNode) -> dict[str, Field]:
@@ -158,6 +159,14 @@ def sentence(error: BaseException) -> str:
     """An author's error: its type and what it says, in a length that can be shown."""
     text = said(error)
     return _cut(f"{type(error).__name__}: {text}" if text else type(error).__name__, _LONGEST)
+
+
+def line_of(error: BaseException, function: Callable[..., Any]) -> str:
+    """Where in the file of an author's function it happened, as `magnet.py:14`; nothing where it was elsewhere."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    lines = [line for file, line in frames if code is not None and file == code.co_filename]
+    return f"{Path(code.co_filename).name}:{lines[-1]}" if code is not None and lines else ""
 
 
 def said(error: BaseException) -> str:

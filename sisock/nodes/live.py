@@ -22,6 +22,7 @@ from sisock.nodes.base import (
     call,
     declared,
     description_of,
+    line_of,
     name_of,
     said,
     sentence,
@@ -88,6 +89,7 @@ class LiveService:
         self.has_journal = journal is not None
         self.past: Past | None = None  # set by whoever serves the node and can ask a recorder
         self._health = health.Health(clock)
+        self._told = ""  # of the last exception
         self._threads, self._reducing = Threads(self.name, most=1), Threads(f"{self.name}-reduce", most=1)
 
     # measuring
@@ -131,10 +133,19 @@ class LiveService:
         except asyncio.CancelledError:  # not ours: we would not be here
             return [], "failed", "sample() was cancelled from within"
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
-            return [], "failed", sentence(error)
+            return [], "failed", self._raised(error)
         if refused:
             return frames, "failed", refused
         return (frames, "ok", None) if frames else ([], "no data", "sample() returned no values")
+
+    def _raised(self, error: Exception) -> str:
+        """What an author's code raised, and where; the whole traceback is for who looks closely, once."""
+        where = line_of(error, self._node.sample)
+        told = f"{sentence(error)} ({where})" if where else sentence(error)
+        if told != self._told:
+            log.debug("%s: %s", self.name, told, exc_info=error)
+        self._told = told
+        return told
 
     def _report(self, publish: Publish, state: health.State, took: float, error: str | None = None) -> None:
         frame, changed = self._health.report(state, took, error or self._memory.trouble)
