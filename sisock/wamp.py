@@ -96,7 +96,9 @@ class Link:
                 reason = await session.over
                 self._tell("" if self._leaving else reason)
             except (OSError, WampError) as error:
-                self._tell(f"cannot join the router at {self.settings.url}: {error}")
+                new = isinstance(error, WampError) and error.kind == "not_authorized"
+                waits = f"waiting to be admitted by the router at {self.settings.url}" if new else ""
+                self._tell(f"cannot join the router at {self.settings.url}: {error}", waits)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))  # spreads many nodes
                 delay = min(_LAST_DELAY, delay * 2)
             finally:
@@ -120,15 +122,18 @@ class Link:
         for tell in list(self.lost):
             tell()
 
-    def _tell(self, trouble: str) -> None:
-        """Log what changed, once; in the first seconds it is no warning that others are not there yet."""
+    def _tell(self, trouble: str, at_first: str = "") -> None:
+        """Log what changed, once; in the first seconds it is no warning that others are not there yet.
+
+        `at_first`: what is logged then in place of the trouble.
+        """
         early = time.monotonic() < self._patient
         if not trouble:
             self._patient = 0.0
             if self.trouble and not self._leaving:
                 log.info("%s: joined %s", self.name, self.settings.url)
         elif (trouble, early) != self._told:
-            log.log(logging.INFO if early else logging.WARNING, "%s: %s", self.name, trouble)
+            log.log(logging.INFO if early else logging.WARNING, "%s: %s", self.name, (early and at_first) or trouble)
         self.trouble, self._told = trouble, (trouble, early)
 
     async def _open(self) -> "_Session":

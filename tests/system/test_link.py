@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -119,3 +120,25 @@ async def test_an_address_that_is_none_is_told(state: Path, noted: str) -> None:
     async with Consumer(read(state=state, deadline=0.5)) as consumer:
         with pytest.raises(NoHub, match="not a router's address"):
             await consumer.nodes()
+
+
+async def test_who_is_new_waits_to_be_admitted_before_it_is_told_to_be_refused(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sisock.wamp")
+    link = Link(fleet.settings, "stranger", ensure_key(fleet.settings.state, "stranger"))
+    running = asyncio.ensure_future(link.run())
+    try:
+        async with asyncio.timeout(WITHIN):
+            while len(caplog.messages) < 2:
+                await asyncio.sleep(0.05)
+    finally:
+        await link.leave()
+        running.cancel()
+    first, second = caplog.messages[:2]
+    assert first == f"stranger: waiting to be admitted by the router at {fleet.settings.url}"
+    assert second.startswith(
+        f"stranger: cannot join the router at {fleet.settings.url}: not authorized: check the name"
+    )
+    assert [record.levelname for record in caplog.records[:2]] == ["INFO", "WARNING"]
+    assert "not authorized" in link.trouble  # what a consumer that cannot wait tells
