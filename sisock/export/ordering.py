@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from sisock import grid, reduction, times
 from sisock.consumer import Consumer
+from sisock.errors import ConsumerError, NodeAway, NodeUnknown, NoHub
 from sisock.export.job import Table, paths
 from sisock.frames import Field
-from sisock.times import FIRST, LAST
+from sisock.times import FIRST, LAST, NS
+
+_LATE = 60 * NS  # after so long all samples of a time have come
 
 
 class Reduced(NamedTuple):
@@ -38,6 +41,8 @@ async def tables(
         start, end = times.window(*span, now)
         if (start, end) == (FIRST, LAST):
             start, end = await _ends(consumer, node, list(fields), now)
+        elif end > now - _LATE:
+            end = max(start, await _come(consumer, node, list(fields), end))
         table = Table(node, timeline, fields, path, start, end, done=start)
         if how is not None:
             table.method, table.bin = how.method, how.bin or _width(table, how.method, how.points or 1)
@@ -47,6 +52,18 @@ async def tables(
 
 def _width(table: Table, method: str, points: int) -> int:
     return grid.width_of(table.start, table.end, reduction.bins_of(method, points))
+
+
+async def _come(consumer: Consumer, node: str, names: list[str], end: int) -> int:
+    """Until when samples have come, before `end` in ns: a node may have measured what it has not told yet."""
+    try:
+        last = await consumer.sample(node, names, which="before", ns=end)
+    except (NodeAway, NodeUnknown, NoHub):
+        raise
+    except ConsumerError:
+        return end
+    lasts = [int(part.points.t[0]) for part in last.parts]
+    return max(lasts) + 1 if lasts else end if last.notices else FIRST
 
 
 async def _ends(consumer: Consumer, node: str, names: list[str], now: int) -> tuple[int, int]:

@@ -72,6 +72,22 @@ class Forgetful(ArchivedNode):
         return t, np.arange(len(t))
 '''
 
+LATE = '''
+import time
+import numpy as np
+from sisock.frames import Column, Frame
+from sisock.nodes import LiveNode
+
+class Late(LiveNode):
+    """Tells a hundred times a second what it measured a second ago."""
+
+    interval = 0.01
+
+    def sample(self):
+        t = time.time_ns() - 10**9 + np.arange(5)
+        return Frame("samples", t, {"x": Column(np.arange(5.0))})
+'''
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
@@ -82,10 +98,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             ("archive", ARCHIVE.replace("1_000_000", "300_000")),
             ("counter", COUNTER),
             ("forgetful", FORGETFUL),
+            ("late", LATE),
         ):
             fleet.node(name, code)
         with BlockingConsumer(fleet.settings) as consumer:
-            wait_for(lambda: len(nodes(consumer)) == 4, 30)
+            wait_for(lambda: len(nodes(consumer)) == 5, 30)
         yield fleet
 
 
@@ -210,6 +227,13 @@ def test_a_live_node_has_all_of_its_ring_copied(fleet: Fleet, tmp_path: Path) ->
     counts = [int(line.split(",")[1]) for line in (tmp_path / "x.csv").read_text().splitlines()[1:]]
     assert counts == list(range(1, len(counts) + 1))
     assert f"{len(counts)} rows of 1 field" in out
+
+
+def test_a_range_until_now_ends_with_what_had_come_when_it_began(fleet: Fleet, tmp_path: Path) -> None:
+    code, out, err = export(fleet, "late", "--output", str(tmp_path / "x.csv"))
+    assert (code, err) == (0, ""), err
+    assert out.endswith("counted again, the same\n")
+    assert (tmp_path / "x.csv").read_text().count("\n") > 5
 
 
 @pytest.mark.parametrize(("how", "kind"), [(signal.SIGINT, "csv"), (signal.SIGKILL, "parquet")])
