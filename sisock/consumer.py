@@ -49,6 +49,7 @@ class Request(NamedTuple):
     end: float
     max_points: int | None = None
     reduce: str | None = None
+    bin: int | None = None  # ns
 
 
 class Consumer:
@@ -184,8 +185,8 @@ class Consumer:
         """Answers to several requests, asked at the same time; one that fails is its error and costs no other."""
 
         def one(request: Request) -> Coroutine[Any, Any, Answer | ConsumerError]:
-            node, fields, start, end, most, reduce = request
-            asking = self.data(node, fields, start, end, max_points=most, reduce=reduce, deadline=deadline)
+            node, fields, start, end, most, reduce, width = request
+            asking = self.data(node, fields, start, end, max_points=most, reduce=reduce, bin=width, deadline=deadline)
             return self._within(node, asking, deadline)
 
         return list(await asyncio.gather(*map(one, requests)))

@@ -79,11 +79,12 @@ def test_settings_shows_all_of_them_with_value_default_and_meaning() -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "says"),
     [
-        (("get", "weather"), {}, Exit.USAGE, "'weather' is not a target: write it as node::field"),
+        (("plot", "weather"), {}, Exit.USAGE, "'weather' is not a target: write it as node::field"),
         (("get", "a::b", "--last", "soon"), {}, Exit.USAGE, "'soon' is not a duration: write a number"),
         (("get", "a::b", "--start", "yesterday"), {}, Exit.USAGE, "'yesterday' is not a time: write 2017-07-14T00:00Z"),
         (("get", "a::b", "--last", "1h", "--end", "now"), {}, Exit.USAGE, "--last does not go together with"),
-        (("get", "a::b", "--reduce", "lttb"), {}, Exit.USAGE, "--reduce needs --points"),
+        (("get", "a::b", "--reduce", "lttb"), {}, Exit.USAGE, "--reduce needs --points or --bin"),
+        (("get", "a::b", "--points", "9", "--bin", "1m"), {}, Exit.USAGE, "--points does not go together with --bin"),
         (("ls",), {"SISOCK_DEADLINE": "soon"}, Exit.USAGE, "SISOCK_DEADLINE='soon': not a valid float"),
         (
             ("ls", "--router", "ws://127.0.0.1:1/ws"),

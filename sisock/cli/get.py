@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sisock.cli.asking import ask, by_node
+from sisock.cli.asking import ask
 from sisock.cli.failures import Failure, code_of
 from sisock.cli.moments import span
 from sisock.cli.options import CLIENT, with_settings
 from sisock.exits import Exit
 from sisock.settings import Settings
+from sisock.times import NS, parse_duration
+from sisock.uris import fields_of
 
 if TYPE_CHECKING:
     from sisock.cli.series import Series
@@ -20,14 +22,15 @@ METHODS = ["minmax", "m4", "band", "mean", "first", "last", "count", "std", "ltt
 
 
 @click.command(epilog="Exit codes: 2 a time or target cannot be read, 3 no such node or field, 4 no hub or no answer.")
-@click.argument("targets", nargs=-1, required=True, metavar="NODE::FIELD...")
+@click.argument("targets", nargs=-1, required=True, metavar="NODE|NODE::FIELD...")
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
 @click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
 @click.option(
     "--points", type=click.IntRange(1), metavar="N", help="At most so many points, no spike lost. Default: all."
 )
-@click.option("--reduce", "method", type=click.Choice(METHODS), help="How --points are chosen. Default: minmax.")
+@click.option("--bin", "width", metavar="TIME", help="A point, or as many as --reduce makes, for each so long: 1m, 1h.")
+@click.option("--reduce", "method", type=click.Choice(METHODS), help="How these are chosen. Default: minmax.")
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file.")
 @with_settings(*CLIENT)
@@ -39,27 +42,33 @@ def get(
     start: str | None,
     end: str | None,
     points: int | None,
+    width: str | None,
     method: str | None,
     kind: str,
     output: Path | None,
 ) -> None:
     """Get samples of fields, of several nodes at the same time.
 
-    How the values came about (reduced or not, from how many samples) is told on stderr. A node that
+    NODE means all its fields without its health. A table and CSV tell NaN and inf from a missing value; JSON,
+    which has neither, says null. How the values came about (reduced or not, from how many samples) is told on stderr. A node that
     does not answer costs its own columns only, and exit code 4.
 
       sisock get host::cpu
       sisock get weather::seattle/temp_max --last all --points 500 --format csv > seattle.csv
       sisock get weather::seattle/temp_max weather::new_york/temp_max --start 2014-07-01 --end 2014-07-15
-      sisock get host::cpu host::load/1 --last 15m --format parquet --output load.parquet
+      sisock get weather::seattle/temp_max --last all --bin 30d --reduce mean
+      sisock get host --last 15m --format parquet --output load.parquet
     """
-    if method and not points:
-        raise click.UsageError("--reduce needs --points: say to how many")
+    if points and width:
+        raise click.UsageError("--points does not go together with --bin: give one or the other")
+    if method and not points and not width:
+        raise click.UsageError("--reduce needs --points or --bin: say to how many")
     from sisock.cli.series import Wanted, fetch, label
 
     if kind == "parquet" and output is None and sys.stdout.isatty():
         raise click.UsageError("Parquet is not for the terminal: give --output FILE")
-    wanted = Wanted(by_node(targets), *span(last, start, end), points, method)
+    bins = None if width is None else max(1, round(parse_duration(width) * NS))
+    wanted = Wanted(fields_of(targets), *span(last, start, end), points, method, bins)
     series, errors = ask(settings, lambda consumer: fetch(consumer, wanted, settings.deadline))
     _write(_formatted(series, kind), output)
     click.echo(label(series), err=True)

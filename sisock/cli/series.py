@@ -1,5 +1,6 @@
 """Ask for targets, and lay what comes back side by side."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from sisock.cli.asking import check_fields
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Column, Field, Times
+from sisock.nodes import health
 from sisock.uris import JOINT
 
 if TYPE_CHECKING:
@@ -27,11 +29,12 @@ class Series(NamedTuple):
 class Wanted(NamedTuple):
     """What is asked of the nodes; times as at the door."""
 
-    targets: Mapping[str, Sequence[str]]  # {node: fields}
+    targets: Mapping[str, Sequence[str] | None]  # {node: fields}; None: all but those of its health
     start: float
     end: float
     points: int | None = None
     reduce: str | None = None
+    bin: int | None = None  # ns
 
 
 async def fetch(consumer: "Consumer", wanted: Wanted, deadline: float) -> tuple[list[Series], list[ConsumerError]]:
@@ -41,9 +44,10 @@ async def fetch(consumer: "Consumer", wanted: Wanted, deadline: float) -> tuple[
     """
     from sisock.consumer import Request
 
+    fields = await asyncio.gather(*(_fields(consumer, *each) for each in wanted.targets.items()))
     requests = [
-        Request(node, tuple(fields), wanted.start, wanted.end, wanted.points, wanted.reduce)
-        for node, fields in wanted.targets.items()
+        Request(node, names, wanted.start, wanted.end, wanted.points, wanted.reduce, wanted.bin)
+        for node, names in zip(wanted.targets, fields, strict=True)
     ]
     answers = await consumer.ask(requests, deadline)
     errors = [answer for answer in answers if isinstance(answer, ConsumerError)]
@@ -54,6 +58,17 @@ async def fetch(consumer: "Consumer", wanted: Wanted, deadline: float) -> tuple[
         if not isinstance(answer, ConsumerError):
             found += await _series(consumer, request.node, request.fields, answer)
     return found, errors
+
+
+async def _fields(consumer: "Consumer", node: str, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names, or where there are none those of all fields of the node that are not about its health."""
+    if names is not None:
+        return tuple(names)
+    try:
+        known, _ = await consumer.fields(node, 0, 0)
+    except ConsumerError:
+        return ()  # it is told by whoever asks for samples
+    return tuple(name for name in known if name not in health.FIELDS)
 
 
 async def _series(consumer: "Consumer", node: str, names: Sequence[str], answer: Answer) -> list[Series]:

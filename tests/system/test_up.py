@@ -90,7 +90,7 @@ def test_exit_codes_tell_what_is_not_there(up: Up) -> None:
         (("get", "nobody::level"), Exit.UNKNOWN),
         (("tail", "wave::nothing"), Exit.UNKNOWN),
         (("ls", "nobody"), Exit.UNKNOWN),
-        (("get", "wave"), Exit.USAGE),
+        (("plot", "wave"), Exit.USAGE),
     ):
         ended = sisock(up.state, *arguments)
         assert (ended.returncode, len(ended.stderr.splitlines())) == (code, 1), ended
