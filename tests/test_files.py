@@ -151,7 +151,36 @@ def test_bad_lines_and_cells_are_left_out_and_counted(tmp_path: Path):
         t, x = ask(catalog, "a/x").series("a/x")
         assert len(t) == 98
         assert x.present().sum() == 97
-        assert indexer.notices() == ["a.csv: 3 lines or values could not be read and are left out"]
+        assert indexer.notices() == [
+            "a.csv: 3 lines or values could not be read and are left out; the first in line 22"
+        ]
+
+
+@pytest.mark.parametrize(("broken", "line"), [("torn", 40_003), ("never,7", 40_003), ("1700040001,oops", 40_003)])
+def test_the_first_bad_line_is_told_by_its_number_wherever_it_is(tmp_path: Path, broken: str, line: int):
+    (tmp_path / "lab").mkdir()
+    lines = [f"{1_700_000_000 + i},{i}" for i in range(50_000)]
+    lines[40_001] = lines[45_000] = broken
+    (tmp_path / "lab" / "a.csv").write_text("time,x\n" + "\n".join(lines) + "\n")
+    with opened(tmp_path / "lab", tmp_path / "home") as (_, indexer):
+        (notice,) = indexer.notices()
+        assert notice.endswith(f"2 lines or values could not be read and are left out; the first in line {line}")
+
+
+def test_what_is_wrong_with_a_file_is_told_with_its_own_timeline_only(tmp_path: Path):
+    t, x = samples(1000)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "bad.csv").write_text("time,x\n1700000000,1\nnever,7\n1700000001,2\n")
+    gone = write(tmp_path / "lab" / "gone_2024-01-01.parquet", t[:500], x=x[:500])
+    write(tmp_path / "lab" / "gone_2024-01-02.parquet", t[500:], x=x[500:])
+    write(tmp_path / "lab" / "good.parquet", t, x=x)
+    with opened(tmp_path / "lab", tmp_path / "home") as (_, indexer):
+        gone.unlink()
+        indexer.round()
+        assert len(indexer.notices()) == 2
+        assert indexer.notices({"good"}) == indexer.notices(()) == []
+        assert [each.partition(":")[0] for each in indexer.notices({"good", "bad"})] == ["bad.csv"]
+        assert [each.partition(":")[0] for each in indexer.notices({"gone"})] == [gone.name]
 
 
 def test_files_of_successive_dates_are_one_timeline(tmp_path: Path):

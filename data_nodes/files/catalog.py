@@ -84,17 +84,21 @@ class Catalog:
     def timeline_for(self, path: str, part: str) -> FileTimeline:
         """The timeline that a table of a file belongs to."""
         series = series_of(path, part, self.folder.resolve().name)
-        suffix = Path(path).suffix.lower().lstrip(".")
-        key = json.dumps([series, suffix])
+        key = _key(series, path)
         if key not in self.timelines:
             names = {each.timeline for each in self.timelines.values()} | self._taken
             name = as_field(series)
             if name in names:
-                name = as_field(f"{series[:180]} ({suffix})")
+                name = as_field(f"{series[:180]} ({_suffix(path)})")
             while name in names:
                 name = f"{name[:190]}+"
             return self._take_up(key, self.state.begin(key, name), name)
         return self.timelines[key]
+
+    def named(self, path: str) -> frozenset[str]:
+        """The timelines that there are of a file by its name, where it has one table."""
+        key = _key(series_of(path, "", self.folder.resolve().name), path)
+        return frozenset({self.timelines[key].timeline} if key in self.timelines else ())
 
     def fields_for(self, timeline: FileTimeline, titles: Mapping[str, About]) -> dict[str, tuple[str, str]]:
         """The fields that these columns are, each with its title and kind; new ones are taken up."""
@@ -133,3 +137,11 @@ class Catalog:
         for each in losing:
             each.drop(path)
             yield each
+
+
+def _key(series: str, path: str) -> str:
+    return json.dumps([series, _suffix(path)])
+
+
+def _suffix(path: str) -> str:
+    return Path(path).suffix.lower().lstrip(".")

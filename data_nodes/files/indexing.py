@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow as pa
 from data_nodes.files.catalog import Catalog
 from data_nodes.files.folder import Status, look
 from data_nodes.files.pieces import Piece
-from data_nodes.files.scanning import groups_of, joined, outline, scan
+from data_nodes.files.scanning import Scan, groups_of, joined, outline, scan
 from data_nodes.files.timeline import FileTimeline
 from sisock.formats.table import Table
 
@@ -47,15 +47,29 @@ class Indexer:
         self._wrong: dict[str, Status] = {}  # files that could not be read as they were
         self._gone: dict[str, str] = {}
         self._sizes: dict[str, int] = {}
+        self._of: dict[str, frozenset[str]] = {}  # file -> names of timelines
+        self._waiting: tuple[str, ...] = ()
 
-    def notices(self) -> list[str]:
-        """What is wrong, or goes on, as sentences."""
+    def notices(self, of: Collection[str] | None = None) -> list[str]:
+        """What is wrong, or goes on, as sentences; `of`: with the files of these timelines only."""
+
+        def about(path: str) -> bool:
+            return of is None or not self._names(path).isdisjoint(of)
+
         found = [self.away] if self.away else []
-        if self.progress.waiting:
-            found.append(f"tiers are being built: {self.progress.percent:.0f} %")
-        told = [f"{path}: {why}" for path, why in sorted((self._gone | self.troubles).items())]
+        if any(map(about, self._waiting)):
+            found.append(f"tiers are being built: {min(99, int(self.progress.percent))} %")
+        told = [f"{path}: {why}" for path, why in sorted((self._gone | self.troubles).items()) if about(path)]
         more = len(told) - _MOST_TOLD
         return [*found, *told[:_MOST_TOLD], *([f"and {more} more files like these"] if more > 0 else [])]
+
+    def _names(self, path: str) -> frozenset[str]:
+        """The timelines that a file is, or was, a part of; as its name says where it was never opened."""
+        return self._of.get(path) or self._catalog.named(path)
+
+    def _note(self, path: str, timeline: FileTimeline) -> FileTimeline:
+        self._of[path] = self._of.get(path, frozenset()) | {timeline.timeline}
+        return timeline
 
     def round(self) -> None:
         """Look once, and index what is to be; until `stop` is set."""
@@ -109,6 +123,7 @@ class Indexer:
         left = sum(self._sizes[path] for path in work) - (done * self._sizes[work[0]] if work else 0)
         percent = 100.0 * (1 - left / max(1, sum(self._sizes.values()))) if work else 100.0
         self.progress = Progress(percent, len(self._sizes), len(work))
+        self._waiting = tuple(work)
         self._told()
 
     def _lose(self, path: str, why: str) -> None:
@@ -116,7 +131,7 @@ class Indexer:
             each.rows for timeline in self._catalog.timelines.values() for each in timeline.pieces if each.path == path
         )
         for timeline in self._catalog.lose(path):
-            timeline.mend()
+            self._note(path, timeline).mend()
         self._gone[path] = f"{why}: {rows} samples are no longer shown"
         log.warning("%s: %s", path, self._gone[path])
 
@@ -127,7 +142,7 @@ class Indexer:
         try:
             for part, table in self._catalog.open(path).items():
                 if table.columnar or self._sizes[path] <= _SMALL:
-                    timeline = self._catalog.timeline_for(path, part)
+                    timeline = self._note(path, self._catalog.timeline_for(path, part))
                     fields = self._catalog.fields_for(timeline, table.titles)
                     pieces = tuple(outline(table, path, part, fields))
                     with timeline.lock:
@@ -152,7 +167,8 @@ class Indexer:
             self._gone.pop(path, None)
             self._catalog.state.file(path, {**about, "whole": True})
             if about["bad"]:
-                self._wonder(path, f"{about['bad']} lines or values could not be read and are left out")
+                first = f"; the first in line {about['line']}" if "line" in about else ""
+                self._wonder(path, f"{about['bad']} lines or values could not be read and are left out{first}")
         except UNREADABLE as error:
             self._wrong[path] = status
             self._wonder(path, f"it cannot be read: {error}")
@@ -165,7 +181,7 @@ class Indexer:
         log.warning("%s: %s", path, what)
 
     def _table(self, path: str, part: str, table: Table, about: dict[str, Any], work: list[str]) -> None:
-        timeline = self._catalog.timeline_for(path, part)
+        timeline = self._note(path, self._catalog.timeline_for(path, part))
         fields = self._catalog.fields_for(timeline, table.titles)
         adding = _Adding(timeline, table, path, part, fields, about)
         for mark in adding.run():
@@ -206,7 +222,7 @@ class _Adding(NamedTuple):
     def _add(self, marks: list[int]) -> None:
         found = scan(self.table, self.path, self.part, marks, self.fields)
         if found is not None:
-            self._seal(marks[-1], found.bad)
+            self._seal(marks[-1], found)
             piece = found.piece
             self.timeline.add(piece, (piece.low, piece.high + 1), found.frames, self.path, self.about)
 
@@ -215,12 +231,15 @@ class _Adding(NamedTuple):
         again = scan(self.table, self.path, self.part, marks, {})
         new = scan(self.table, self.path, self.part, [int(last.marks[-1]), marks[-1]], self.fields)
         if again is not None and new is not None:
-            self._seal(marks[-1], new.bad)
+            self._seal(marks[-1], new)
             piece = joined(last, again.piece, new.piece.rows)
             self.timeline.add(piece, (new.piece.low, new.piece.high + 1), new.frames, self.path, self.about)
 
-    def _seal(self, mark: int, bad: int) -> None:
-        self.about["bad"] += bad
+    def _seal(self, mark: int, found: Scan) -> None:
+        self.about["bad"] += found.bad
+        if found.odd is not None and "line" not in self.about:
+            begin, lines = found.odd
+            self.about["line"] = self.table.number(begin) + lines
         self.about["seals"][self.part] = [mark, self.table.seal(mark)]
 
 

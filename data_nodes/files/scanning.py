@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_nodes.files.pieces import Piece, times_of
 from sisock.formats.columns import to_column
@@ -23,6 +24,7 @@ class Scan(NamedTuple):
     piece: Piece
     frames: Iterator[Frame]
     bad: int  # lines and times that could not be read
+    odd: tuple[int, int] | None = None  # the first of these: the mark of its group, and how many lines after it
 
 
 def groups_of(table: Table) -> int:
@@ -37,6 +39,7 @@ def scan(table: Table, path: str, part: str, marks: Sequence[int], fields: Field
     some = list(_batches(table, fields, len(marks) - 1))
     first = [_group(table, marks[i], marks[i + 1], fields, some[0]) for i in range(len(marks) - 1)]
     bad = sum(each.bad for each in first)
+    odd = next(((marks[i], each.odd) for i, each in enumerate(first) if each.odd is not None), None)
     times = [each.frame.t for each in first]
     t = np.concatenate(times)
     if not len(t):
@@ -46,7 +49,7 @@ def scan(table: Table, path: str, part: str, marks: Sequence[int], fields: Field
     piece = Piece(
         path, part, marks[0], len(t), int(t.min()), int(t.max()), starts, np.array(marks, np.int64), ordered, fields
     )
-    return Scan(piece, _frames(table, piece, some, [each.frame for each in first]), bad)
+    return Scan(piece, _frames(table, piece, some, [each.frame for each in first]), bad, odd)
 
 
 def outline(table: Table, path: str, part: str, fields: Fields) -> Iterator[Piece]:
@@ -63,6 +66,7 @@ class _Group(NamedTuple):
     frame: Frame
     ordered: bool
     bad: int
+    odd: int | None  # how many lines after its mark the first of these is
 
 
 def _group(table: Table, begin: int, end: int, fields: Fields, names: Sequence[str]) -> _Group:
@@ -72,8 +76,17 @@ def _group(table: Table, begin: int, end: int, fields: Fields, names: Sequence[s
     for name in names:
         whole = to_column(rows.columns[fields[name][0]], fields[name][1])
         columns[name] = whole if chosen is None else whole.rows(chosen)
-    odd = rows.troubles.rows + rows.troubles.cells if rows.troubles else 0
-    return _Group(Frame("", t, columns), ordered, odd + len(rows.time) - len(t))
+    bad = len(rows.time) - len(t) + (rows.troubles.rows + rows.troubles.cells if rows.troubles else 0)
+    return _Group(Frame("", t, columns), ordered, bad, _first_bad(rows, chosen) if bad else None)
+
+
+def _first_bad(rows: Rows, chosen: NDArray[np.intp] | None) -> int | None:
+    """How many lines after the first one that was read the first is that could not be; `chosen`: rows with a time."""
+    odd = [line for line, _ in rows.troubles.told] if rows.troubles else []
+    if chosen is not None and len(chosen) < len(rows.time):
+        lines = np.delete(np.arange(len(rows.time) + len(rows.skipped)), rows.skipped)
+        odd.append(int(np.delete(lines, chosen)[0]))
+    return min(odd, default=None)
 
 
 def _frames(table: Table, piece: Piece, batches: Sequence[Sequence[str]], first: list[Frame]) -> Iterator[Frame]:

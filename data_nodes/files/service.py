@@ -156,26 +156,24 @@ class FilesService:
         ]
         timelines = self._timelines(query.fields)
         if not timelines:
-            return self._noticed(reduction.answer(own, query, {}))
+            return self._noticed(reduction.answer(own, query, {}), timelines)
         answer = await self._within(_answer, timelines, query)
         if own:
             more = reduction.answer(own, query, {})
             answer = replace(answer, parts=(*answer.parts, *more.parts))
-        return self._noticed(answer)
+        return self._noticed(answer, timelines)
 
     async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
         """The sample of each field that is nearest to an instant."""
         trouble: list[str] = []
+        timelines = self._timelines(fields)
         files = await self._within(
             lambda: [
-                sample(each, name, t, which, trouble)
-                for each in self._timelines(fields)
-                for name in fields
-                if name in each.fields
+                sample(each, name, t, which, trouble) for each in timelines for name in fields if name in each.fields
             ]
         )
         own = [self._ring.nearest(name, t, which) for name in fields if name in OWN]
-        return self._noticed(nearest.answer([*files, *own], which, tuple(trouble)))
+        return self._noticed(nearest.answer([*files, *own], which, tuple(trouble)), timelines)
 
     async def _within(self, function: Callable[..., Any], *args: Any) -> Any:
         """What the function returns, in a thread. Raises ValueError where that takes too long."""
@@ -187,9 +185,13 @@ class FilesService:
                 f"the files were not read within {_PATIENCE:g} s: ask for less time or fewer fields"
             ) from error
 
-    def _noticed(self, answer: Answer) -> Answer:
-        """The answer with what is wrong with the files."""
-        notices = self._indexer.notices() if self._indexer else ["the index is being opened"]
+    def _noticed(self, answer: Answer, timelines: Sequence[FileTimeline]) -> Answer:
+        """The answer with what is wrong with the files that it comes from."""
+        notices = (
+            self._indexer.notices({each.timeline for each in timelines})
+            if self._indexer
+            else ["the index is being opened"]
+        )
         return replace(answer, notices=(*answer.notices, *notices))
 
 

@@ -192,6 +192,15 @@ class CsvTable(Table):
         )  # fmt: skip
         return self._parse(lines, types, wanted, threads=False) if skipped and threads else (table, skipped, troubles)
 
+    def number(self, mark: int) -> int:
+        """The number for people of the line that begins at a byte: those before it are counted."""
+        count, left = 1, mark
+        with self._path.open("rb") as file:
+            while left > 0 and (block := file.read(min(_BLOCK, left))):
+                count += block.count(b"\n")
+                left -= len(block)
+        return count
+
     def seal(self, at: int) -> str | None:
         """A checksum of its header and of some bytes before this one."""
         with self._path.open("rb") as file:

@@ -66,6 +66,10 @@ class Table(Protocol):
         """What lies between two marks."""
         raise NotImplementedError
 
+    def number(self, mark: int) -> int:
+        """The number for people of the row or line that begins at a mark."""
+        return self.first + mark
+
     def seal(self, at: int) -> str | None:
         """A sign by which it is known again up to this mark, once it has grown; None where it can only be another one."""
         return None
