@@ -1,6 +1,7 @@
 """`sisock import`: files of others become history; what cannot be read is told and costs nothing else."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,14 +83,28 @@ def test_every_format_comes_with_all_its_samples_exactly(tmp_path, make, name):
 
 def test_the_same_file_again_changes_nothing_and_one_that_has_grown_adds_only_what_is_new(tmp_path):
     path = csv_of(tmp_path / "x.csv", slice(0, 40_000))
-    run(tmp_path, path, "--node", "n")
-    run(tmp_path, path, "--node", "n")
+    assert "nothing new" not in run(tmp_path, path, "--node", "n")
+    assert "n samples: nothing new: all of it is there already\n" in run(tmp_path, path, "--node", "n")
     assert len(held(tmp_path, "a")[1]["a"][0]) == 40_000
     said = run(tmp_path, csv_of(path), "--node", "n")
     assert "40,000 samples replaced by a later one at the same time" in said
     archive, found = held(tmp_path, "a")
     assert found["a"][0].tolist() == T.tolist()
     assert archive.timelines("n")[0].counts["replaced"] == 40_000
+
+
+def test_what_was_imported_is_removed_as_the_docs_say_and_can_be_imported_again(tmp_path):
+    path, archive = csv_of(tmp_path / "x.csv"), tmp_path / "archive"
+    for node in ("n", "other"):
+        run(tmp_path, path, "--node", node)
+    (archive / "segments" / "n").rename(tmp_path / "out")
+    (archive / "index.sqlite").unlink()
+    shutil.rmtree(archive / "tiers")
+    with Archive(archive) as opened:
+        assert opened.nodes() == ["other"]
+    assert held(tmp_path, "a", node="other")[1]["a"][0].tolist() == T.tolist()
+    assert "50,000 of 50,000 rows, all rows taken" in run(tmp_path, path, "--node", "n")
+    assert held(tmp_path, "a")[1]["a"][0].tolist() == T.tolist()
 
 
 def test_of_samples_at_one_time_the_later_wins_field_by_field_and_every_zoom_knows(tmp_path):

@@ -112,11 +112,13 @@ def _take(place: Path) -> bool:
     from sisock.store.opening import InUseError
 
     done: dict[Path, tuple[Incoming, int]] = {}
+    known: dict[Path, int] = {}  # rows that were taken before
     try:
         with Archive(place) as archive:
             before = _counts(archive)
             with _bar("taking") as progress:
                 for step in archive.take_incoming():
+                    known.setdefault(step.file.path, step.done)
                     done[step.file.path] = step.file, step.done
                     progress(step.done / max(1, step.file.rows))
             after = _counts(archive)
@@ -127,6 +129,9 @@ def _take(place: Path) -> bool:
         click.echo(f"sisock: {error}", err=True)
         return False
     for file, rows in done.values():
+        if rows and known[file.path] == file.rows:
+            click.echo(f"{file.node} {file.timeline}: nothing new: all of it is there already")
+            continue
         told = "all rows taken" if rows == file.rows else f"only {rows:,} of {file.rows:,} rows taken"
         click.echo(f"{file.node} {file.timeline}: {rows:,} of {file.rows:,} rows, {told}")
     more = {what: after.get(what, 0) - before.get(what, 0) for what in after}
