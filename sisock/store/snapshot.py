@@ -1,9 +1,10 @@
 """What an archive had of one timeline at one moment, and its samples read."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from weakref import WeakSet
+from weakref import ref
 
 import numpy as np
 
@@ -16,7 +17,10 @@ from sisock.store.tiers import Asked, Span
 from sisock.times import LAST, utc
 
 _AT_ONCE = 1_000_000  # samples read together
-_LOOKED_AT: "WeakSet[Segments]" = WeakSet()
+_NUMBERS = itertools.count()
+_LOOKED_AT: dict[
+    int, "ref[Segments]"
+] = {}  # all there are; any thread adds and removes, each by one operation of a dict
 _MOST_TOLD = 10  # sentences on what is lacking
 
 
@@ -76,13 +80,15 @@ def in_order(segments: Sequence[Segment]) -> Segments:
     every = tuple(sorted(segments, key=lambda each: each.low))
     lows, highs, rows = (np.array([each[i] for each in every], np.int64) for i in (2, 3, 1))
     made = Segments(every, lows, highs, rows, int(highs.max()) + 1 if every else None)
-    _LOOKED_AT.add(made)
+    number, remove = next(_NUMBERS), _LOOKED_AT.pop
+    _LOOKED_AT[number] = ref(made, lambda _: remove(number, None))
     return made
 
 
 def looked_at() -> set[str]:
     """The names of all segments that somebody may still read, whether a timeline still has them or not."""
-    return {segment.name for some in list(_LOOKED_AT) for segment in some.every}
+    every = [each() for each in _LOOKED_AT.copy().values()]
+    return {segment.name for some in every if some is not None for segment in some.every}
 
 
 class Snapshot(NamedTuple):
