@@ -180,8 +180,8 @@ class Archive:
             raise
         for (series, each), made, growth in zip(begun, files, growths, strict=True):
             series.finish(each, made, growth)
-        self._index.done()
         self._retired.add(gone)
+        self._index.done()
         with contextlib.suppress(OSError):  # all is written; what could not be removed is tried again
             self._retired.tidy()
         return sum(len(each.samples.frame) for _, each in begun)

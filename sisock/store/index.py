@@ -64,10 +64,10 @@ class NewerError(Exception):
 
 
 class Index:
-    """The index of an archive. Any thread may use it, one at a time."""
+    """The index of an archive. Any thread may use it, one at a time. What cannot be written raises OSError."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, or begin one. Raises NewerError, sqlite3.Error where it is damaged."""
+        """Open it, or begin one. Raises NewerError, sqlite3.Error where it cannot be read or begun."""
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
         try:
@@ -84,7 +84,7 @@ class Index:
         if made not in ("", str(VERSION), str(_OLD)):
             raise NewerError(f"{path} has the format version {made}: a newer sisock made it, use that one")
         self.fresh = not made  # it does not know yet what there is
-        self.note({"segments": self.about("segments", "0 0")})
+        self._write("about", ("segments", self.about("segments", "0 0")))
 
     def complete(self) -> None:
         """Note that it knows all there is; one that never came so far is begun again."""
@@ -122,12 +122,12 @@ class Index:
 
     def note(self, notes: Mapping[str, str]) -> None:
         """Write these notes."""
-        with self._lock:
+        with self.change():
             self._write("about", *notes.items())
 
     def forget(self, key: str) -> None:
         """Have no such note."""
-        with self._lock:
+        with self.change():
             self._db.execute("DELETE FROM about WHERE key = ?", (key,))
 
     # what there is
@@ -187,7 +187,7 @@ class Index:
         return [row[:-1] for row in rows]
 
     def begin(self, node: str, timeline: str) -> Known:
-        """A timeline that was not known; raises sqlite3.IntegrityError for one that was."""
+        """A timeline that was not known; raises OSError for one that was."""
         with self.change():
             (series,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()
             self._write("series", (series, node, timeline))
@@ -261,7 +261,7 @@ class Index:
 
     def done(self) -> None:
         """Forget what has been written into tiers: all of it."""
-        with self._lock:
+        with self.change():
             self._db.execute("DELETE FROM redo")
 
     def undone(self, series: int) -> list[tuple[int, int, bytes]]:
