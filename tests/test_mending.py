@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from sisock.frames import Column, Frame
+from sisock.store import growing
 from sisock.store.archive import Archive
+from sisock.store.index import Index
 from sisock.times import NS
 from tests.archives import FIELDS, bins_by_hand, bins_of, everything, same
 
@@ -156,3 +158,34 @@ def test_of_samples_that_cannot_be_read_no_bins_are_kept_and_what_lacks_is_alway
             assert "cannot be read from" in answer.notices[0]
             assert 0 < exact.samples - bins.samples <= GROUP
             list(made.rebuild())
+
+
+def test_tiers_that_could_not_grow_are_mended_after_a_restart_too(tmp_path, monkeypatch):
+    grow, keep = growing.grow, Index.keep_holes
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with Archive(tmp_path / "kept") as archive:
+        archive.put("n", part(slice(0, 100_000)), FIELDS)
+        archive.flush()
+        monkeypatch.setattr(growing, "grow", full)
+        archive.put("n", part(slice(100_000, 200_000)), FIELDS)
+        archive.flush()
+        monkeypatch.setattr(Index, "keep_holes", full)
+        archive.put("n", part(slice(200_000, 250_000)), FIELDS)
+        archive.flush()
+        monkeypatch.setattr(growing, "grow", grow)
+        monkeypatch.setattr(Index, "keep_holes", keep)
+        archive.put("n", part(slice(250_000, ROWS)), FIELDS)
+        archive.flush()
+        shutil.copytree(tmp_path / "kept", tmp_path / "killed")
+    for folder in ("kept", "killed"):
+        with Archive(tmp_path / folder) as archive:
+            assert archive.stale
+            few = sizes(archive)
+            right(archive)
+            list(archive.rebuild())
+            assert not archive.stale
+            assert sizes(archive) > few
+            right(archive)

@@ -1,5 +1,6 @@
 """One timeline at rest: what has come and waits to be written, segments, and tiers over them."""
 
+import contextlib
 import logging
 import secrets
 import threading
@@ -12,6 +13,7 @@ import numpy as np
 from sisock.frames import Column, Field, Frame, Times
 from sisock.store import elder, growing, redo
 from sisock.store.compaction import choose
+from sisock.store.holes import Holes
 from sisock.store.identified import Identified, accounts, alike, latest, pieces, run, texts, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
@@ -45,7 +47,7 @@ class Series:
         self._segments = in_order(known.segments)
         self._seen = Seen(known.segments, known.kinds)
         self._intake = Intake(known.accounts, known.counts)
-        self._holes = index.holes(known.id)
+        self._holes = Holes(index, known.id)
         missing = any(self.tiers.blocks.get(level, 0) < blocks for level, blocks in index.left(known.id).items())
         if missing or self.tiers.damaged:
             self._doubt([_ALWAYS])
@@ -59,6 +61,7 @@ class Series:
     def leave(self) -> None:
         """See that everything is on disk, and note what there is: if some of it is missing next time, that is noticed."""
         self.tiers.sync()
+        self._holes.note()
         self._index.leave(self._id, self.tiers.blocks)
 
     # what there is
@@ -216,11 +219,13 @@ class Series:
         try:
             if written.without:
                 deque(self.mend(), maxlen=0)
-                return
-            growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
+            else:
+                growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
         except OSError as error:  # the samples themselves are safe
-            self._holes = [*self._holes, span_of(written.samples.frame)]
+            self._holes.add([span_of(written.samples.frame)])
             log.warning("the tiers of %s %s cannot grow: %s", self.node, self.timeline, error)
+        with contextlib.suppress(OSError):  # tried again
+            self._holes.note()
 
     # compaction
 
@@ -300,7 +305,7 @@ class Series:
     @property
     def stale(self) -> bool:
         """Whether samples are read where bins should be, until `mend`."""
-        return bool(self._holes) or self.tiers.damaged
+        return bool(self._holes.spans) or self.tiers.damaged
 
     def doubt_tiers(self) -> None:
         """Have no tiers until they are mended: nobody knows whether those there are were whole."""
@@ -313,8 +318,8 @@ class Series:
 
     def _doubt(self, spans: list[Span]) -> None:
         """Note that blocks may be missing in these stretches of time."""
-        self._holes = [*self._holes, *spans]
-        self._index.keep_holes(self._id, self._holes)
+        self._holes.add(spans)
+        self._holes.note()
 
     def redo(self) -> None:
         """Write into the tiers what perhaps was not, before a sudden end. Raises sqlite3.DatabaseError."""
@@ -329,7 +334,6 @@ class Series:
             with self.lock:
                 self._keep_lost(elder.lost(self.tiers))
                 self.tiers.drop_damaged()
-        holes = self._holes
+        holes = self._holes.spans
         yield from mend(self, holes)
-        self._holes = self._holes[len(holes) :]
-        self._index.keep_holes(self._id, self._holes)
+        self._holes.mended(len(holes))
