@@ -113,3 +113,30 @@ def test_samples_without_an_identity_get_one_and_are_there_once(tmp_path):
         answer = keeping.archive.answer("old", Query(("a",), FIRST, LAST))
         assert answer.series("a")[1].values.tolist() == [0, 1, 2, 3, 4]
         assert keeping.archive.fields("old")["a"].units == "K"
+
+
+def test_what_is_recalled_at_a_restart_is_not_counted_as_coming_twice(tmp_path):
+    now = [0.0]
+
+    def counts(keeping):
+        return {series.timeline: series.counts for series in keeping.archive.timelines()}
+
+    def frame(timeline, last):
+        t = np.where(np.arange(10) == last, 2**63 - 1, np.arange(10) * 10**9)  # one time that no clock can mean
+        return Frame(timeline, t, {timeline: Column(np.arange(10.0))}, "e", 10)
+
+    def opened():
+        return Keeper(tmp_path, flush_age=10.0, clock=lambda: now[0])
+
+    with opened() as keeping:
+        keeping.take([Taking("n", [frame("early", 3)])])
+        now[0] = 5.0
+        keeping.take([Taking("n", [frame("late", 4), frame("early", 3)])])
+        now[0] = 11.0
+        assert keeping.tend() == 9  # the late ones go on waiting, and the early ones stay in the intake with them
+        expected = counts(keeping)
+        assert expected == {"early": {"refused": 1, "doubles": 10}, "late": {"refused": 1}}
+    for _ in range(2):
+        with opened() as keeping:
+            assert counts(keeping)["early"] == expected["early"]
+            assert keeping.archive.answer("n", Query(("late",), FIRST, LAST)).samples == 9

@@ -109,9 +109,12 @@ class Archive:
 
     # writing
 
-    def put(self, node: str, frame: Frame, fields: Mapping[str, Field]) -> int:
-        """Take what is new of a frame; how many samples that is. They wait in memory for `flush`."""
-        return self._of(node, frame.timeline).put(frame, fields)
+    def put(self, node: str, frame: Frame, fields: Mapping[str, Field], *, again: bool = False) -> int:
+        """Take what is new of a frame; how many samples that is. They wait in memory for `flush`.
+
+        `again`: it came before a restart too, and nothing of it is counted.
+        """
+        return self._of(node, frame.timeline).put(frame, fields, again=again)
 
     def _of(self, node: str, timeline: str) -> Series:
         with self._lock:

@@ -24,13 +24,17 @@ class Intake:
         """Epochs, in the order in which they came -> one past the last sequence that has come, written or not."""
         return dict(self._beyond)
 
-    def put(self, frame: Frame, raw_from: int = EARLIEST) -> int:
-        """Take what is new of a frame; how many samples that is. Imported ones from before `raw_from` are refused."""
-        samples = self._unknown(frame)
+    def put(self, frame: Frame, raw_from: int = EARLIEST, *, again: bool = False) -> int:
+        """Take what is new of a frame; how many samples that is. Imported ones from before `raw_from` are refused.
+
+        `again`: it came before a restart too, and nothing of it is counted.
+        """
+        counts = {} if again else self.counts
+        samples = self._unknown(frame, counts)
         earliest = EARLIEST if frame.epoch is not None else max(EARLIEST, raw_from)  # nobody knows the doubles there
         sound = (samples.frame.t >= earliest) & (samples.frame.t < LATEST)
         if not sound.all():
-            self._count("refused", int((~sound).sum()))
+            _count(counts, "refused", int((~sound).sum()))
             samples = samples.rows(sound)
         if frame.epoch is not None and frame.seq is not None:
             self._beyond[frame.epoch] = max(frame.seq, self._beyond.get(frame.epoch, 0))
@@ -39,20 +43,21 @@ class Intake:
             self.weight += weight(samples)
         return len(samples.frame)
 
-    def _unknown(self, frame: Frame) -> Identified:
+    def _unknown(self, frame: Frame, counts: dict[str, int]) -> Identified:
         """What of a frame has not come before."""
         samples = identified(frame)
         if frame.epoch is None or frame.seq is None:
             return samples
         known = min(max(0, self._beyond.get(frame.epoch, 0) - (frame.seq - len(frame))), len(frame))
         if known:
-            self._count("doubles", known)
+            _count(counts, "doubles", known)
         return samples.rows(slice(known, None)) if known else samples
-
-    def _count(self, what: str, samples: int) -> None:
-        self.counts[what] = self.counts.get(what, 0) + samples
 
     def written(self, parts: int) -> None:
         """Let the first of what waits go: it is written."""
         self.waiting = self.waiting[parts:]
         self.weight = sum(map(weight, self.waiting))
+
+
+def _count(counts: dict[str, int], what: str, samples: int) -> None:
+    counts[what] = counts.get(what, 0) + samples

@@ -99,7 +99,7 @@ class Keeper:
         while more:
             batch = self._intake.read_from(self._intake.epoch, position, HEAVY // 4)
             for stream, frame in zip(batch.streams, batch.frames, strict=True):
-                self._put(stream.split(JOINT, 1)[0], frame, max(0, position))
+                self._put(stream.split(JOINT, 1)[0], frame, max(0, position), again=True)
             position, more = batch.position, batch.more
             self._taken = position
             if self.archive.weight > HEAVY:
@@ -151,12 +151,12 @@ class Keeper:
         seq = self._intake.next_seq(f"{node}{JOINT}{frame.timeline}") + len(frame)
         return Frame(frame.timeline, frame.t, frame.columns, self._intake.epoch, seq)
 
-    def _put(self, node: str, frame: Frame, position: int) -> int:
+    def _put(self, node: str, frame: Frame, position: int, *, again: bool = False) -> int:
         """Put a frame, which lies in the intake at this position or beyond, into the archive."""
         with self._lock:
             self._waiting.setdefault((node, frame.timeline), _Waiting(position, self._clock(), self._bytes))
             self._bytes += volume(frame)
-            return self.archive.put(node, frame, self._fields(node))
+            return self.archive.put(node, frame, self._fields(node), again=again)
 
     # writing
 

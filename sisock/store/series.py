@@ -89,15 +89,15 @@ class Series:
         """The fields that have tiers, each with every kind of values it has had."""
         return [(name, kept) for name in names for kept in self.kinds.get(name, {}).values()]
 
-    def put(self, frame: Frame, fields: Mapping[str, Field]) -> int:
-        """Take what is new of a frame; how many samples that is. It waits in memory for `flush`."""
+    def put(self, frame: Frame, fields: Mapping[str, Field], *, again: bool = False) -> int:
+        """Take what is new of a frame; how many samples that is. It waits in memory for `flush`. `again`: as `Intake.put`."""
         with self.lock:
             known = {name: fields.get(name) or self._about(name, column) for name, column in frame.columns.items()}
             if any(self.fields.get(name) != about for name, about in known.items()):
                 self.fields = {**self.fields, **known}  # others may be looking at those of before
             frame = described_so(frame, known)
             self._seen.add(texts(frame))
-            return self._intake.put(frame, self.tiers.raw_from)
+            return self._intake.put(frame, self.tiers.raw_from, again=again)
 
     def _about(self, name: str, column: Column) -> Field:
         """What is known of a field that nobody describes."""
