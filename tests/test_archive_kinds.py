@@ -58,8 +58,7 @@ def test_a_keeper_lets_its_intake_go_when_both_sides_of_a_change_are_written(tmp
 def test_notes_are_written_with_the_last_of_what_waited(tmp_path):
     with Archive(tmp_path) as made:
         made.put("n", numbers(0, 5), {})
-        made.put("n", texts(5, 5), {})
-        assert made.write_noted("n", "t", {"done": "10"}) == 10
+        assert made.write_noted("n", texts(5, 5), {}, {"done": "10"}) == 10
         assert (made.noted("done"), made.weight) == (10, 0)
 
 

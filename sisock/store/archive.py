@@ -189,9 +189,14 @@ class Archive:
             self._retired.tidy()
         return sum(len(each.samples.frame) for _, each in begun)
 
-    def write_noted(self, node: str, timeline: str, notes: Mapping[str, str]) -> int:
-        """Write what waits of a timeline, and notes in one change with the last of it. As `flush` for the rest."""
-        return self._write_all([self._of(node, timeline)], notes)
+    def write_noted(self, node: str, frame: Frame, fields: Mapping[str, Field], notes: Mapping[str, str]) -> int:
+        """Write an imported frame with what waits of its timeline, and notes in one change with the last of it; how many samples.
+
+        Raises OSError, as `flush`, but then nothing of the frame goes on waiting: it is to be written once more.
+        """
+        series = self._of(node, frame.timeline)
+        with series.taking(frame, fields):
+            return self._write_all([series], notes)
 
     def noted(self, key: str) -> int:
         """A number that was noted; 0 where none was."""

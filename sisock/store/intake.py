@@ -1,6 +1,6 @@
 """What has come of a timeline and waits in memory to be written: each sample once, at a time that can be meant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sisock.frames import Frame
 from sisock.store.identified import Identified, identified, weight
@@ -55,8 +55,21 @@ class Intake:
 
     def written(self, parts: int) -> None:
         """Let the first of what waits go: it is written."""
-        self.waiting = self.waiting[parts:]
-        self.weight = sum(map(weight, self.waiting))
+        self._wait(self.waiting[parts:])
+
+    def take_back(self, parts: Sequence[Identified], refused: int) -> None:
+        """Let imported parts go, if they still wait, and do not count what was refused with them: all of it comes again."""
+        gone = {id(part) for part in parts}
+        left = tuple(each for each in self.waiting if id(each) not in gone)
+        if parts and len(left) == len(self.waiting):
+            return
+        self._wait(left)
+        if refused:
+            _count(self.counts, "refused", -refused)
+
+    def _wait(self, waiting: tuple[Identified, ...]) -> None:
+        self.waiting = waiting
+        self.weight = sum(map(weight, waiting))
 
 
 def _count(counts: dict[str, int], what: str, samples: int) -> None:

@@ -99,6 +99,20 @@ class Series:
             self._seen.add(texts(frame))
             return self._intake.put(frame, self.tiers.raw_from, again=again)
 
+    @contextlib.contextmanager
+    def taking(self, frame: Frame, fields: Mapping[str, Field]) -> Iterator[None]:
+        """Have an imported frame wait while this block writes it; no longer where that fails."""
+        with self.lock:
+            before = len(self._intake.waiting)
+            new = self.put(frame, fields)
+            parts = self._intake.waiting[before:]
+        try:
+            yield
+        except BaseException:
+            with self.lock:
+                self._intake.take_back(parts, len(frame) - new)
+            raise
+
     def _about(self, name: str, column: Column) -> Field:
         """What is known of a field that nobody describes."""
         return self.fields.get(name) or Field(timeline=self.timeline, type=column.type)

@@ -34,8 +34,7 @@ def _take(archive: "Archive", path: Path) -> Iterator[Progress]:
     done = archive.noted(key)
     yield Progress(file, done)
     for frame in incoming.frames(file, done):
-        archive.put(file.node, frame, file.fields)
         done += len(frame)
-        archive.write_noted(file.node, file.timeline, {key: str(done)})
+        archive.write_noted(file.node, frame, file.fields, {key: str(done)})
         yield Progress(file, done)
     path.unlink()
