@@ -10,20 +10,21 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Self
 
 from sisock.frames import Answer, Field, Frame, Query
 from sisock.nearest import Which
 from sisock.store import reading, retaining, sampling
+from sisock.store.drafts import Draft
 from sisock.store.incoming import Progress
 from sisock.store.index import Known
 from sisock.store.old import Old
 from sisock.store.opening import ArchiveError, found_in, hold
 from sisock.store.retention import Keep
 from sisock.store.retired import Retired
-from sisock.store.segments import Segment
+from sisock.store.segments import Made, Segment
 from sisock.store.series import Series
 from sisock.store.taking import take
 from sisock.store.written import slug
@@ -162,25 +163,18 @@ class Archive:
     def _write(self, some: Sequence[Series], notes: Mapping[str, str] | None = None) -> int:
         """Write what can be one segment of what waits of these timelines, and notes: all of it, or nothing."""
         begun = [(series, written) for series in some if (written := series.begin()) is not None]
-        futures = [[self._threads.submit(series.write, piece) for piece in each.pieces] for series, each in begun]
-        every = [future for each in futures for future in each]
-        try:
+        drafts = [series.drafts(each.pieces, each.without) for series, each in begun]
+        names = [draft.name for each in drafts for draft in each]
+        with self._retired.unless_done(names), self._writing(drafts) as futures:
             growths = [series.take(each) for series, each in begun]
             files = [[future.result() for future in each] for each in futures]
-            self._files.sync(made.name for each in files for made in each)
+            self._files.sync(names)
             with self._index.change():
                 for (series, each), made, growth in zip(begun, files, growths, strict=True):
                     series.enroll(each, made, growth)
                 gone = [segment.name for _, each in begun for segment in each.without]
                 self._retired.note(gone)
                 self._index.note(notes or {})
-        except BaseException:
-            wait(every)
-            for future in every:
-                if future.exception() is None:
-                    with contextlib.suppress(OSError):  # then the next start sets it aside
-                        self._files.remove(future.result().name)
-            raise
         for (series, each), made, growth in zip(begun, files, growths, strict=True):
             series.finish(each, made, growth)
         self._retired.add(gone)
@@ -188,6 +182,15 @@ class Archive:
         with contextlib.suppress(OSError):  # all is written; what could not be removed is tried again
             self._retired.tidy()
         return sum(len(each.samples.frame) for _, each in begun)
+
+    @contextlib.contextmanager
+    def _writing(self, drafts: Sequence[Sequence[Draft]]) -> Iterator[list[list[Future[Made]]]]:
+        """Have these written while this block does something else."""
+        futures = [[self._threads.submit(self._files.write, *draft) for draft in each] for each in drafts]
+        try:
+            yield futures
+        finally:
+            wait(future for each in futures for future in each)
 
     def write_noted(self, node: str, frame: Frame, fields: Mapping[str, Field], notes: Mapping[str, str]) -> int:
         """Write an imported frame with what waits of its timeline, and notes in one change with the last of it; how many samples.
@@ -210,14 +213,17 @@ class Archive:
         done = 0
         for series in self.timelines() if timelines is None else timelines:
             while done < budget and (some := series.worth_compacting(self._unreadable)):
-                made = series.merged(some)
-                if made is None:
+                drafts = series.merged(some)
+                if drafts is None:
                     self._unreadable |= {each.name for each in some}
                     continue
-                gone = [each.name for each in some]
-                with self._index.change():
-                    self._retired.note(gone)
-                    series.list_new(made)
+                gone, names = [each.name for each in some], [each.name for each in drafts]
+                with self._retired.unless_done(names):
+                    made = [self._files.write(*draft) for draft in drafts]
+                    self._files.sync(names)
+                    with self._index.change():
+                        self._retired.note(gone)
+                        series.list_new(made)
                 series.exchange(some, made)
                 self._retired.add(gone)
                 done += sum(each.nbytes for each in some)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sisock.frames import Field
+from sisock.store.drafts import superseded
 from sisock.store.index import Index, Known, NewerError
 from sisock.store.old import saved
 from sisock.store.retired import retired
@@ -136,15 +137,15 @@ def _put_aside(path: Path, error: Exception) -> str:
 def _taken_up(index: Index, files: SegmentFiles) -> Iterator[str]:
     """Take up the segments that there are; a sentence for each that cannot be read."""
     known = {(each.node, each.timeline): each.id for each in index.known()}
-    found = {}
-    for name in files.names():
+    found, names = {}, files.names()
+    for name in names:
         try:
             found[name] = files.find(name)
         except DamagedError as error:
             yield f"{error}: put a copy of this file back in its place, remove the index and start again"
-    gone = {name for _, about in found.values() for name in about.get("replaces", ())}
+    without = superseded({name: about for name, (_, about) in found.items()}, names)
     for name, (made, about) in found.items():
-        if name in gone:
+        if name in without:
             continue
         key = about["node"], about["timeline"]
         if key not in known:

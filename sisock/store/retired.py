@@ -1,7 +1,8 @@
 """Segments that are replaced or kept no longer: their files go when nobody reads them any more."""
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sisock.store.index import Index
 from sisock.store.segments import SegmentFiles
@@ -34,12 +35,30 @@ class Retired:
         """Let these files go, once nobody reads them."""
         self._names += names
 
+    @contextlib.contextmanager
+    def unless_done(self, names: Iterable[str]) -> Iterator[None]:
+        """Let these files, which this block writes and puts into the index, go where it fails."""
+        try:
+            yield
+        except BaseException:
+            self.add(names)
+            with contextlib.suppress(OSError):  # tried again, and the next start sets aside what is left
+                self.tidy()
+            raise
+
     def tidy(self) -> None:
-        """Remove the files that nobody reads. Raises OSError."""
+        """Remove the files that nobody reads; of a timeline none before those that went earlier. Raises OSError.
+
+        So what took the place of a file is there as long as that is: if the index is lost, it tells that the file is no more.
+        """
         if not self._names:
             return
-        busy = looked_at()
-        for name in [name for name in self._names if name not in busy]:
+        busy, stay = looked_at(), set[str]()
+        for name in list(self._names):
+            folder = name.rpartition("/")[0]
+            if name in busy or folder in stay:
+                stay.add(folder)
+                continue
             self._files.remove(name)
             self._names.remove(name)
         self._index.note({_KEY: json.dumps(self._names)})

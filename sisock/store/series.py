@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import secrets
 import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from sisock.frames import Column, Field, Frame, Times
 from sisock.store import elder, growing, redo
 from sisock.store.compaction import choose
+from sisock.store.drafts import Draft, drafts
 from sisock.store.holes import Holes
 from sisock.store.identified import Identified, accounts, alike, latest, pieces, run, texts, together
 from sisock.store.index import Index, Known
@@ -20,11 +20,11 @@ from sisock.store.intake import EARLIEST, LATEST, Intake
 from sisock.store.kinds import Seen, described_so
 from sisock.store.mending import mend
 from sisock.store.old import Old, Told, save
-from sisock.store.parquet import ROWS, described, kind_of
+from sisock.store.parquet import ROWS, kind_of
 from sisock.store.segments import Made, Segment, SegmentFiles, all_of
 from sisock.store.snapshot import Snapshot, Trouble, in_order
 from sisock.store.tiers import Asked, Kept, Span, Tiers, UnreadableError, kept_as
-from sisock.store.written import Growth, Written, slug, span_of
+from sisock.store.written import Growth, Written, span_of
 
 log = logging.getLogger(__name__)
 _ALWAYS = EARLIEST, LATEST
@@ -174,16 +174,9 @@ class Series:
     def _pieces(samples: Identified) -> list[Identified]:
         return pieces(samples, ROWS, MOST_ROWS, MOST_BYTES)
 
-    def write(self, samples: Identified, replaces: Sequence[str] = ()) -> Made:
-        """The samples as a segment, which `SegmentFiles.sync` brings to disk. Raises OSError."""
-        frame = samples.frame
-        stamp = np.datetime_as_string(frame.t[:1].view("datetime64[ns]"), unit="s")[0].replace(":", "")
-        name = f"{self.node}/{slug(self.timeline)}/{stamp}-{secrets.token_hex(4)}.parquet"
-        about = {
-            "node": self.node, "timeline": self.timeline, "epochs": accounts(samples), "fields": described(self.fields),
-            "replaces": list(replaces),
-        }  # fmt: skip
-        return self._files.write(name, samples, about)
+    def drafts(self, pieces: Sequence[Identified], without: Sequence[Segment]) -> list[Draft]:
+        """The pieces as segments, to be written in the place of others."""
+        return drafts(self.node, self.timeline, self.fields, pieces, [each.name for each in without])
 
     def take(self, written: Written) -> Growth:
         """How the tiers change with these samples."""
@@ -247,15 +240,12 @@ class Series:
         """Segments that should become one; none where nothing is worth it."""
         return choose(self._segments.every, but)
 
-    def merged(self, segments: Sequence[Segment]) -> list[Made] | None:
-        """These segments as new ones, on disk; None where they are damaged, and stay. Raises AwayError."""
+    def merged(self, segments: Sequence[Segment]) -> list[Draft] | None:
+        """These segments as new ones, to be written; None where they are damaged, and stay. Raises AwayError."""
         read = [self._files.read(each, *_ALWAYS, list(each.kinds), identity=True) for each in segments]
         if not all_of(read):
             return None
-        samples = together([each.samples for each in read])
-        made = [self.write(piece, [each.name for each in segments]) for piece in self._pieces(samples)]
-        self._files.sync(each.name for each in made)
-        return made
+        return self.drafts(self._pieces(together([each.samples for each in read])), segments)
 
     def list_new(self, made: Sequence[Made]) -> None:
         """Put segments into the index, within a change of it."""
