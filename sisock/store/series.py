@@ -20,11 +20,11 @@ from sisock.store.intake import EARLIEST, LATEST, Intake
 from sisock.store.kinds import Seen, described_so
 from sisock.store.mending import mend
 from sisock.store.old import Old, Told, save
-from sisock.store.parquet import ROWS, kind_of
+from sisock.store.parquet import ROWS
 from sisock.store.segments import Made, Segment, SegmentFiles, all_of
-from sisock.store.snapshot import Snapshot, Trouble, in_order
-from sisock.store.tiers import Asked, Kept, Span, Tiers, UnreadableError, kept_as
-from sisock.store.written import Growth, Written, span_of
+from sisock.store.snapshot import Snapshot, in_order
+from sisock.store.tiers import Kept, Span, Tiers
+from sisock.store.written import Growth, Written, numbered_in, span_of
 
 log = logging.getLogger(__name__)
 _ALWAYS = EARLIEST, LATEST
@@ -42,7 +42,6 @@ class Series:
         self.tiers = Tiers(folder)
         self.tiers.old = old = index.old(known.id)
         self.lock = threading.RLock()
-        self.touched = 0.0  # when the oldest of what waits came, by the clock of whoever puts it
         self._id, self._index, self._files = known.id, index, files
         self._segments = in_order(known.segments)
         self._seen = Seen(known.segments, known.kinds)
@@ -183,7 +182,7 @@ class Series:
         frame = written.samples.frame
         with self.lock:
             self.tiers.begin(frame.t)
-        numbered = self._numbered(frame)
+        numbered = numbered_in(frame, self.kinds)
         if written.without:
             self.forget_tiers(span_of(frame))
             frame = written.new.between(EARLIEST, self.tiers.raw_from)  # the rest is mended
@@ -219,7 +218,7 @@ class Series:
                 self.tiers.sync()  # what was to be written is forgotten, and nothing else could make it anew
             for name, kept in growth.fields.items():
                 self.kinds.setdefault(name, {})[kept.kind] = kept
-            self._exchange(written.without, made)
+            self.exchange(written.without, made)
             self._intake.written(written.waited)
             if written.replaced:
                 self.counts["replaced"] = self.counts.get("replaced", 0) + written.replaced
@@ -227,7 +226,7 @@ class Series:
             if written.without:
                 deque(self.mend(), maxlen=0)
             else:
-                growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self._known)
+                growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self.snapshot().sound)
         except OSError as error:  # the samples themselves are safe
             self._holes.add([span_of(written.samples.frame)])
             log.warning("the tiers of %s %s cannot grow: %s", self.node, self.timeline, error)
@@ -253,33 +252,11 @@ class Series:
             self._index.add(self._id, *each)
 
     def exchange(self, without: Sequence[Segment], made: Sequence[Made]) -> None:
-        """Have these segments, with the same samples, in the place of others."""
-        with self.lock:
-            self._exchange(without, made)
-
-    def _exchange(self, without: Sequence[Segment], made: Sequence[Made]) -> None:
         """Have these segments in the place of others."""
         gone = {each.name for each in without}
-        kept = [each for each in self._segments.every if each.name not in gone]
-        self._segments = in_order([*kept, *(each.segment for each in made)])
-
-    def _numbered(self, frame: Frame) -> dict[str, Kept]:
-        """The fields of the frame that have tiers: all but texts."""
-        numbered = {}
-        for name, column in frame.columns.items():
-            kind = kind_of(column)
-            if kind != "text":
-                numbered[name] = self.kinds.get(name, {}).get(kind) or kept_as(name, kind)
-        return numbered
-
-    def _known(self, start: int, end: int, asked: Asked) -> Mapping[str, Frame]:
-        """What segments have, as tiers ask for it. Raises UnreadableError if some of it is lost, AwayError."""
-        trouble = Trouble()
-        found = self.snapshot().raw((start, end), asked, trouble)
-        trouble.unless_away()
-        if trouble.lost:
-            raise UnreadableError(*trouble.sentences())
-        return found
+        with self.lock:
+            kept = [each for each in self._segments.every if each.name not in gone]
+            self._segments = in_order([*kept, *(each.segment for each in made)])
 
     # samples that go
 
@@ -294,7 +271,7 @@ class Series:
         """Answer from tiers what these segments had, and nothing from before `old.cut`."""
         with self.lock:
             self.tiers.old = old
-            self._exchange(segments, ())
+            self.exchange(segments, ())
             elder.cut(self.tiers, old.cut)
 
     def _keep_lost(self, lost: tuple[Span, ...]) -> None:

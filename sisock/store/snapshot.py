@@ -13,7 +13,7 @@ from sisock.store.identified import Identified, in_time, texts, together
 from sisock.store.parquet import ROWS
 from sisock.store.segments import Lost, Segment, SegmentFiles
 from sisock.store.storage import AwayError
-from sisock.store.tiers import Asked, Span
+from sisock.store.tiers import Asked, Span, UnreadableError
 from sisock.times import LAST, utc
 
 _AT_ONCE = 1_000_000  # samples read together
@@ -198,6 +198,15 @@ class Snapshot(NamedTuple):
                 if len(own.frame):
                     found.setdefault(name, []).append(own.frame.only((name,)))
         return {name: in_time(frames) for name, frames in found.items()}
+
+    def sound(self, start: int, end: int, asked: Asked) -> dict[str, Frame]:
+        """As `raw`, for tiers. Raises UnreadableError if some of it is lost, AwayError."""
+        trouble = Trouble()
+        found = self.raw((start, end), asked, trouble)
+        trouble.unless_away()
+        if trouble.lost:
+            raise UnreadableError(*trouble.sentences())
+        return found
 
     def starts_within(self, start: int, end: int) -> Times:
         """Times in `[start, end)` at which row groups begin, ascending, each once."""

@@ -1,13 +1,15 @@
 """What is on its way into the segments and tiers of a timeline."""
 
 import zlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sisock.frames import Frame
 from sisock.store import growing
 from sisock.store.identified import Identified
+from sisock.store.parquet import kind_of
 from sisock.store.segments import Segment
-from sisock.store.tiers import Kept, Span
+from sisock.store.tiers import Kept, Span, kept_as
 
 
 class Written(NamedTuple):
@@ -27,6 +29,16 @@ class Growth(NamedTuple):
 
     fields: dict[str, Kept]
     taken: growing.Taken
+
+
+def numbered_in(frame: Frame, kinds: Mapping[str, Mapping[str, Kept]]) -> dict[str, Kept]:
+    """The fields of a frame that have tiers, all but texts; `kinds`: those of a timeline, each with its kinds."""
+    numbered = {}
+    for name, column in frame.columns.items():
+        kind = kind_of(column)
+        if kind != "text":
+            numbered[name] = kinds.get(name, {}).get(kind) or kept_as(name, kind)
+    return numbered
 
 
 def span_of(frame: Frame) -> Span:
