@@ -17,33 +17,13 @@ from sisock.frames import Field
 from sisock.store.chunks import Footer, packed, unpacked
 from sisock.store.old import Old
 from sisock.store.old import unpacked as unpacked_old
+from sisock.store.schema import SCHEMA
 from sisock.store.segments import Segment
 from sisock.store.storage import CURE
 from sisock.store.tiers import Kept, Span, kept_as
 
 VERSION = 1
 _OLD = 2  # the version from when on samples have gone: who does not know of that would make tiers anew without them
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, node TEXT NOT NULL, timeline TEXT NOT NULL,
-    sum INTEGER NOT NULL, UNIQUE (node, timeline));
-CREATE TABLE IF NOT EXISTS fields (series INTEGER NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,
-    sum INTEGER NOT NULL, PRIMARY KEY (series, name));
-CREATE TABLE IF NOT EXISTS kinds (series INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
-    sum INTEGER NOT NULL, PRIMARY KEY (series, name, kind));
-CREATE TABLE IF NOT EXISTS segments (series INTEGER NOT NULL, name TEXT PRIMARY KEY, rows INTEGER NOT NULL,
-    low INTEGER NOT NULL, high INTEGER NOT NULL, starts BLOB NOT NULL, kinds TEXT NOT NULL, nbytes INTEGER NOT NULL,
-    epochs TEXT NOT NULL, sum INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS segments_of ON segments (series, low);
-CREATE TABLE IF NOT EXISTS footers (name TEXT PRIMARY KEY, footer BLOB NOT NULL, sums BLOB NOT NULL,
-    sum INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS accounts (series INTEGER NOT NULL, epoch TEXT NOT NULL, beyond INTEGER NOT NULL,
-    sum INTEGER NOT NULL, PRIMARY KEY (series, epoch));
-CREATE TABLE IF NOT EXISTS counts (series INTEGER NOT NULL, what TEXT NOT NULL, samples INTEGER NOT NULL,
-    sum INTEGER NOT NULL, PRIMARY KEY (series, what));
-CREATE TABLE IF NOT EXISTS redo (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, low INTEGER NOT NULL,
-    high INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL);
-"""
 
 
 class Known(NamedTuple):
@@ -79,7 +59,7 @@ class Index:
     def _begin(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(SCHEMA)
         made = self.about("version")
         if made not in ("", str(VERSION), str(_OLD)):
             raise NewerError(f"{path} has the format version {made}: a newer sisock made it, use that one")
