@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import { FONT, axisSize, rightRoom, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { colour, state } from "./palette.js";
-import { durations, rareLast, runs, valueAt } from "./runs.js";
+import { durations, rare, runs, valueAt } from "./runs.js";
 
 const LANE = 42;
 const BAND = 20;
@@ -83,20 +83,22 @@ export class BandChart extends Chart {
       ctx.textAlign = "left";
       const note = this.records[i] ? "  records, many at a time: see the rows below" : "";
       ctx.fillText(this.names[i] + note, bbox.left + 2 * scale, top + 9 * scale);
-      for (const run of rareLast(lane, plot.scales.x.min, plot.scales.x.max)) this.paintRun(plot, run, top + 18 * scale, BAND * scale, scale);
+      for (const run of lane) this.paintRun(plot, run, top + 18 * scale, scale);
+      for (const run of rare(lane, plot.scales.x.min, plot.scales.x.max)) this.paintRun(plot, run, top + 18 * scale, scale, Math.round);
     });
     ctx.restore();
   }
 
-  paintRun(plot, run, top, height, scale) {
+  /** `whole` puts edges on whole pixels: parts of them blend with what is below, which shows how often states change. */
+  paintRun(plot, run, top, scale, whole = (x) => x) {
     const { ctx, bbox } = plot;
     const end = bbox.left + bbox.width;
     const right = Math.min(end, plot.valToPos(run.to, "x", true));
     const begin = Math.max(bbox.left, plot.valToPos(run.from, "x", true));
     if (right < bbox.left || begin > end) return;
-    const least = Math.round(LEAST * scale);
-    const left = Math.round(Math.min(begin, end - least)); // whole pixels: parts of them would blend with what is below
-    const width = Math.max(least, Math.round(right) - left);
+    const [least, height] = [Math.round(LEAST * scale), BAND * scale];
+    const left = whole(Math.min(begin, end - least));
+    const width = Math.max(least, whole(right) - left);
     ctx.fillStyle = state(run.value);
     ctx.fillRect(left, top, width >= least + scale ? width - scale : width, height);
     const text = String(run.value);

@@ -1,5 +1,7 @@
 /** Runs of equal texts or booleans: what a band of states is made of. */
 
+const RARE = 0.1; // of the time of all
+
 /** Merge points into runs [{from, to, value}]; the last one lasts until `end`. A null value ends a run. */
 export function runs(t, values, end) {
   const out = [];
@@ -27,11 +29,13 @@ export function durations(list, from, to) {
   return lasted;
 }
 
-/** The runs between two times, those of the values that lasted longest first: what is painted last lies on top. */
-export function rareLast(list, from, to) {
+/** The runs of values that lasted only for a small part of the time, longest first: to be painted on top of the others. */
+export function rare(list, from, to) {
   const lasted = durations(list, from, to);
+  const all = [...lasted.values()].reduce((sum, each) => sum + each, 0);
   const rank = (run) => lasted.get(String(run.value));
-  return list.filter((run) => run.to >= from && run.from <= to).sort((a, b) => rank(b) - rank(a));
+  const seen = list.filter((run) => run.to >= from && run.from <= to);
+  return seen.filter((run) => rank(run) < RARE * all).sort((a, b) => rank(b) - rank(a));
 }
 
 /** The value at a moment, or null. */

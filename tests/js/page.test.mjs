@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as address from "../../js/page/address.js";
 import { about, duration, moment, number, ticks, width, withUnits, zone } from "../../js/page/format.js";
-import { rareLast, runs, valueAt } from "../../js/page/runs.js";
+import { rare, runs, valueAt } from "../../js/page/runs.js";
 import { tokenOf } from "../../js/page/signin.js";
 import { View } from "../../js/page/view.js";
 
@@ -33,10 +33,11 @@ test("runs of equal states end at a change, at a break, and at the end", () => {
   assert.equal(valueAt(list, 5), "b");
 });
 
-test("states that lasted longest are painted first, so that a rare one is not hidden by what comes next", () => {
+test("rare states are painted once more on top, the rarest last; two that take turns are not", () => {
   const list = runs([0, 50, 51, 90, 95], ["fine", "ALARM", "fine", "off", "fine"], 100);
-  assert.deepEqual(rareLast(list, 0, 100).map(({ value }) => value), ["fine", "fine", "fine", "off", "ALARM"]);
-  assert.deepEqual(rareLast(list, 0, 60).map(({ value }) => value), ["fine", "fine", "ALARM"]);
+  assert.deepEqual(rare(list, 0, 100).map(({ value }) => value), ["off", "ALARM"]);
+  assert.deepEqual(rare(list, 0, 60).map(({ value }) => value), ["ALARM"]);
+  assert.deepEqual(rare(runs([0, 1, 2, 3], ["odd", "even", "odd", "even"], 4), 0, 4), []);
 });
 
 test("numbers and durations as people read them", () => {
