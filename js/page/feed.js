@@ -1,6 +1,5 @@
 /** Keeps the traces of one node's chosen fields filled for the view on the screen, with one question at a time. */
 
-import { Answer } from "../lib/answer.js";
 import { levelOf, widthOf } from "./grid.js";
 import { Pace } from "./pace.js";
 import { Questions, isRecent } from "./questions.js";
@@ -165,9 +164,9 @@ export class Feed {
     const [asked, end] = [Date.now(), this.view.end ?? Infinity];
     const answer = await this.client.sample(this.node, fields, end === Infinity ? 0 : end).catch((problem) => {
       if (problem.kind !== "no_such_procedure") throw problem;
-      return new Answer({}, {}, {}); // a node in the old way: it answers with all its samples
+      return null; // it is away, or answers in the old way, with all its samples
     });
-    for (const field of fields) this.traces.get(field).told(answer.series(field), end, asked);
+    for (const field of fields) this.traces.get(field).told(answer && answer.series(field), end, asked);
     this.onChange();
   }
 
@@ -220,6 +219,6 @@ export class Feed {
   /** The node came or went: what is known of it may not be all that there is now. */
   doubt() {
     this.questions.doubt();
-    for (const trace of this.traces.values()) trace.newest = null;
+    for (const { newest } of this.traces.values()) if (newest) newest.asked = -Infinity;
   }
 }

@@ -33,6 +33,13 @@ export class Tail {
     if (this.t.length > MOST) this.drop(MOST / 2);
   }
 
+  /** The newest sample, {t, value}: null where it has none; null without samples. */
+  get last() {
+    if (!this.t.length) return null;
+    const value = this.v.at(-1);
+    return { t: this.t.at(-1), value: isBreak(value) ? null : value };
+  }
+
   push(t, value) {
     this.t.push(t);
     this.v.push(value);

@@ -16,7 +16,6 @@ export class Trace {
   crowded = false; // many samples at a time
   records = false; // so in this or another field of its timeline: then a mean interval says nothing
   shown = null;
-  live = false; // whether live samples are drawn
   newest = null; // the newest sample before the end of a view, as the node told: {t, value, end, asked}; t null: none
 
   /** @param type of the field  @param interval usual ms between samples, or null */
@@ -63,7 +62,6 @@ export class Trace {
     const live = this.follow(reach, seams);
     Object.assign(this, this.line.done());
     this.shown = { level, version: tiles.version(key), from, to, pieces, seams, live };
-    this.live = live > 0;
     this.reach = Math.max(reach, this.t.length ? this.t.at(-1) : -Infinity);
     if (this.t.length) this.crowded = pieces.some(({ tile }) => tile.records);
   }
@@ -118,11 +116,11 @@ export class Trace {
    * last point where all samples are drawn. Null where it is not known: the last point of bins is an extreme of them.
    */
   reading(end) {
-    const live = end === Infinity && this.live ? this.last() : null;
+    const live = end === Infinity ? this.tail.last : null;
     const told = this.newest?.end === end ? this.newest : null;
     if (told && this.ended(told.t, end)) return null;
     if (live && live.t >= (told?.t ?? -Infinity)) return live;
-    if (told) return told.t === null ? null : told;
+    if (told && told.t !== null) return told;
     const pieces = this.shown?.pieces.filter((piece) => piece.end > piece.first && piece.tile.t[piece.first] < end);
     return pieces?.length && pieces.at(-1).tile.raw ? this.last(end) : null;
   }
@@ -133,9 +131,10 @@ export class Trace {
     return this.type === "string" && i >= 0 && this.v[i] === null && this.t[i] > t;
   }
 
-  /** The node told of the newest sample before the end of a view: a series of one, or of none. */
-  told({ t, values }, end, asked) {
-    this.newest = t.length ? { t: t[0], value: values[0], end, asked } : { t: null, value: null, end, asked };
+  /** The node told of the newest sample before the end of a view: a series of one or of none; null: it cannot. */
+  told(series, end, asked) {
+    const { t, value } = series ? { t: series.t[0] ?? null, value: series.values[0] } : this.newest?.end === end ? this.newest : { t: null };
+    this.newest = { t, value, end, asked };
   }
 
   /** Until when the points tell what there was, ms, or null. */

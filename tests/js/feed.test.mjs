@@ -101,6 +101,12 @@ test("the value that a view tells is its newest sample, however wide its bins ar
   lab.show(new View(1500e3));
   await lab.pass(20_000);
   assert.ok(lab.count(Date.now()) - told() < 6000);
+  lab.unable = Object.assign(new Error("it is away"), { kind: "no_such_procedure" });
+  lab.feed.away = "n is away";
+  const last = told();
+  await lab.pass(20_000);
+  assert.equal(told(), last);
+  assert.equal(lab.feed.problem, null);
 });
 
 test("more samples than the screen can show are followed in bins, asked from the first that was not closed", async () => {

@@ -16,6 +16,7 @@ export const settled = () => new Promise((resolve) => setImmediate(resolve));
 export class Laboratory {
   questions = []; // that were asked: {from, to, bin, since}
   read = 0; // how often the newest sample was asked for
+  unable = null; // why it does not tell the newest sample
   waiting = []; // for their answers, where `slow`
   inFlight = 0;
   most = 0; // questions in flight at once
@@ -61,6 +62,7 @@ export class Laboratory {
   /** The newest sample before `t`, ms, 0: now. */
   async sample(node, fields, t) {
     this.read++;
+    if (this.unable) throw this.unable;
     const n = this.count((t || Date.now()) + 0.001) - 1;
     return this.answer(Math.max(0, n), n + 1);
   }

@@ -156,6 +156,7 @@ test("a missing text ends a state that an earlier answer told of, and one that c
   trace.tail.append({ t: [at(2) + 1000, at(2) + 2000, at(2) + 3000], values: ["on", null, "off"] }, 1000);
   drawn(tiles, T0, at(3), trace);
   assert.deepEqual(trace.v, ["on", null, "on", "on", null, "off"]);
+  assert.deepEqual(trace.reading(Infinity), { t: at(2) + 3000, value: "off" });
   assert.equal(trace.summary(T0, at(3)).gaps, 0);
 });
 
