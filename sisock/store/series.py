@@ -7,14 +7,12 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from sisock.frames import Column, Field, Frame, Times
-from sisock.store import elder, growing, redo
+from sisock.frames import Column, Field, Frame
+from sisock.store import elder, growing, imported, redo
 from sisock.store.compaction import choose
 from sisock.store.drafts import Draft, drafts
 from sisock.store.holes import Holes
-from sisock.store.identified import Identified, accounts, alike, latest, pieces, run, texts, together
+from sisock.store.identified import Identified, accounts, latest, pieces, run, texts, together
 from sisock.store.index import Index, Known
 from sisock.store.intake import EARLIEST, LATEST, Intake
 from sisock.store.kinds import Seen, described_so
@@ -136,38 +134,10 @@ class Series:
         if not waiting:
             return None
         new = together(waiting)
-        samples, without = self._imported(new)
+        samples, without = imported.replacing(self.snapshot(), new, f"{self.node} {self.timeline}")
         samples, replaced = latest(samples) if None in samples.epochs else (samples, 0)
         until = max(self.tiers.raw_from, EARLIEST if self._segments.until is None else self._segments.until)
         return Written(len(waiting), samples, self._pieces(samples), until, new.frame, without, replaced)
-
-    def _imported(self, samples: Identified) -> tuple[Identified, tuple[Segment, ...]]:
-        """Samples without an identity together with those of segments that have some at the same times.
-
-        Where a field was a text then and is none now, or the other way round, both stay.
-        """
-        nobodys = np.array([epoch is None for epoch in samples.epochs])[samples.of]
-        t = samples.frame.t[nobodys]
-        if not len(t):
-            return samples, ()
-        span = int(t[0]), int(t[-1]) + 1
-        known, same = texts(samples.frame), list[Segment]()
-        for each in self._segments.within(*span):
-            own = {name: kind == "text" for name, kind in each.kinds.items()}
-            if alike(known, own) and self._has(each, span, t):
-                known |= own
-                same.append(each)
-        read = [self._files.read(each, *_ALWAYS, list(each.kinds), identity=True) for each in same]
-        if not all_of(read):
-            raise OSError(f"samples of {self.node} {self.timeline} cannot be replaced: a segment with some is damaged")
-        return together([*(each.samples for each in read), samples]), tuple(same)
-
-    def _has(self, segment: Segment, span: Span, t: Times) -> bool:
-        """Whether a segment has samples without an identity at one of these times."""
-        known, _ = read = self._files.read(segment, *span, (), identity=True)
-        all_of([read])  # or nobody knows now
-        nobodys = np.array([epoch is None for epoch in known.epochs], bool)[known.of]
-        return bool(np.isin(known.frame.t[nobodys], t).any())
 
     @staticmethod
     def _pieces(samples: Identified) -> list[Identified]:
