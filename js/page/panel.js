@@ -143,8 +143,8 @@ export class Panel {
   }
 }
 
-/** Whether a notice tells already that a node is away, as the sentence does. */
+/** Whether a notice tells already that a node is away, as the sentence does, or that it never was one. */
 function tells(notice, sentence) {
   const [node] = sentence.split(" is away");
-  return notice.startsWith(`${node} is away`);
+  return notice.startsWith(`${node} is away`) || notice.startsWith(`${node} is imported`);
 }
