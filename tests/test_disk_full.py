@@ -64,3 +64,29 @@ def test_what_a_full_disk_did_not_take_waits_and_nothing_is_half_done(tmp_path):
         assert counted(archive) == 12 * ROWS
         list(archive.rebuild())
         assert counted(archive) == 12 * ROWS
+
+
+def test_tiers_that_cannot_be_changed_double_nothing_and_are_mended(tmp_path):
+    with Archive(tmp_path) as archive:
+        archive.put("n", frame(0), {"a": Field()})
+        archive.flush()
+        lists = sorted((tmp_path / "tiers").rglob("*.blocks"))
+        assert lists
+        for path in lists:
+            path.rename(path.with_suffix(".aside"))
+            path.mkdir()  # so that it cannot be written, not even by root
+        for _ in range(2):
+            late = frame(0)
+            archive.put("n", Frame("t", late.t + NS // 2, late.columns, "late", ROWS), {"a": Field()})
+            archive.flush()
+            assert archive.weight == 0
+            assert counted(archive) == 2 * ROWS
+        for path in lists:
+            path.rmdir()
+            path.with_suffix(".aside").rename(path)
+        assert archive.stale
+        list(archive.rebuild())
+        assert not archive.stale
+        assert counted(archive) == 2 * ROWS
+    with Archive(tmp_path) as again:
+        assert counted(again) == 2 * ROWS

@@ -182,10 +182,15 @@ class Series:
 
     def finish(self, written: Written, made: Sequence[Made], growth: Growth) -> None:
         """Bring the tiers up to what the index has, and let go what waited."""
+        span = span_of(written.samples.frame)
         with self.lock:
-            growing.apply(self.tiers, growth.taken.writes)
-            if span_of(written.samples.frame)[0] < self.tiers.raw_from:
-                self.tiers.sync()  # what was to be written is forgotten, and nothing else could make it anew
+            try:
+                growing.apply(self.tiers, growth.taken.writes)
+                if span[0] < self.tiers.raw_from:
+                    self.tiers.sync()  # what was to be written is forgotten, and nothing else could make it anew
+            except OSError as error:
+                self._cannot_write(span, error)
+                self._forget_here(span)
             for name, kept in growth.fields.items():
                 self.kinds.setdefault(name, {})[kept.kind] = kept
             self.exchange(written.without, made)
@@ -197,11 +202,22 @@ class Series:
                 deque(self.mend(), maxlen=0)
             else:
                 growing.grow(self.tiers, growth.fields, growth.taken, written.known_until, self.snapshot().sound)
-        except OSError as error:  # the samples themselves are safe
-            self._holes.add([span_of(written.samples.frame)])
-            log.warning("the tiers of %s %s cannot grow: %s", self.node, self.timeline, error)
+        except OSError as error:
+            self._cannot_write(span, error)
         with contextlib.suppress(OSError):  # tried again
             self._holes.note()
+
+    def _cannot_write(self, span: Span, error: OSError) -> None:
+        """Have the tiers of this stretch mended later: the samples themselves are safe."""
+        log.warning("the tiers of %s %s cannot be written: %s", self.node, self.timeline, error)
+        self._holes.add([span])
+
+    def _forget_here(self, span: Span) -> None:
+        """Have no blocks in this stretch, whatever the disk takes of that: there their checksums are wrong."""
+        start = max(span[0], self.tiers.raw_from)  # before, nothing could make them anew
+        for level in self.tiers.levels if start < span[1] else ():
+            with contextlib.suppress(OSError):
+                level.forget(start, span[1])
 
     # compaction
 
