@@ -18,6 +18,12 @@ class Node(NamedTuple):
     info: dict[str, Any] = {}  # noqa: RUF012  # never changed in place
     kept_by: tuple[str, ...] = ()
 
+    @property
+    def tags(self) -> list[str]:
+        """Words by which nodes are chosen together."""
+        tags = self.info.get("tags")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
 
 def read_node(listed: Mapping[str, Any]) -> Node:
     """A node of the hub's listing; raises KeyError or TypeError for anything else."""

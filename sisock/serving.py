@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import sisock
@@ -24,21 +25,25 @@ class NameTaken(Exception):
     """Another data node has the name; says what to do."""
 
 
-async def serve(service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None) -> None:
+async def serve(
+    service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None, tags: Sequence[str] = ()
+) -> None:
     """Run the node at the router until cancelled; `ready` gets a line when the hub has it.
 
     Raises NameTaken if another node has its name and keeps it, WampError if the router refuses what it offers.
     """
-    await Serving(service, settings, key, ready).run()
+    await Serving(service, settings, key, ready, tags).run()
 
 
 class Serving:
     """One node at work and its link."""
 
     def __init__(
-        self, service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None
-    ) -> None:
+        self, service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None,
+        tags: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         """Serve under the service's own name with its key."""
+        self._tags = list(tags)
         self._service, self._settings, self._uris = service, settings, settings.uris
         self._journaled = service if isinstance(service, Journaled) and service.has_journal else None
         self._ready = ready
@@ -121,6 +126,8 @@ class Serving:
         info: dict[str, Any] = {"v": 1, "kind": service.kind, "version": sisock.__version__}
         if self._journaled is not None:
             info["journal"] = True
+        if self._tags:
+            info["tags"] = self._tags
         try:
             added = await link.call(self._uris.add, service.name, service.description, link.session_id, info=info)
         except WampError as error:

@@ -25,6 +25,7 @@ class Wave(LiveNode):
     """A sine of one minute."""
 
     interval = 0.2
+    tags = ("pier",)
     fields = {"level": Field("how high", units="m")}
 
     def sample(self):

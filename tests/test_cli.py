@@ -15,6 +15,7 @@ from sisock.cli.options import described
 from sisock.cli.plugins import configured, find, names
 from sisock.cli.reference import page
 from sisock.exits import Exit
+from sisock.nodes.base import tags_of
 
 ROOT = Path(__file__).parents[1]
 NS = 10**9
@@ -118,6 +119,7 @@ def test_mistake_is_a_sentence_and_an_exit_code(
 
 
 NODES = '''
+from sisock.nodes.base import tags_of
 from sisock.nodes import LiveNode
 
 class Inner(LiveNode):
@@ -150,6 +152,18 @@ def test_node_takes_its_configuration_from_the_table_of_its_name(tmp_path: Path)
     with pytest.raises(ValueError, match=r"table \[attic\]: .*'pins'; Outer takes pin"):
         configured(outer, config)
     assert configured(outer, tmp_path / "none.toml").pin == 4
+
+
+def test_any_node_has_the_tags_that_its_table_gives(tmp_path: Path) -> None:
+    path, config = tmp_path / "tagged.py", tmp_path / "sisock.toml"
+    path.write_text(NODES)
+    config.write_text('[inner]\npin = 17\ntags = ["cryo", "hall2"]\n[attic]\ntags = "cryo"\n[cellar]\ntags = ["a b"]\n')
+    inner, outer = find(str(path))
+    assert tags_of(configured(inner, config)) == ["cryo", "hall2"]
+    assert tags_of(configured(inner, tmp_path / "none.toml")) == []
+    for kind, name in ((outer, "attic"), (inner, "cellar")):
+        with pytest.raises(ValueError, match="cannot be tags: give a list of words"):
+            configured(kind, config, name)
 
 
 def test_file_without_a_node_says_what_is_missing(tmp_path: Path) -> None:

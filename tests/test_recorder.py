@@ -15,7 +15,7 @@ from sisock.nodes.base import description_of
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "data_nodes" / "recorder"
 NODES = [
-    Node("host", "", info={"kind": "live", "journal": True}),
+    Node("host", "", info={"kind": "live", "journal": True, "tags": ["room", "hall2", 7]}),
     Node("weather", "", info={"kind": "archive"}),
     Node("lsof", "", sensitive=True, info={"kind": "command"}),
     Node("old", ""),
@@ -29,6 +29,9 @@ NODES = [
         (Choice(), ["host", "old"]),
         (Choice(but=("o*",)), ["host"]),
         (Choice(only=("host", "w*")), ["host", "weather"]),
+        (Choice(only=("#hall*", "old")), ["host", "old"]),
+        (Choice(but=("#room",)), ["old"]),
+        (Choice(only=("hall2", "room")), []),
         (Choice(only=("*",)), ["host", "weather", "lsof", "old"]),
         (Choice(only=("*",), but=("lsof",)), ["host", "weather", "old"]),
     ],

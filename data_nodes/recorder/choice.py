@@ -8,19 +8,24 @@ from sisock.listing import Node
 
 
 class Choice(NamedTuple):
-    """All nodes but sensitive ones, archives and recorders; or those whose names match a pattern of `only`."""
+    """All nodes but sensitive ones, archives and recorders; or those that match a pattern of `only`.
+
+    A pattern is one of names, or behind `#` one of tags.
+    """
 
     only: Sequence[str] = ()
     but: Sequence[str] = ()
 
     def __call__(self, node: Node) -> bool:
         """Whether this node is recorded."""
-        if _matches(node.name, self.but) or node.info.get("kind") == "recorder":
+        if _matches(node, self.but) or node.info.get("kind") == "recorder":
             return False
         if self.only:
-            return _matches(node.name, self.only)
+            return _matches(node, self.only)
         return not node.sensitive and node.info.get("kind") != "archive"
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+def _matches(node: Node, patterns: Sequence[str]) -> bool:
+    named = any(fnmatchcase(node.name, each) for each in patterns)
+    tagged = [each.removeprefix("#") for each in patterns if each.startswith("#")]
+    return named or any(fnmatchcase(tag, each) for tag in node.tags for each in tagged)

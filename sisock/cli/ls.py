@@ -39,7 +39,7 @@ def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
     states = [_state(node) for node in listed]
     width = max([5, *map(len, states)])
     for node, state in zip(listed, states, strict=True):
-        mark = " (sensitive)" if node.sensitive else ""
+        mark = "".join([*(f" #{tag}" for tag in node.tags), *([" (sensitive)"] if node.sensitive else [])])
         click.echo(f"{node.name:<16} {state:<{width}} {_ago(node.since):>5}  {node.description}{mark}".rstrip())
 
 

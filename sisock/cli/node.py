@@ -73,7 +73,7 @@ class _Hosting:
     async def _serve(self, node: "DataNode", ready: "asyncio.Future[str]") -> None:
         """Serve one until cancelled; whatever ends it is told in a sentence, and the others go on."""
         from sisock.keys import ensure_key
-        from sisock.nodes.base import name_of
+        from sisock.nodes.base import name_of, tags_of
         from sisock.serving import NameTaken, serve
 
         name = type(node).__name__
@@ -84,7 +84,7 @@ class _Hosting:
             _admit(self._settings, node, key.public)
             node.home = self._settings.state
             service = node.service(ring=self._settings.ring, journal=_opener(self._settings, name))
-            await serve(service, self._settings, key, ready)
+            await serve(service, self._settings, key, ready, tags_of(node))
         except Exception as error:  # it may be an author's
             self.code = Exit.NAME_TAKEN if isinstance(error, NameTaken) else Exit.ERROR
             log.error("%s: %s", name, _why(error))

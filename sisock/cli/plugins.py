@@ -11,7 +11,7 @@ from typing import Any
 
 from sisock.cli.loading import loading
 from sisock.nodes import DataNode
-from sisock.nodes.base import name_of
+from sisock.nodes.base import name_of, tags_of
 from sisock.uris import check_node
 
 GROUP = "sisock.data_nodes"
@@ -38,6 +38,7 @@ def configured(kind: type[DataNode], path: Path, name: str | None = None) -> Dat
     """A node of this class, called `name`, with the keywords that its table of the configuration file gives."""
     name = check_node(name or kind.name or kind.__name__.lower())
     given = _table(path, name)
+    tags = given.pop("tags", None) if "tags" not in inspect.signature(kind).parameters else None
     try:
         inspect.signature(kind).bind(**given)
     except TypeError as error:
@@ -46,6 +47,9 @@ def configured(kind: type[DataNode], path: Path, name: str | None = None) -> Dat
     node = kind(**given)
     if name_of(node) != name:
         node.name = name
+    if tags is not None:
+        node.tags = tags
+    tags_of(node)
     return node
 
 

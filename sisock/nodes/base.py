@@ -16,11 +16,12 @@ from sisock.nodes.history import Past
 from sisock.settings import Settings
 from sisock.store.journal import Journal
 from sisock.times import NS
-from sisock.uris import check_field, check_node
+from sisock.uris import NODE, check_field, check_node
 
 Publish = Callable[[Frame], None]
 Opener = Callable[[], Journal]
 _LONGEST = 500  # characters of an author's error that are shown
+_MOST_TAGS = 32
 _LONGEST_NODE = 10_000  # characters of a node's description
 _LONGEST_FIELD = 1_000  # characters of a field's description
 _LONGEST_UNITS = 100  # characters
@@ -85,6 +86,7 @@ class DataNode:
 
     name: str = ""  # default: the class's name in lower case
     role: str = "data_node"  # of its principal: what it may do at the router
+    tags: Sequence[str] = ()  # words by which nodes are chosen together; the configuration may give others
     sensitive: bool = False  # shown only to consumers that may see sensitive nodes
     home: Path | None = None  # the state directory, where whoever hosts the node says so
 
@@ -106,6 +108,15 @@ class DataNode:
 def name_of(node: DataNode) -> str:
     """The node's name, checked."""
     return check_node(node.name or type(node).__name__.lower())
+
+
+def tags_of(node: DataNode) -> list[str]:
+    """The node's tags, checked."""
+    if isinstance(node.tags, str) or not all(isinstance(tag, str) and NODE.fullmatch(tag) for tag in node.tags):
+        raise ValueError(f"{node.tags!r:.80} cannot be tags: give a list of words, each named as a node may be")
+    if len(node.tags) > _MOST_TAGS:
+        raise ValueError(f"{len(node.tags)} tags are too many: give {_MOST_TAGS} at the most")
+    return list(node.tags)
 
 
 def description_of(node: DataNode) -> str:

@@ -41,7 +41,7 @@ def test_a_line_for_each_part_then_ready_then_addresses_and_nothing_alarming(up:
 
 def test_what_it_started_can_be_listed_and_asked(up: Up) -> None:
     assert up.works()
-    assert re.search(r"^wave +up ", sisock(up.state, "ls").stdout, re.MULTILINE)
+    assert re.search(r"^wave +up .* #pier$", sisock(up.state, "ls").stdout, re.MULTILINE)
     assert "wave::level" in sisock(up.state, "ls", "wave").stdout
     timelines = json.loads(sisock(up.state, "ls", "weather", "--json").stdout)["weather"]["timelines"]
     assert all(timeline["interval"] > 0 for name, timeline in timelines.items() if name != "health")
