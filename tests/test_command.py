@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import threading
 import tracemalloc
@@ -229,7 +230,7 @@ async def test_a_parser_that_fails_is_the_health_of_its_node():
             return output.index("not there")
 
     _, health = await first_state(Odd())
-    assert health["health.error"] == "ValueError: substring not found"
+    assert re.fullmatch(r"ValueError: substring not found \(test_command\.py:\d+\)", health["health.error"])
 
 
 async def test_a_command_slower_than_a_sample_may_be_is_no_failure_within_its_timeout():

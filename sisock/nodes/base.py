@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -172,12 +173,11 @@ def sentence(error: BaseException) -> str:
     return _cut(f"{type(error).__name__}: {text}" if text else type(error).__name__, _LONGEST)
 
 
-def line_of(error: BaseException, function: Callable[..., Any]) -> str:
-    """Where in the file of an author's function it happened, as `magnet.py:14`; nothing where it was elsewhere."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    lines = [line for file, line in frames if code is not None and file == code.co_filename]
-    return f"{Path(code.co_filename).name}:{lines[-1]}" if code is not None and lines else ""
+def line_of(error: BaseException, node: DataNode) -> str:
+    """Where in the file of the author's class it happened, as `magnet.py:14`; nothing where it was elsewhere."""
+    file = getattr(sys.modules.get(type(node).__module__), "__file__", None)
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return f"{Path(file).name}:{lines[-1]}" if file and lines else ""
 
 
 def said(error: BaseException) -> str:

@@ -140,7 +140,7 @@ class LiveService:
 
     def _raised(self, error: Exception) -> str:
         """What an author's code raised, and where; the whole traceback is for who looks closely, once."""
-        where = line_of(error, self._node.sample)
+        where = line_of(error, self._node)
         told = f"{sentence(error)} ({where})" if where else sentence(error)
         if told != self._told:
             log.debug("%s: %s", self.name, told, exc_info=error)
