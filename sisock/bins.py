@@ -257,6 +257,8 @@ def one(bins: Bins) -> Bins:
 
 def concat(parts: Sequence[Bins]) -> Bins:
     """The bins of all parts one after the other, whatever they have in common. Raises TypeError unless they are `alike`."""
+    if len(parts) == 1:
+        return parts[0]
     of_one_type(dtypes_of(parts))
     columns = zip(*parts, strict=True)
     return Bins(*(None if any(each is None for each in column) else np.concatenate(column) for column in columns))  # type: ignore[arg-type]

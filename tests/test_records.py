@@ -6,7 +6,7 @@ import pytest
 from sisock.bins import Bins, of_samples
 from sisock.frames import Column, Field, Frame, Query
 from sisock.store.archive import Archive
-from sisock.store.records import FULL, coded, decoded
+from sisock.store.records import FULL_COLUMNS, coded, decoded
 from sisock.times import FIRST, LAST, NS
 
 VALUES = {
@@ -21,8 +21,8 @@ def test_extremes_of_every_kind_come_back_to_the_last_bit(kind: str) -> None:
     values, t = VALUES[kind], np.array([FIRST, -1, 0, LAST])
     huge = np.array([2**40, 0, 1, 2**62])
     bins = Bins(t, huge, huge[::-1], values, values, huge * 1e280, huge * 1e270, t, t, values, values, t, t)
-    records = coded(bins, FULL)
-    back = decoded({name: records[name] for name, _ in FULL}, t, kind)
+    records = coded(bins, FULL_COLUMNS)
+    back = decoded({name: records[name] for name, _ in FULL_COLUMNS}, t, kind)
     for name, expected in bins._asdict().items():
         found = getattr(back, name)
         assert found.dtype == expected.dtype, name

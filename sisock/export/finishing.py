@@ -1,11 +1,11 @@
 """A table that is written becomes its file."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sisock.durable import sync
 from sisock.export import arrow, hdf5
 from sisock.export.job import Job, Table
 from sisock.export.part import Part
@@ -22,9 +22,9 @@ def finish(job: Job, table: Table, part: Part, progress: Callable[[float], None]
         rows = _convert(job, table, part, whole, progress)
         if rows != table.rows:
             raise OSError(f"{part.path} has {rows} rows instead of {table.rows}: delete it and its .json to begin anew")
-        _sync(whole)
+        sync(whole)
         whole.replace(table.path)
-        _sync(table.path.parent)
+        sync(table.path.parent)
     table.finished = True
     job.save()
     settle(job)
@@ -37,18 +37,9 @@ def settle(job: Job) -> None:
             with contextlib.suppress(FileNotFoundError):
                 if job.kind == "csv":
                     table.part.replace(table.path)
-                    _sync(table.path.parent)
+                    sync(table.path.parent)
                 else:
                     table.part.unlink()
-
-
-def _sync(path: Path) -> None:
-    """See that a file, or what a folder lists, is on disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _convert(job: Job, table: Table, part: Part, whole: Path, progress: Callable[[float], None]) -> int:

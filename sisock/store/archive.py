@@ -238,7 +238,7 @@ class Archive:
         gone = [
             each for node in self.nodes() for each in retaining.retain(self, node, keep(node), now, self._unreadable)
         ]
-        return sum(each.samples for each in gone), bool(gone)
+        return sum(gone), bool(gone)
 
     def let_go(self, series: Series, segments: Sequence[Segment], old: Old) -> None:
         """Have no longer what these segments have, of which the tiers on disk have all there is to keep."""

@@ -1,10 +1,10 @@
 """Tiers that outlive their samples: complete before these go, and kept where nothing can make them anew."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
+from sisock.durable import sync
 from sisock.store import growing
 from sisock.store.levels import BLOCK
 from sisock.store.mending import Ahead
@@ -50,11 +50,7 @@ def complete(series: Recorded, segments: Sequence[Segment], raw_from: int) -> Ol
         _complete(series, segment, lean)
     tiers.sync()
     for folder in (tiers.folder, *list(tiers.folder.parents)[:3]):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
     if before is None:
         return Old(low, beyond, raw_from, lean)
     return before._replace(

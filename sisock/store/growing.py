@@ -11,11 +11,11 @@ from sisock.frames import Frame, Times
 from sisock.grid import Rows, floors, starts_of
 from sisock.grouping import Many, join_many, of_fields, repeated
 from sisock.store.levels import BLOCK, Level
+from sisock.store.records import ENDS, LEAN
 from sisock.store.slots import TornError
-from sisock.store.tiers import LEAN, STEP, WIDEST, Asked, Raw, Tiers, UnreadableError, Write, binned
+from sisock.store.tiers import STEP, WIDEST, Asked, Raw, Tiers, UnreadableError, Write, binned
 from sisock.times import LAST
 
-ENDS = frozenset({"first", "last", "t_first", "t_last"})  # what all but the finest tier know besides
 FEWEST = 2048  # samples of a timeline for which tiers are begun
 SOME = 256  # samples of a block for which it is kept, once there are tiers
 _FULL = 4  # blocks of a field beyond which a coarser tier is begun

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sisock.bins import Bins, fold, heads
 from sisock.grouping import Many, regroup_many
-from sisock.store.records import FULL, LEAN, Records, coded, decoded
+from sisock.store.records import FULL_COLUMNS, LEAN_COLUMNS, Records, coded, decoded
 from sisock.store.slots import Slots, TornError, held_size
 
 BLOCK = 512  # bins of a block
@@ -43,9 +43,9 @@ class Level:
     def __init__(self, folder: Path, exponent: int, *, full: bool) -> None:
         """Open the level in this folder as it was begun, or begin it."""
         held = held_size(folder, exponent)
-        self.full = full if held is None else held > np.dtype(LEAN).itemsize * BLOCK
+        self.full = full if held is None else held > np.dtype(LEAN_COLUMNS).itemsize * BLOCK
         self.exponent, self.width = exponent, 1 << exponent
-        self._columns = FULL if self.full else LEAN
+        self._columns = FULL_COLUMNS if self.full else LEAN_COLUMNS
         self._names = [name for name, _ in self._columns]
         self._slots = Slots(folder, exponent, self._columns, BLOCK)
         self.lost = self._slots.lost  # blocks that were there once

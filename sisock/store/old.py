@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sisock.durable import sync
 from sisock.times import FIRST
 
 log = logging.getLogger(__name__)
@@ -68,11 +69,7 @@ def save(folder: Path, told: Told) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder)
 
 
 def saved(tiers: Path) -> Iterator[Told]:

@@ -264,11 +264,9 @@ def _outward(asked: Asked, level: Level | None) -> Span:
     if level is None:
         return start, end
     width, old = level.width, asked.series.tiers.old
-    if old is not None and start == old.cut:
-        return start, -(-end // width) * width if end >= asked.ends[1] else end
-    return start // width * width if start <= asked.ends[0] else start, -(-end // width) * width if end >= asked.ends[
-        1
-    ] else end
+    beyond = -(-end // width) * width if end >= asked.ends[1] else end
+    cut = old is not None and start == old.cut
+    return start // width * width if start <= asked.ends[0] and not cut else start, beyond
 
 
 def _between(
@@ -289,8 +287,10 @@ def _is_text(asked: Asked, name: str) -> bool:
     """Whether a field is a text here; one of numbers may not have been written yet."""
     if name in asked.won:
         return asked.won[name].text
-    waiting = [each.frame.columns[name] for each in asked.snapshot.waiting if name in each.frame.columns]
-    return name not in asked.series.kinds and all(column.type == "string" for column in waiting)
+    if name in asked.series.kinds:
+        return False
+    columns = (each.frame.columns.get(name) for each in asked.snapshot.waiting)
+    return all(column is None or column.type == "string" for column in columns)
 
 
 def _texts(asked: Asked, name: str, query: Query, how: Grid, trouble: Trouble) -> Part:

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from sisock.bins import EVERY, VALUES, Bins
 
-LEAN = [
+LEAN_COLUMNS = [
     ("low", "<i8"), ("high", "<i8"), ("total", "<f8"), ("m2", "<f8"), ("count", "<i8"), ("missing", "<i8"),
     ("t_low", "<i8"), ("t_high", "<i8"),
 ]  # fmt: skip
-FULL = [*LEAN, ("first", "<i8"), ("last", "<i8"), ("t_first", "<i8"), ("t_last", "<i8")]
+FULL_COLUMNS = [*LEAN_COLUMNS, ("first", "<i8"), ("last", "<i8"), ("t_first", "<i8"), ("t_last", "<i8")]
+LEAN = frozenset(name for name, _ in LEAN_COLUMNS) - {"count", "missing"}  # what the finest tier knows
+ENDS = frozenset(name for name, _ in FULL_COLUMNS) - LEAN - {"count", "missing"}  # what all others know besides
 _VALUE = {"f8": "<f8", "i8": "<i8", "b1": "<i8"}  # what the 64 bits of a value are, by the kind of the field
 
 Records = NDArray[Any]  # bins as they lie in a file, one record a bin

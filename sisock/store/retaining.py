@@ -19,12 +19,6 @@ log = logging.getLogger(__name__)
 _MOST = 32  # steps of one call
 
 
-class Gone(NamedTuple):
-    """What a step let go: samples, or bins (0 samples)."""
-
-    samples: int
-
-
 class _Due(NamedTuple):
     """A segment that may go, and from when on there are samples then, ns."""
 
@@ -33,22 +27,22 @@ class _Due(NamedTuple):
     series: Series
 
 
-def retain(archive: "Archive", node: str, rule: Retention, now: int, stuck: set[str]) -> list[Gone]:
-    """Let go what is too old (at `now`, ns), then what is too much; some steps of it.
+def retain(archive: "Archive", node: str, rule: Retention, now: int, stuck: set[str]) -> list[int]:
+    """Let go what is too old (at `now`, ns), then what is too much; of some steps how many samples, 0 where bins went.
 
     `stuck`: names of segments that have to stay, kept up. To be called by the thread that writes. Raises OSError.
     """
-    steps, gone = _steps(archive, node, rule, now, stuck), list[Gone]()
+    steps, gone = _steps(archive, node, rule, now, stuck), list[int]()
     for step, _ in zip(steps, range(_MOST), strict=False):
         gone.append(step)
     if gone:
-        samples = sum(each.samples for each in gone)
+        samples = sum(gone)
         what = f"{samples} samples" if samples else "the oldest bins"
         log.info("%s: %s went, for no more is to be kept: %d bytes are left", node, what, _size(archive, node))
     return gone
 
 
-def _steps(archive: "Archive", node: str, rule: Retention, now: int, stuck: set[str]) -> Iterator[Gone]:
+def _steps(archive: "Archive", node: str, rule: Retention, now: int, stuck: set[str]) -> Iterator[int]:
     timelines = [series for series in archive.timelines(node) if not series.stale]
     if rule.raw_age is not None:
         for due in _due(timelines, stuck, now - rule.raw_age):
@@ -89,7 +83,7 @@ def _due(timelines: Sequence[Series], stuck: set[str], before: int) -> list[_Due
     return sorted(found, key=lambda due: due.segment.high)
 
 
-def _drop(archive: "Archive", due: _Due, stuck: set[str]) -> Iterator[Gone]:
+def _drop(archive: "Archive", due: _Due, stuck: set[str]) -> Iterator[int]:
     series, segment = due.series, due.segment
     try:
         old = elder.complete(series, [segment], due.raw_from)
@@ -100,7 +94,7 @@ def _drop(archive: "Archive", due: _Due, stuck: set[str]) -> Iterator[Gone]:
         )
         return
     archive.let_go(series, [segment], old)
-    yield Gone(segment.rows)
+    yield segment.rows
 
 
 def _block(series: Series) -> int:
@@ -110,7 +104,7 @@ def _block(series: Series) -> int:
     return BLOCK * levels[number].width if levels else 1
 
 
-def _cut(archive: "Archive", series: Series, t: int) -> Iterator[Gone]:
+def _cut(archive: "Archive", series: Series, t: int) -> Iterator[int]:
     """Let bins from before a time go, as far as blocks end and there are no samples any more."""
     old = series.tiers.old
     if old is None:
@@ -120,4 +114,4 @@ def _cut(archive: "Archive", series: Series, t: int) -> Iterator[Gone]:
     if at > max(old.cut, old.first):
         log.info("%s %s: bins from before %s go", series.node, series.timeline, utc(at))
         archive.let_go(series, [], old._replace(cut=at, lost=tuple(span for span in old.lost if span[1] > at)))
-        yield Gone(0)
+        yield 0

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sisock.durable import sync
+
 NOBODY = 0  # in the place of a field where a slot is not in use
 _HEAD = struct.Struct("<16sIII4x")  # what this is; exponent of the bins' width, bins of a block, bytes of a slot
 _WHAT = b"sisock tier 1\0\0\0"
@@ -87,8 +89,7 @@ class Slots:
     def sync(self) -> None:
         """See that everything is on disk."""
         self._memory.flush()
-        with self._list.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(self._list)
 
     # which there are
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from sisock.durable import sync
+
 Range = tuple[int, int]  # first byte, and one past the last
 CURE = "see that the disk has room, and that it may be written to"
 
@@ -93,7 +95,7 @@ class Folder:
         paths = [self._root / name for name in names]
         with _told():
             for path in [*paths, *dict.fromkeys(path.parent for path in paths)]:
-                _sync(path)
+                sync(path)
 
     def open(self, name: str) -> "OpenFile":
         """Open a file to be read."""
@@ -170,13 +172,4 @@ def _make(folder: Path) -> None:
         return
     _make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    """See that a file, or what a folder lists, is on disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder.parent)

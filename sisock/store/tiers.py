@@ -23,12 +23,11 @@ from sisock.grouping import Many, in_line, of_fields
 from sisock.store.levels import Level
 from sisock.store.old import Old
 from sisock.store.planning import Few, Means, Piece, knows, plan
-from sisock.store.records import Records
+from sisock.store.records import LEAN, Records
 from sisock.store.slots import TornError
 from sisock.times import FIRST
 
 STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
-LEAN = frozenset({"low", "high", "total", "m2", "t_low", "t_high"})  # what the finest tier knows
 PER_BIN = 20  # samples of a finest bin at the usual rate, at least
 _FOLD = 3  # stored bins of which one of an answer is made, at least, where there are any so fine
 _SURE = 2048  # samples by which finer bins are begun, where
