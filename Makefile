@@ -2,10 +2,10 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-BENCHMARKS := $(filter-out common influx panels soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
+BENCHMARKS := $(filter-out common crowds influx panels soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help run test lint bench images soak peers page lock wheel clean installed-run installed-dev
+.PHONY: help run test lint bench images soak audit peers page lock wheel clean installed-run installed-dev
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,18 +26,23 @@ bench: installed-dev page  ## print every figure as a ratio against its peer, me
 	@missed=; for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m "benchmarks.$$each" || missed="$$missed $$each"; done; \
 	  [ -z "$$missed" ] || { echo "missed:$$missed"; exit 1; }
 
-soak: installed-dev page  ## kill what a recorder keeps KILLS=500 times; then keep everything running for MINUTES=60 and watch it
+soak: installed-dev page  ## kill a recorder KILLS=500 times; CALLS=100000 senseless calls of each kind, and inputs of each reader (HOSTILE_SEED=N others); faults everywhere for MINUTES=60 (FAULT_SEED=N repeats); as long without any
 	@KEEPER_KILLS=$${KILLS:-500} $(BIN)/python -m pytest -q tests/test_keeper.py
+	@HOSTILE_CALLS=$${CALLS:-100000} $(BIN)/python -m pytest -q tests/test_readers_hostile.py tests/test_bridge_fuzz.py tests/system/test_procedures_hostile.py
+	@FAULT_SECONDS=$$((60 * $${MINUTES:-60})) $(BIN)/python -m pytest -q -s tests/system/test_fault_schedule.py
 	@$(BIN)/python -m benchmarks.soak --minutes $${MINUTES:-60}
 
 images: installed-dev page  ## build every image, start it and see it join a hub
 	@$(BIN)/python -m tools.images $(ARGS)
 
-peers: installed-dev  ## install the real programs that tests speak to (Chromium, lsof, …)
-	@$(BIN)/python tests/peers.py
+peers: installed-dev  ## install the real programs that tests speak to (Chromium, lsof, schemathesis, …)
+	@$(BIN)/python -m tests.peers
 
 page: installed-run  ## bundle the browser page into js/dist
 	@$(BIN)/python js/build.py
+
+audit: installed-dev  ## ask whether anything is known against the packages that sisock runs with
+	@$(BIN)/python -m tools.audit
 
 wheel: installed-dev  ## build wheel and sdist into dist/
 	@$(BIN)/python -m build --no-isolation

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.common import Figure, machine, table
+from sisock import program
 from sisock.frames import Column, Field, Frame, Query
 from sisock.store.journal import Journal
 from sisock.store.keeper import Cursor, Keeper, Taking
@@ -105,6 +106,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--values", type=float, default=1e8, help="how many to keep")
     values = int(parser.parse_args().values)
+    sys.setswitchinterval(program.TURN)  # as the recorder does
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wide = kept(folder / "wide", 1, 100, 1000, values // 100_000)

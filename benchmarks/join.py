@@ -1,6 +1,6 @@
 """From sample() through router and recorder to disk, and history joined with live while that goes on.
 
-A node takes 5,000 samples of 100 fields a second (500,000 values/s) into a small memory; a recorder beside it pulls its
+A node takes 5,600 samples of 100 fields a second (560,000 values/s) into a small memory; a recorder beside it pulls its
 journal. Meanwhile a consumer asks the node for all there ever was: raw, whether each sample is there once and in its
 order, and in 1,000 bins. The peer is the node itself asked for what is in its memory alone.
 
@@ -24,7 +24,7 @@ from sisock.consumer import Consumer
 from sisock.errors import ConsumerError
 from sisock.testing.router import running_router
 
-FIELDS, ROWS = 100, 500  # of a frame, ten a second
+FIELDS, ROWS = 100, 560  # of a frame, ten a second: more than the aim, which could not be missed otherwise
 NODE = f'''
 import numpy as np
 from sisock.frames import Column, Frame
@@ -89,7 +89,7 @@ async def _measure(settings: configuration.Settings, recorder: int, seconds: flo
         rate = (await _recorded(lab, begin) - begin) / (time.monotonic() - began) * FIELDS
     print(f"{len(took)} questions, up to {most} samples behind an answer")
     return [
-        Figure("values/s from sample() to disk", rate, 0.95 * FIELDS * ROWS * 10, "", at_least=True),
+        Figure("values/s from sample() to disk", rate, 500_000, "", at_least=True),
         Figure("memory of the recorder", memory, 500, "MB"),
         Figure("samples missing, double or out of order", wrong, 0, ""),
         Figure("all there is in 1,000 bins, joined, median", 1e3 * statistics.median(took), 100, "ms"),

@@ -35,9 +35,9 @@ def bridge(folder: Path) -> Iterator[int]:
         yield port
 
 
-def panels(port: int, whole: tuple[int, int], fields: int) -> list[float]:
+def panels(port: int, whole: tuple[int, int], fields: int, seed: int) -> list[float]:
     """Milliseconds of each panel of windows of every length anywhere in a time (its begin, its length; ns), one after the other."""
-    rng, took, (begin, widest) = np.random.default_rng(2), list[float](), whole
+    rng, took, (begin, widest) = np.random.default_rng(seed), list[float](), whole
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     targets = [{"target": f"n::f{i}", "refId": f"R{i}", "type": "timeserie"} for i in range(fields)]
     for number in range(-_WARM, _PANELS):

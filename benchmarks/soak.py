@@ -43,7 +43,11 @@ class Live:
     def __init__(self, lab: BlockingConsumer, node: str) -> None:
         self.samples = self.lost = 0
         self._frames = lab.live(node)
-        threading.Thread(target=self._follow, daemon=True).start()
+        threading.Thread(target=self._until_closed, daemon=True).start()
+
+    def _until_closed(self) -> None:
+        with contextlib.suppress(ConsumerError):  # at the end; what was lost before is counted
+            self._follow()
 
     def _follow(self) -> None:
         due: dict[tuple[str, str | None], int] = {}

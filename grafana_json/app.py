@@ -3,37 +3,66 @@
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import RequestRedirect
 
-from grafana_json import exchange, simplejson
-from grafana_json.directory import Directory
-from grafana_json.gate import Gate, make_gate
+from grafana_json import exchange, openapi, simplejson
+from grafana_json.exchange import LARGEST_REQUEST
+from grafana_json.gate import WITHOUT_TOKEN, Gate, Refusal, make_gate
 from grafana_json.query import RequestError
-from grafana_json.series import Panels
 from grafana_json.source import Source
+from grafana_json.views import Connect, UnwelcomeError, View, Visitors
 from sisock.errors import ConsumerError
 from sisock.settings import Settings
 
 log = logging.getLogger(__name__)
-LARGEST_REQUEST = 256 * 2**10  # bytes
 _SENTENCES = {
-    404: "the bridge answers /, /search, /query, /annotations, /tag-keys and /tag-values, nothing else",
-    405: "the bridge is asked with POST; only / takes GET",
+    404: f"the bridge answers {', '.join(door.path for door in openapi.DOORS)}, nothing else",
+    405: "the bridge is asked with POST; only / and /openapi.json take GET",
     413: f"a request may be {LARGEST_REQUEST} bytes long at the most",
 }
 
 
-def create_app(consumer: Source, settings: Settings) -> Flask:
-    """The bridge, asking through this consumer; raises ValueError where the settings are not safe."""
+def create_app(consumer: Source, settings: Settings, connect: Connect | None = None) -> Flask:
+    """The bridge, asking through this consumer, and for who has an API token through one that `connect` makes.
+
+    Raises ValueError where the settings are not safe.
+    """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
-    directory = Directory(consumer, settings.bridge_deadline)
-    _guard(app, make_gate(settings))
+    gate = make_gate(settings)
+    own = View.through(consumer, settings.bridge_deadline)
+    visitors = Visitors(connect, settings.bridge_deadline) if connect else None
+    app.extensions["visitors"] = visitors
+    _guard(app, gate)
     _explain(app)
-    _tell_health(app, consumer)
-    app.register_blueprint(simplejson.door(Panels(consumer, directory, settings.bridge_deadline), directory))
+    _admit(app, gate, own, visitors)
+    _tell_health(app)
+    _describe(app, guarded=gate.token is not None)
+    app.register_blueprint(simplejson.door(_view))
     return app
+
+
+def _view() -> View:
+    """What whoever asks now may see."""
+    view: View = g.view
+    return view
+
+
+def _admit(app: Flask, gate: Gate, own: View, visitors: Visitors | None) -> None:
+    """See who asks, before any door answers."""
+
+    @app.before_request
+    def admit() -> Response | None:
+        who = gate.who(request.headers.get("Authorization", ""))
+        if isinstance(who, Refusal):
+            return exchange.refuse(who.sentence, who.status)
+        try:
+            g.view = own if who is None or visitors is None else visitors.view(who)
+        except UnwelcomeError:
+            return exchange.refuse(WITHOUT_TOKEN.sentence, WITHOUT_TOKEN.status)
+        return None
 
 
 def _guard(app: Flask, gate: Gate) -> None:
@@ -42,9 +71,7 @@ def _guard(app: Flask, gate: Gate) -> None:
     def check() -> Response | None:
         """The refusal, the answer to a preflight, or None to go on."""
         headers, preflight = request.headers, request.method == "OPTIONS"
-        refusal = gate.refusal(
-            headers.get("Host", ""), headers.get("Origin"), headers.get("Authorization"), preflight=preflight
-        )
+        refusal = gate.refusal(headers.get("Host", ""), headers.get("Origin"))
         if refusal:
             return exchange.refuse(refusal.sentence, refusal.status)
         return Response(status=204) if preflight else None
@@ -70,6 +97,11 @@ def _guard(app: Flask, gate: Gate) -> None:
 def _explain(app: Flask) -> None:
     """Answer every error with a sentence."""
 
+    @app.before_request
+    def astray() -> Response | None:
+        """The refusal of a path that Flask would correct by a redirect, which it makes into a page of its own."""
+        return exchange.refuse(_SENTENCES[404], 404) if isinstance(request.routing_exception, RequestRedirect) else None
+
     @app.errorhandler(RequestError)
     def senseless(error: RequestError) -> Response:
         return exchange.refuse(str(error), 400)
@@ -80,7 +112,11 @@ def _explain(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def unfit(error: HTTPException) -> Response:
-        return exchange.refuse(_SENTENCES.get(error.code or 500, error.description or error.name), error.code or 500)
+        status = error.code or 500
+        refusal = exchange.refuse(_SENTENCES.get(status, error.description or error.name), status)
+        if isinstance(error, MethodNotAllowed):
+            refusal.allow.update(error.valid_methods or ())
+        return refusal
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
@@ -88,11 +124,21 @@ def _explain(app: Flask) -> None:
         return exchange.refuse("the bridge failed at this request: its log says how", 500)
 
 
-def _tell_health(app: Flask, consumer: Source) -> None:
+def _tell_health(app: Flask) -> None:
     """Answer `/`, which Grafana asks to test the data source: 200, or 503 while there is no hub."""
 
     @app.get("/")
     def health() -> Response:
+        consumer = _view().source
         if not consumer.connected:
             return exchange.refuse("the bridge is not joined to the router: start it with `sisock up`", 503)
         return exchange.reply({"nodes": sum(node.state == "up" for node in consumer.nodes())})
+
+
+def _describe(app: Flask, *, guarded: bool) -> None:
+    """Answer `/openapi.json`, by which programs learn what the bridge can be asked."""
+    description = openapi.describe(guarded=guarded)
+
+    @app.get("/openapi.json")
+    def described() -> Response:
+        return exchange.reply(description)

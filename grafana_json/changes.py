@@ -11,7 +11,7 @@ from grafana_json.query import RequestError
 _MOST = 1000  # changes remembered of a node
 _MOST_NODES = 10_000
 _SAME = 10 * 10**9  # ns within which two reports are of the same change
-_MOST_SHOWN = 5000  # changes in an answer
+MOST_SHOWN = 5000  # changes in an answer
 _MOST_NAMES = 200  # alternatives in an annotation's query
 
 
@@ -61,7 +61,7 @@ class Changes:
             Work().spend(names, len(self._kept))
             nodes = [kept for node, kept in self._kept.items() if any(matches(name, node.lower()) for name in names)]
             chosen = [each for kept in nodes for each in kept if start <= each.at < end]
-        return sorted(chosen)[-_MOST_SHOWN:]
+        return sorted(chosen)[-MOST_SHOWN:]
 
 
 def _is_known(change: Change, near: list[Change]) -> bool:

@@ -76,6 +76,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.since = time.time()
         return done
 
+    def write_soon(self, data: Any) -> Any:
+        """Take a part of an answer; it is idle only from when there was something to send."""
+        if not self.total_outbufs_len:
+            self.last_activity = time.time()
+        return super().write_soon(data)
+
     def readable(self) -> bool:
         """Whether to read. Once closed never, or the next connection would get what is meant for this one."""
         return bool(self.connected and super().readable())

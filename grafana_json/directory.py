@@ -17,14 +17,14 @@ from sisock.frames import Field
 log = logging.getLogger(__name__)
 _OLD = 30.0  # seconds after which what is known is read again, in the background
 _MOST_FIELDS = 10_000  # of a node
-_READERS = 8  # nodes asked for their fields at the same time
+READERS = 8  # nodes asked for their fields at the same time
 
 
 class Directory:
     """Nodes, their fields and their comings and goings. Any thread may ask; threads of its own read."""
 
-    def __init__(self, source: Source, deadline: float) -> None:
-        """Keep nobody waiting for longer than the deadline, in seconds."""
+    def __init__(self, source: Source, deadline: float, readers: int = READERS) -> None:
+        """Keep nobody waiting for longer than the deadline, in seconds; ask so many nodes at the same time."""
         self.changes = Changes()
         self._source, self._deadline = source, deadline
         self._news = threading.Condition()
@@ -32,15 +32,24 @@ class Directory:
         self._fields: dict[str, Mapping[str, Field]] = {}
         self._asked_at: dict[str, float] = {}  # when a node was last asked for its fields, monotonic
         self._asking: set[str] = set()
-        self._due: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._due: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: read no more
+        self._readers, self._closed = readers, False
         self._listed_at: float | None = None
         self._trouble: ConsumerError | None = None
         self._told: dict[str, str] = {}  # why a node's fields, or "" the listing, are not known, as it was last logged
         self._wanted = True  # a round of reading
         self._heard, self._read_up_to = 1, 0  # news of the hub, counted
         source.on_event(self._hear)
-        for work in (self._list_for_ever, *[self._read_for_ever] * _READERS):
+        for work in (self._list_for_ever, *[self._read_for_ever] * readers):
             threading.Thread(target=work, name="directory", daemon=True).start()
+
+    def close(self) -> None:
+        """Read no more."""
+        with self._news:
+            self._closed = True
+            self._want()
+        for _ in range(self._readers):
+            self._due.put(None)
 
     # asking
 
@@ -91,7 +100,7 @@ class Directory:
     # reading
 
     def _list_for_ever(self) -> None:
-        while True:
+        while not self._closed:
             self._round()
 
     def _round(self) -> None:
@@ -99,6 +108,8 @@ class Directory:
         with self._news:
             self._news.wait_for(lambda: self._wanted)
             self._wanted, latest = False, self._heard
+            if self._closed:
+                return
         due = self._try_to_list()
         with self._news:
             self._news.wait_for(lambda: self._asking.isdisjoint(due), self._deadline)
@@ -136,8 +147,7 @@ class Directory:
         return due
 
     def _read_for_ever(self) -> None:
-        while True:
-            name = self._due.get()
+        while (name := self._due.get()) is not None and not self._closed:
             fields = self._read(name)
             with self._news:
                 self._asking.discard(name)

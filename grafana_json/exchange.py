@@ -7,6 +7,8 @@ from flask import Response, request
 
 from grafana_json.query import RequestError
 
+LARGEST_REQUEST = 256 * 2**10  # bytes
+
 
 def body() -> Any:
     """What the request says, `{}` where it says nothing; raises RequestError for broken JSON."""

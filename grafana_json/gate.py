@@ -1,10 +1,13 @@
 """Who may ask the bridge: host names, web origins and the bearer token."""
 
+import base64
+import contextlib
 import hmac
-import ipaddress
 from pathlib import Path
 from typing import NamedTuple
 
+from sisock.interfaces import loopback
+from sisock.keys.api_tokens import ApiToken, read
 from sisock.settings import Settings
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -17,6 +20,12 @@ class Refusal(NamedTuple):
     sentence: str
 
 
+WITHOUT_TOKEN = Refusal(
+    401,
+    "the bridge asks for its token, or one of `sisock principal token`: send the header 'Authorization: Bearer TOKEN'",
+)
+
+
 class Gate(NamedTuple):
     """The host names and origins that are allowed, and the token; None where none is needed."""
 
@@ -24,16 +33,25 @@ class Gate(NamedTuple):
     origins: frozenset[str]
     token: str | None
 
-    def refusal(self, host: str, origin: str | None, authorization: str | None, *, preflight: bool) -> Refusal | None:
-        """Why a request with these headers is refused; None if it is not. A preflight cannot carry a token."""
+    def refusal(self, host: str, origin: str | None) -> Refusal | None:
+        """Why a request with these headers is refused; None if it is not."""
         name = _without_port(host)
         if name not in self.hosts:
             return Refusal(403, f"the bridge is not known as {name!r:.80}: add the name to SISOCK_HOSTS")
         if origin is not None and not self.allows(origin):
             return Refusal(403, f"pages of {origin!r:.80} may not ask the bridge: add it to SISOCK_ORIGINS")
-        if self.token is None or preflight or _same(authorization or "", f"Bearer {self.token}"):
+        return None
+
+    def who(self, authorization: str) -> ApiToken | Refusal | None:
+        """Whose token this header carries; None for the bridge's own, or where none is needed and none is given."""
+        given = _given(authorization)
+        if self.token is not None and _same(given, self.token):
             return None
-        return Refusal(401, "the bridge asks for its token: send the header 'Authorization: Bearer TOKEN'")
+        if self.token is None and not authorization:
+            return None
+        with contextlib.suppress(ValueError):
+            return read(given)
+        return WITHOUT_TOKEN
 
     def allows(self, origin: str) -> bool:
         """Whether pages of this origin may ask."""
@@ -43,7 +61,7 @@ class Gate(NamedTuple):
 def make_gate(settings: Settings) -> Gate:
     """The gate that the settings describe; raises ValueError where the bridge would be open to a network."""
     token = _read_token(settings.bridge_token)
-    if token is None and not is_loopback(settings.interface):
+    if token is None and not loopback(settings.interface):
         raise ValueError(
             f"the bridge must not listen on {settings.interface} without a token: "
             "write a long random text to a file and set SISOCK_BRIDGE_TOKEN to its path"
@@ -51,14 +69,6 @@ def make_gate(settings: Settings) -> Gate:
     listening = f"[{settings.interface}]" if ":" in settings.interface else settings.interface
     hosts = {*_LOOPBACK, listening.lower(), *(_without_port(host) for host in _listed(settings.hosts))}
     return Gate(frozenset(hosts), frozenset(map(_plain, _listed(settings.origins))), token)
-
-
-def is_loopback(interface: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    try:
-        return ipaddress.ip_address(interface).is_loopback
-    except ValueError:
-        return interface == "localhost"
 
 
 def _read_token(path: str) -> str | None:
@@ -71,6 +81,17 @@ def _read_token(path: str) -> str | None:
     if not token or not token.isascii() or not token.isprintable():
         raise ValueError(f"{path} holds no token: write one line of printable ASCII text to it")
     return token
+
+
+def _given(authorization: str) -> str:
+    """The token in the header: `Bearer TOKEN`, or the name and secret of an API token as `Basic` has them."""
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return rest if scheme.lower() == "bearer" else ""
+    try:
+        return base64.b64decode(rest, validate=True).decode().replace(":", ".", 1)
+    except ValueError:
+        return ""
 
 
 def _listed(names: str) -> list[str]:

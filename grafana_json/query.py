@@ -10,7 +10,7 @@ KEYS = ("node", "field", "unit", "type")  # what ad-hoc filters can look at
 OPERATORS = ("=", "!=", "=~", "!~")
 MOST_TARGETS = 200
 _MOST_POINTS = 100_000
-_MOST_FILTERS = 20
+MOST_FILTERS = 20
 _LONGEST_REF = 100  # characters
 _USUAL_POINTS = 1000  # where the panel does not say how wide it is
 _EARLIEST = 1e-6  # seconds: zero and less would mean "ago" at the door
@@ -95,29 +95,28 @@ def _positive(value: Any, what: str) -> float | None:
 
 def parse_targets(given: Any) -> tuple[Target, ...]:
     """The targets to answer, without the hidden and the empty ones; raises RequestError."""
-    targets = [_target(each) for each in checked(given or [], list, "targets", "a list")]
-    chosen = tuple(target for target in targets if target)
-    if len(chosen) > MOST_TARGETS:
-        raise RequestError(f"{len(chosen)} targets are too many for one panel: use {MOST_TARGETS} at the most")
-    return chosen
+    targets = optional(given, [], "targets", "a list")
+    if len(targets) > MOST_TARGETS:
+        raise RequestError(f"{len(targets)} targets are too many for one panel: use {MOST_TARGETS} at the most")
+    return tuple(target for target in map(_target, targets) if target)
 
 
 def _target(given: Any) -> Target | None:
     given = checked(given, dict, "a target", 'an object as {"target": "node::field"}')
-    text, ref, kind = given.get("target"), given.get("refId"), given.get("type") or "timeserie"
-    if given.get("hide") or text in (None, ""):
-        return None
-    checked(text, str, "target", "a text as node::field")
+    text, ref = optional(given.get("target"), "", "target", "a text as node::field"), given.get("refId")
+    kind = optional(given.get("type"), "", "type", "'timeserie' or 'table'") or "timeserie"
     if kind not in ("timeserie", "table"):
         raise RequestError(f"type={shown(kind)} is unknown: use 'timeserie' or 'table'")
+    if given.get("hide") or not text:
+        return None
     return Target(text, ref[:_LONGEST_REF] if isinstance(ref, str) else None, kind)
 
 
 def parse_filters(given: Any) -> tuple[Filter, ...]:
     """The ad-hoc filters; raises RequestError."""
-    filters = checked(given or [], list, "adhocFilters", "a list")
-    if len(filters) > _MOST_FILTERS:
-        raise RequestError(f"{len(filters)} filters are too many for one panel: use {_MOST_FILTERS} at the most")
+    filters = optional(given, [], "adhocFilters", "a list")
+    if len(filters) > MOST_FILTERS:
+        raise RequestError(f"{len(filters)} filters are too many for one panel: use {MOST_FILTERS} at the most")
     return tuple(map(_filter, filters))
 
 
@@ -136,6 +135,11 @@ def checked(value: Any, kind: type, what: str, form: str) -> Any:
     if not isinstance(value, kind):
         raise RequestError(f"{what} is {'missing' if value is None else shown(value)}: it must be {form}")
     return value
+
+
+def optional(value: Any, default: Any, what: str, form: str) -> Any:
+    """The value, if it is of the default's kind; the default where it is None. Raises RequestError as `checked`."""
+    return default if value is None else checked(value, type(default), what, form)
 
 
 def shown(value: Any) -> str:

@@ -8,14 +8,16 @@ import signal
 import socket
 import sys
 
-from grafana_json.app import LARGEST_REQUEST, create_app
+from grafana_json.app import create_app
 from grafana_json.connections import make_server
+from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.gate import make_gate
 from grafana_json.watch import Watch
-from sisock import interfaces, notify
+from sisock import interfaces, lasting, notify, program
 from sisock import settings as configuration
 from sisock.blocking import BlockingConsumer
 from sisock.exits import Exit
+from sisock.keys.api_tokens import ApiToken
 from sisock.settings import Settings
 
 _USAGE = """usage: python -m grafana_json [--check]
@@ -44,6 +46,7 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
+    sys.setswitchinterval(program.TURN)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait a moment is no news
     make_gate(settings)
     signal.signal(signal.SIGTERM, _stop)
@@ -57,11 +60,19 @@ def serve(settings: Settings) -> int:
         )
     asking = dataclasses.replace(settings, deadline=min(settings.deadline, settings.bridge_deadline))
     with listening, BlockingConsumer(asking, name="bridge") as consumer:
-        server = make_server(create_app(consumer, settings), listening, settings.bridge_workers, LARGEST_REQUEST)
+
+        def visit(token: ApiToken) -> BlockingConsumer:
+            """A consumer of its own for who came with a token: the router knows what it may see."""
+            return BlockingConsumer(asking, token.name, token.ticket)
+
+        app = create_app(consumer, settings, visit)
+        server = make_server(app, listening, settings.bridge_workers, LARGEST_REQUEST)
         watch = Watch(consumer, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        lasting.settle()
         notify.ready(f"http://{interfaces.host_and_port(settings.interface, settings.bridge_port)}")
         server.run()
         watch.stop()
+        app.extensions["visitors"].close()
         server.close()
     return Exit.ERROR if watch.lost else Exit.OK
 

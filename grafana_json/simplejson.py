@@ -1,40 +1,40 @@
 """The door for Grafana's SimpleJSON plugin."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from flask import Blueprint, Response
 
-from grafana_json.directory import Directory
 from grafana_json.exchange import body, reply
-from grafana_json.query import KEYS, RequestError, checked, parse_panel, parse_range, shown
-from grafana_json.series import Panels, Series
+from grafana_json.query import KEYS, RequestError, checked, optional, parse_panel, parse_range, shown
+from grafana_json.series import Series
 from grafana_json.targets import attribute, search
 from grafana_json.units import grafana_unit
+from grafana_json.views import View
 from sisock.frames import Column
 from sisock.times import NS
 
-_MOST_FOUND = 5000  # names in a listing
+MOST_FOUND = 5000  # names in a listing
 _MS = 1_000_000  # ns
 _ECHOED = ("name", "datasource", "enable", "hide", "iconColor", "query", "type")  # what Grafana knows an annotation by
 _LONGEST_ECHO = 200  # characters
 
 
-def door(panels: Panels, directory: Directory) -> Blueprint:
-    """The procedures of the plugin, all but `/`, which all doors share."""
+def door(view: Callable[[], View]) -> Blueprint:
+    """The procedures of the plugin, all but `/`, which all doors share; each answers with what its caller may see."""
     at = Blueprint("simplejson", __name__)
 
     @at.post("/search")
     def find() -> Response:
         asked = checked(body(), dict, "the request", "an object")
-        text = checked(asked.get("target") or "", str, "target", "the text to look for")
-        return reply(search(text, directory.known(), _MOST_FOUND))
+        text = optional(asked.get("target"), "", "target", "the text to look for")
+        return reply(search(text, view().directory.known(), MOST_FOUND))
 
     @at.post("/query")
     def query() -> Response:
-        return reply(render(panels.fetch(parse_panel(body()))))
+        return reply(render(view().panels.fetch(parse_panel(body()))))
 
     @at.post("/annotations")
     def annotations() -> Response:
@@ -42,10 +42,11 @@ def door(panels: Panels, directory: Directory) -> Blueprint:
         asked = checked(body(), dict, "the request", "an object")
         start, end = parse_range(asked.get("range"))
         about = checked(asked.get("annotation"), dict, "annotation", 'an object as {"name": "nodes", "query": ""}')
-        text = checked(about.get("query") or "", str, "annotation.query", "names of nodes, or nothing for all")
-        changes = directory.changes.between(int(start * NS), int(end * NS), text) if about.get("enable", True) else []
+        text = optional(about.get("query"), "", "annotation.query", "names of nodes, or nothing for all")
+        changes = view().directory.changes
+        found = changes.between(int(start * NS), int(end * NS), text) if about.get("enable", True) else []
         echo = _echo(about)
-        return reply([{"annotation": echo, **change.described()} for change in changes])
+        return reply([{"annotation": echo, **change.described()} for change in found])
 
     @at.post("/tag-keys")
     def tag_keys() -> Response:
@@ -57,9 +58,9 @@ def door(panels: Panels, directory: Directory) -> Blueprint:
         key = checked(body(), dict, "the request", "an object").get("key")
         if key not in KEYS:
             raise RequestError(f"the key {shown(key)} is unknown: use one of {', '.join(KEYS)}")
-        known = directory.known()
+        known = view().directory.known()
         values = {attribute(key, node, field, known) for node in known for field in known[node]}
-        return reply([{"text": value} for value in sorted(values - {""})[:_MOST_FOUND]])
+        return reply([{"text": value} for value in sorted(values - {""})[:MOST_FOUND]])
 
     return at
 

@@ -26,3 +26,17 @@ class Source(Protocol):
 
     def on_event(self, callback: Callable[[str, Node], None], /) -> None:
         """Call back with "added" or "subtracted" and the node, from a thread of the consumer's own."""
+
+
+class Visiting(Source, Protocol):
+    """A consumer of one who came with a token."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the router did not let it in."""
+
+    def on_lost(self, callback: Callable[[], None], /) -> None:
+        """Call back whenever the connection is lost, from a thread of the consumer's own."""
+
+    def close(self) -> None:
+        """Leave the router."""

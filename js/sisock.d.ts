@@ -120,7 +120,10 @@ export interface Client {
     callback: (what: "added" | "subtracted" | "started", node?: { name: string; description: string }) => void,
   ): Promise<() => void>;
   onState(callback: (state: State, sentence: string) => void): () => void;
-  signIn(token: string): void;
+  signIn(who: string | { name: string; password: string }): void;
+  /** Who is signed in; "page" for who came by a link, null before. */
+  readonly who: string | null;
+  signOut(): Promise<void>;
   close(): void;
 }
 

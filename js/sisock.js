@@ -14,12 +14,12 @@ export { Answer, SisockError };
 /**
  * Connect to a router, for ever. Returns a Client at once; what is asked waits for the connection.
  * `token` is the one-time token of the address that `sisock up` or `sisock link` prints; without one the session
- * that `storage` remembers is taken up again.
+ * that `storage` remembers is taken up again, or `signIn` waited for.
  */
 export function connect({ url, token = null, realm = "test_realm", prefix = PREFIX, storage = globalThis.sessionStorage }) {
   const names = uris(prefix);
   const tickets = new Tickets(token, storage, `sisock ${url} ${realm}`);
-  return new Client(new Link({ url, realm, authid: "page", beat: names.nodes }, tickets), names);
+  return new Client(new Link({ url, realm, beat: names.nodes, signOut: names.signOut }, tickets), names);
 }
 
 class Client {
@@ -78,10 +78,11 @@ class Client {
 
   /** Nodes coming and going: `callback("added"|"subtracted"|"started", node)`. Resolves with a function that stops it. */
   async onNodes(callback) {
-    const topics = { added: this.uris.added, subtracted: this.uris.subtracted, started: this.uris.started };
-    const ends = await Promise.all(
-      Object.entries(topics).map(([what, topic]) => this.link.subscribe(topic, (node) => callback(what, node), "the hub")),
-    );
+    const tell = (news) => news.forEach(([what, node]) => callback(what, node));
+    const ends = await Promise.all([
+      this.link.subscribe(this.uris.news, tell, "the hub"),
+      this.link.subscribe(this.uris.started, () => callback("started"), "the hub"),
+    ]);
     return () => ends.forEach((end) => end());
   }
 
@@ -90,9 +91,19 @@ class Client {
     return this.link.onState(callback);
   }
 
-  /** Sign in with a new one-time token, after a refusal. */
-  signIn(token) {
-    this.link.signIn(token);
+  /** Sign in with a new one-time token, or as {name, password}, after a refusal. */
+  signIn(who) {
+    this.link.signIn(who);
+  }
+
+  /** The name of who is signed in; "page" for who came by a link. */
+  get who() {
+    return this.link.who;
+  }
+
+  /** End the session, here and at the router. */
+  signOut() {
+    return this.link.signOut();
   }
 
   /** End the connection. */

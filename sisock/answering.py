@@ -10,6 +10,7 @@ from sisock import sizes, times, wire
 from sisock.frames import Answer, Field, Query, Timeline
 from sisock.nearest import Which
 from sisock.nodes.query import parse_query, parse_sample
+from sisock.reduction import TooMuchError
 from sisock.store.journal import JournalError
 from sisock.wamp import Call, Link, WampError
 
@@ -19,7 +20,7 @@ MOST_PARTS = 64  # messages in which one answer may travel: it lies in memory as
 
 
 class Source(Protocol):
-    """What is asked; it may raise WampError."""
+    """What is asked; it may raise WampError, and TooMuchError for what a caller must not ask."""
 
     async def get_fields(self, start: int, end: int) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """What there is between two times in ns."""
@@ -67,11 +68,13 @@ class Answering:
         return wire.encode_answer(await self.asked(self._source.get_sample(fields, t, which)))
 
     async def asked(self, asking: Coroutine[Any, Any, T]) -> T:
-        """What the service answers; an error of its own is ours, not the caller's."""
+        """What the service answers. That too much was asked is the caller's error; any other is ours."""
         try:
             return await asking
         except WampError:
             raise
+        except TooMuchError as error:
+            raise WampError("bad_request", str(error)) from error
         except JournalError as error:
             raise WampError("failed", str(error)) from error
         except Exception as error:

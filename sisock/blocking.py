@@ -10,7 +10,7 @@ from sisock import settings
 from sisock.consumer import Consumer, Node, Request
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Field, Frame, Timeline
-from sisock.keys import Key
+from sisock.keys import Key, Ticket
 from sisock.nearest import Which
 from sisock.settings import Settings
 
@@ -21,10 +21,10 @@ _PATIENCE = 2.0  # seconds for what was cancelled to end
 class BlockingConsumer:
     """The same without async, for notebooks, scripts and threads: it keeps an event loop in a thread of its own."""
 
-    def __init__(self, settings: Settings, name: str = "cli", key: Key | None = None) -> None:
-        """Connect as the principal `name`; use it in a `with`, or `close` it."""
+    def __init__(self, settings: Settings, name: str | None = None, key: Key | Ticket | None = None) -> None:
+        """Connect as `Consumer` does; use it in a `with`, or `close` it."""
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"consumer-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"consumer-{name or ''}", daemon=True)
         self._thread.start()
         try:
             self._consumer = self._do(self._start(settings, name, key))
@@ -32,7 +32,7 @@ class BlockingConsumer:
             self._stop()
             raise
 
-    async def _start(self, settings: Settings, name: str, key: Key | None) -> Consumer:
+    async def _start(self, settings: Settings, name: str | None, key: Key | Ticket | None) -> Consumer:
         return await Consumer(settings, name, key).__aenter__()
 
     def __enter__(self) -> Self:
@@ -82,6 +82,11 @@ class BlockingConsumer:
                 future.cancel()
                 ended.wait(_PATIENCE)
             raise
+
+    @property
+    def refused(self) -> bool:
+        """True if the router did not let this consumer in the last time it tried."""
+        return self._consumer.refused
 
     @property
     def connected(self) -> bool:
@@ -160,6 +165,14 @@ class BlockingConsumer:
         """As `Consumer.events`."""
         return self._each(self._consumer.events())
 
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Call back, from the consumer's own thread, whenever the connection is lost."""
+
+        async def listen() -> None:
+            self._consumer.on_lost(callback)
+
+        self._do(listen())
+
     def on_event(self, call: Callable[[str, Node], None]) -> None:
         """Call with `"added" | "subtracted"` and the node, in the consumer's thread, as nodes come and go."""
 
@@ -182,6 +195,6 @@ async def _next(source: AsyncGenerator[T, None]) -> T:
     return await anext(source)
 
 
-def connect(name: str = "cli", **given: Any) -> BlockingConsumer:
+def connect(name: str | None = None, **given: Any) -> BlockingConsumer:
     """A consumer that joins as `name`, with the settings of the environment; `given` ones come first."""
     return BlockingConsumer(settings.read(**given), name)

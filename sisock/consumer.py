@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
@@ -14,11 +15,12 @@ from sisock.calls import Absent, Calls, decoded
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
 from sisock.frames import Answer, Field, Frame, Timeline
 from sisock.inbox import Inbox
-from sisock.keys import Key, ensure_key
-from sisock.listing import Node
+from sisock.keys import Key, Ticket, api_tokens, ensure_key
+from sisock.listing import Node, read_news
 from sisock.lists import Asked
 from sisock.nearest import Which
 from sisock.reading import Reading
+from sisock.renewing import keep_renewed
 from sisock.settings import Settings
 from sisock.times import NS
 from sisock.uris import fields_of
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-_MOST_EVENTS = 1000  # events kept for somebody who iterates slowly; the oldest go first
+_MOST_EVENTS = 10_000  # events kept for somebody who iterates slowly; the oldest go first
 _AT_ONCE = 64  # nodes asked for an instant at the same time
 
 
@@ -58,22 +60,38 @@ class Consumer:
     Times are float seconds: positive is UNIX time, zero or negative is that long ago; ranges are half-open.
     """
 
-    def __init__(self, settings: Settings, name: str = "cli", key: Key | None = None) -> None:
-        """Join as the principal `name`, with the key in the state directory unless one is given."""
+    def __init__(self, settings: Settings, name: str | None = None, key: Key | Ticket | None = None) -> None:
+        """Join as the principal `name` with this key or ticket.
+
+        Without a name it is that of the token which the settings name (SISOCK_TOKEN), or `cli`; without a key the one in the
+        state directory.
+        """
         self._settings, self._uris = settings, settings.uris
+        if name is None and key is None and settings.token:
+            name, key = (token := api_tokens.read_file(settings.token)).name, token.ticket
+        name = name or "cli"
         self._link = Link(settings, name, key or ensure_key(settings.state, name), self._joined)
         self._calls = Calls(self._link)
+        self._renewing: asyncio.Task[None] | None = None
         self._reading = Reading(self._calls)
         self._listeners: list[Inbox[tuple[str, Node]]] = []
 
     async def __aenter__(self) -> Self:
         self._calls.start()
+        self._renewing = asyncio.ensure_future(keep_renewed(self._link))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
         await self._calls.stop()
+
+    @property
+    def refused(self) -> bool:
+        """True if the router did not let this consumer in the last time it tried."""
+        return self._link.refused
 
     @property
     def connected(self) -> bool:
@@ -81,14 +99,12 @@ class Consumer:
         return self._link.joined.is_set()
 
     async def _joined(self, link: Link) -> None:
-        self._reading.ours.clear()
-        await link.subscribe(self._uris.added, lambda node: self._hear("added", node))
-        await link.subscribe(self._uris.subtracted, lambda node: self._hear("subtracted", node))
+        self._reading.changed()
+        await link.subscribe(self._uris.news, self._hear)
 
-    def _hear(self, what: str, node: Any) -> None:
-        if isinstance(node, dict) and isinstance(node.get("name"), str):
-            self._reading.ours.pop(node["name"], None)
-            heard = Node(node["name"], str(node.get("description") or ""), "up" if what == "added" else "away")
+    def _hear(self, news: Any) -> None:
+        for what, heard in read_news(news):
+            self._reading.changed(heard.name)
             for listener in self._listeners:
                 listener.put((what, heard))
 
@@ -176,7 +192,7 @@ class Consumer:
 
         async def in_turn(node: str, names: Sequence[str] | None) -> Answer | ConsumerError:
             async with at_once:
-                return await self._within(node, one(node, names), limit)
+                return await self._within(node, lambda: one(node, names), limit)
 
         found = await asyncio.gather(*(in_turn(*each) for each in wanted.items()))
         return dict(zip(wanted, found, strict=True))
@@ -186,16 +202,16 @@ class Consumer:
 
         def one(request: Request) -> Coroutine[Any, Any, Answer | ConsumerError]:
             node, fields, start, end, most, reduce, width = request
-            asking = self.data(node, fields, start, end, max_points=most, reduce=reduce, bin=width, deadline=deadline)
-            return self._within(node, asking, deadline)
+            asking = functools.partial(self.data, max_points=most, reduce=reduce, bin=width, deadline=deadline)
+            return self._within(node, lambda: asking(node, fields, start, end), deadline)
 
         return list(await asyncio.gather(*map(one, requests)))
 
-    async def _within(self, node: str, asking: Awaitable[Answer], deadline: float) -> Answer | ConsumerError:
+    async def _within(self, node: str, ask: Callable[[], Awaitable[Answer]], deadline: float) -> Answer | ConsumerError:
         """What the node answers within so many seconds, or why not."""
         try:
             async with asyncio.timeout(deadline):
-                return await asking
+                return await ask()
         except TimeoutError:
             if not self.connected:
                 return NoHub(self._link.trouble or "not joined to the router")

@@ -38,8 +38,11 @@ def of_bins(start: Times, width: int) -> tuple[tuple[int, int], ...]:
 
     Bins may be narrower than what usually lies between two samples: that alone makes no gap.
     """
+    apart = steps(start[1:], start[:-1])
+    if not (apart > GAP * width).any():
+        return ()
     usual = max(width, usual_interval(start) or 0)
-    far = np.flatnonzero(steps(start[1:], start[:-1]) > GAP * usual)[:_MOST_GAPS]
+    far = np.flatnonzero(apart > GAP * usual)[:_MOST_GAPS]
     return tuple((int(start[i]) + width, int(start[i + 1])) for i in far)
 
 

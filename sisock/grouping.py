@@ -62,15 +62,25 @@ def regroup_many(many: Many, width: int) -> Many:
 
 
 def in_line(parts: Sequence[Many], width: int) -> Many | None:
-    """Bins whose parts follow one another in time, as one; None without any."""
+    """Bins whose parts follow one another in time, as one; None without any. Few of them meet at a seam."""
     some = [part for part in parts if len(part.of)]
     if len(some) < 2:
         return some[0] if some else None
     bins, of = concat([part.bins for part in some]), np.concatenate([part.of for part in some])
-    if of[-1] or of[0]:
-        order = np.argsort(of, kind="stable")
-        bins, of = bins.rows(order), of[order]
-    return regroup_many(Many(bins, of), width)
+    order = np.argsort(of, kind="stable")
+    of, begins = of[order], (bins.start - bins.start % width)[order]
+    at = heads((begins, of))
+    sizes = np.diff(at, append=len(of))
+    seams = np.flatnonzero(sizes > 1)
+    whole = bins.rows(order[at])._replace(start=begins[at])
+    if len(seams):
+        meeting = order[np.repeat(sizes > 1, sizes)]
+        joined = fold(bins.rows(meeting), np.cumsum(sizes[seams]) - sizes[seams], whole.start[seams])
+        for values, new in zip(whole, joined, strict=True):
+            assert (values is None) == (new is None), "a statistic without what it joins by"
+            if values is not None and new is not None:
+                values[seams] = new
+    return Many(whole, of[at])
 
 
 def join(parts: Sequence[Bins]) -> Bins:

@@ -29,3 +29,10 @@ class Inbox(Generic[T]):
         if not self._waiting:
             self._some.clear()
         return item
+
+    def waiting(self, most: int) -> list[T]:
+        """Those that wait, the oldest first, at most so many; none where nothing does."""
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not self._waiting:
+            self._some.clear()
+        return taken

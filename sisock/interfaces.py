@@ -1,6 +1,7 @@
 """The interfaces on which this machine listens: all of them or one, how it reaches them, and whether a port is free."""
 
 import errno
+import ipaddress
 import socket
 
 _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # interfaces that are all there are: one to reach
@@ -13,6 +14,16 @@ class PortTaken(OSError):
 def everywhere(interface: str) -> bool:
     """True if whoever listens there does so on every address of this machine."""
     return interface in _EVERY
+
+
+def loopback(interface: str) -> bool:
+    """True if nobody beyond this machine reaches what listens there."""
+    if interface == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(interface).is_loopback
+    except ValueError:
+        return False
 
 
 def reachable(interface: str) -> str:

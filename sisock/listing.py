@@ -1,6 +1,6 @@
 """Data nodes as the hub lists them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -29,3 +29,12 @@ def read_node(listed: Mapping[str, Any]) -> Node:
     """A node of the hub's listing; raises KeyError or TypeError for anything else."""
     known = {key: listed[key] for key in Node._fields if key != "kept_by"}
     return Node(**known, kept_by=tuple(listed.get("kept_by", ())))
+
+
+def read_news(news: object) -> Iterator[tuple[str, Node]]:
+    """`("added" | "subtracted", node)` of an event of the hub; what is no news is left out."""
+    for each in news if isinstance(news, (list, tuple)) else ():
+        match each:
+            case ["added" | "subtracted" as what, {"name": str(name), **more}]:
+                description = str(more.get("description") or "")
+                yield what, Node(name, description, "up" if what == "added" else "away")

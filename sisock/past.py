@@ -66,6 +66,8 @@ class Kept:
         try:
             return decode(await self._link.call(uri, *args, deadline=_PATIENCE, **options))
         except WampError as error:
+            if error.kind == "bad_request":  # to blame is the query, not the recorder: who asked is told
+                raise
             absent = error.kind in ("no_such_procedure", "not_authorized")
             self._absent_until = time.monotonic() + (_AGAIN if absent else 1.0)
             if not absent:

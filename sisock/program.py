@@ -10,6 +10,8 @@ from typing import Any
 
 from sisock.exits import Exit
 
+TURN = 0.001  # seconds after which a thread that computes lets another go on: those that write and answer wait for less
+
 
 def run(main: Coroutine[Any, Any, Any], log_level: str = "info") -> int:
     """Run until it returns or a signal ends it; the exit code. Log lines go to stderr."""
@@ -17,13 +19,19 @@ def run(main: Coroutine[Any, Any, Any], log_level: str = "info") -> int:
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # an archive of a thousand timelines keeps many open
+    sys.setswitchinterval(TURN)
+    keep_many_open()
     try:
         _complete(_until_signalled(main))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return Exit.OK
+
+
+def keep_many_open() -> None:
+    """Let this process keep as many files open as it may: an archive of a thousand timelines has many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _complete(main: Coroutine[Any, Any, None]) -> None:

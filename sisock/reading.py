@@ -1,6 +1,7 @@
 """What nodes answer, or their archives while they are away."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +20,7 @@ from sisock.nodes.query import parse_sample
 T = TypeVar("T")
 Ask = Callable[..., Awaitable[Any]]  # `Calls.node` or `Calls.archive`
 _AT_ONCE = 1.0  # seconds
-_FRESH = 5.0  # seconds for which what is told of a node that is away is not asked again
+_FRESH = 5.0  # seconds for which a node that was away is thought to be, and what was told of it is not asked again
 
 
 class Reading:
@@ -29,14 +30,23 @@ class Reading:
         """Ask by these calls."""
         self._calls = calls
         self._notices: dict[tuple[str, ...], tuple[float, str]] = {}  # node and fields -> when it was told, and what
-        self.ours: dict[str, bool] = {}  # nodes that are known to answer in typed columns, or not to
+        self._absent: dict[str, float] = {}  # nodes that were away though their archive was there -> when
+        self._ours: dict[str, bool] = {}  # nodes that are known to answer in typed columns, or not to
+
+    def changed(self, node: str | None = None) -> None:
+        """Forget what is known of a node that has come or gone, or of all."""
+        for known in (self._ours, self._absent):
+            if node is None:
+                known.clear()
+            else:
+                known.pop(node, None)
 
     async def is_ours(self, node: str) -> bool:
         """True if the node answers in typed columns. Raises Absent."""
-        if node not in self.ours:
+        if node not in self._ours:
             known = await lists.fields(self._calls, node)
-            self.ours[node] = known.get("health.state", Field()).timeline == health.TIMELINE
-        return self.ours[node]
+            self._ours[node] = known.get("health.state", Field()).timeline == health.TIMELINE
+        return self._ours[node]
 
     async def fields(
         self, node: str, start: float, end: float, *, kept: bool = True
@@ -101,14 +111,17 @@ class Reading:
         kept: bool = True,
     ) -> T:
         """What the node answers; where it is away what its archive does, or NodeAway where there is none."""
+        if kept and time.monotonic() - self._absent.get(node, -math.inf) < _FRESH:
+            with contextlib.suppress(Absent):
+                return await of_archive()
         try:
             return await of_node()
         except Absent as absent:
-            try:
+            with contextlib.suppress(Absent):  # what is missed is the node
                 if kept:
-                    return await of_archive()
-            except Absent:
-                pass  # what is missed is the node
+                    answer = await of_archive()
+                    self._absent[node] = time.monotonic()
+                    return answer
             raise await self._calls.why_absent(node) from absent
 
     async def _noticed(self, node: str, fields: Sequence[str], answer: Answer) -> Answer:
@@ -123,7 +136,7 @@ class Reading:
 
     async def _away(self, node: str, fields: Sequence[str]) -> str:
         """A sentence on a node that is away, or on what was imported and never was a node."""
-        listed, last = await asyncio.gather(_soon(self._listed(node)), _soon(self._last(node, fields)))
+        listed, last = await asyncio.gather(_soon(lambda: self._listed(node)), _soon(lambda: self._last(node, fields)))
         until = max((part.finalized_until or 0 for part in last.parts), default=0) if last is not None else 0
         recorded = f" until {times.utc(until)}" if until else ""
         if last is not None and _is_imported(listed, last):
@@ -148,10 +161,10 @@ def _is_imported(listed: Node | None, last: Answer) -> bool:
     return nobody and bool(last.parts) and all(part.points.epoch is None for part in last.parts)
 
 
-async def _soon(asking: Awaitable[T]) -> T | None:
-    """What would be good to know, if it can be known at once."""
+async def _soon(ask: Callable[[], Awaitable[T]]) -> T | None:
+    """What would be good to know, if it can be known at once. It is asked from here: who is cancelled before asks nothing."""
     try:
-        return await asyncio.wait_for(asking, _AT_ONCE)
+        return await asyncio.wait_for(ask(), _AT_ONCE)
     except (TimeoutError, Absent, ConsumerError):
         return None
 

@@ -18,6 +18,7 @@ from sisock.uris import JOINT
 
 MOST_POINTS = 1_000_000
 POINTS = {"minmax": ("low", "high"), "m4": ("first", "low", "high", "last"), "stride": ("first",)}  # drawn of a bin
+_JOINS_BY = {"m2": "total", "t_low": "low", "t_high": "high"}  # what a statistic of two bins cannot be told without
 PER_BIN = {  # statistics behind a value for each bin
     "mean": {"total"},
     "band": {"low", "high", "total"},
@@ -31,6 +32,10 @@ METHODS = ("minmax", "m4", "mean", "band", "lttb", "first", "last", "count", "st
 OF_TEXTS = ("first", "last", "count", "bins", "stride")  # methods that mean something for texts
 
 
+class TooMuchError(ValueError):
+    """A query asks for more than an answer can hold, or than there is time for; says so, and what to ask for instead."""
+
+
 # what a node calls ------------------------------------------------------------------------------
 
 
@@ -40,7 +45,7 @@ def answer(
     """Reduce frames (the query's window and fields only) as the query asks, and label the result.
 
     Frames may share a timeline; finalized_until is by timeline; `how` are the bins where the caller has chosen them.
-    Raises ValueError for an unknown reduction.
+    Raises ValueError for an unknown reduction, TooMuchError for very many bins.
     """
     method = method_of(query)
     given = list(frames)
@@ -92,7 +97,7 @@ def bins_of(method: str, max_points: int) -> int:
 def grid_of(query: Query, ends: Iterable[tuple[int, int]], *, midnights: bool = True) -> Grid | None:
     """The bins of the query's window, None if it asks for none; an open end counts to the outermost sample.
 
-    `ends`: first time and one past the last of each timeline. Raises ValueError for very many bins.
+    `ends`: first time and one past the last of each timeline. Raises TooMuchError for very many bins.
     """
     wide, outer = 2**62, list(ends)
     if (query.max_points is None and query.bin is None) or not outer:
@@ -102,7 +107,7 @@ def grid_of(query: Query, ends: Iterable[tuple[int, int]], *, midnights: bool = 
     if query.bin is not None:
         count = max(0, end - start) // query.bin + 2
         if count > MOST_POINTS:
-            raise ValueError(f"bin={query.bin} makes {count} bins, {MOST_POINTS} at the most: ask for wider ones")
+            raise TooMuchError(f"bin={query.bin} makes {count} bins, {MOST_POINTS} at the most: ask for wider ones")
         return Grid(query.bin, count)
     method = method_of(query)
     bins = bins_of(method, query.max_points or 1)
@@ -145,11 +150,12 @@ def needs(method: str) -> set[str]:
 
 
 def needs_of(query: Query) -> set[str]:
-    """The statistics of which the query's reduction is made; of `bins` those that it names."""
+    """The statistics of which the query's reduction is made; of `bins` those that it names, and what these join by."""
     method = method_of(query)
     if method != "bins" or not query.statistics:
         return needs(method)
-    return {STATISTICS[name] for name in query.statistics} - {"count", "missing"}  # these are in all bins
+    named = {STATISTICS[name] for name in query.statistics} - {"count", "missing"}  # these are in all bins
+    return named | {_JOINS_BY[name] for name in named & _JOINS_BY.keys()}
 
 
 def finish(like: Frame, name: str, bins: Bins, method: str) -> Frame:
@@ -176,9 +182,11 @@ def points(bins: Bins, of: tuple[str, ...]) -> tuple[Times, Column]:
     t = np.stack([getattr(bins, f"t_{each}") for each in of], axis=1)
     values = np.stack([getattr(bins, each) for each in of], axis=1)
     keep = np.ones(t.shape, bool)
-    if len(of) > 1:
-        order = np.argsort(t, axis=1, kind="stable")
-        t, values = np.take_along_axis(t, order, 1), np.take_along_axis(values, order, 1)
+    if "low" in of:  # the extremes may come in either order, the others are in that of time
+        low = of.index("low")
+        later = np.flatnonzero(t[:, low] > t[:, low + 1])
+        for each in (t, values):
+            each[later, low], each[later, low + 1] = each[later, low + 1], each[later, low]
         keep[:, 1:] = (t[:, 1:] != t[:, :-1]) | (values[:, 1:] != values[:, :-1])
     empty = bins.count == 0
     if not empty.any():

@@ -12,13 +12,19 @@ from sisock.answering import Answering
 from sisock.batch import Batch
 from sisock.frames import Frame
 from sisock.keys import Key
+from sisock.keys.proof import of_node, sign
 from sisock.nodes.base import Joining, Journaled, Remembering, Service
 from sisock.nodes.query import parse_cursor
 from sisock.past import Kept
+from sisock.renewing import keep_renewed
 from sisock.settings import Settings
 from sisock.wamp import Call, Handler, Link, WampError
 
 log = logging.getLogger(__name__)
+_FIRST_AGAIN, _LAST_AGAIN = 1.0, 10.0  # seconds between attempts to be listed
+_HEARD_WITHIN = 60.0  # seconds for the hub to list it: it may have a thousand others to ask first
+_LONGEST_NONCE = 128  # characters
+_AGAIN = 0.25  # seconds before a name that is taken is tried again; to hear of each node that leaves would cost more
 
 
 class NameTaken(Exception):
@@ -47,9 +53,11 @@ class Serving:
         self._service, self._settings, self._uris = service, settings, settings.uris
         self._journaled = service if isinstance(service, Journaled) and service.has_journal else None
         self._ready = ready
+        self._key = key
+        self._telling = False  # whether the hub is being told
+        self._announcing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if isinstance(service, Joining):
             service.join(settings, key)
-        self._freed = asyncio.Event()
         self._unpublished: set[str] = set()  # timelines that had a sample too large for a message
         self.link = Link(settings, service.name, key, self._joined)
         self._answering = Answering(service.name, service, self.link)
@@ -60,6 +68,7 @@ class Serving:
         """Measure and serve until cancelled."""
         link = asyncio.ensure_future(self.link.run())
         work = asyncio.ensure_future(self._service.run(self._publish))
+        renewing = asyncio.ensure_future(keep_renewed(self.link))
         try:
             ended, _ = await asyncio.wait({link, work}, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
@@ -67,6 +76,8 @@ class Serving:
         finally:
             work.cancel()
             await asyncio.wait({work}, timeout=1)  # an author's code may take its time, and so may the disk
+            self._announcing.cancel()
+            renewing.cancel()
             await self._leave()
             link.cancel()
             await asyncio.wait({link, work}, timeout=2)
@@ -84,21 +95,22 @@ class Serving:
 
     async def _joined(self, link: Link) -> None:
         name, uris = self._service.name, self._uris
-        await link.subscribe(uris.subtracted, self._subtracted)
         await link.subscribe(uris.hub_started, self._hub_started)
         await self._claim(link, uris.node(name, "get_fields"), self._answering.get_fields)
-        await self._claim(link, uris.node(name, "get_data"), self._answering.get_data, sized=True)
         await self._claim(link, uris.node(name, "get_sample"), self._answering.get_sample)
         if self._journaled is not None:
             await self._claim(link, uris.node(name, "read_from"), self._read_from, sized=True)
-        await self._announce()
+        await self._claim(link, uris.node(name, "prove"), self._prove)
+        await self._claim(
+            link, uris.node(name, "get_data"), self._answering.get_data, sized=True
+        )  # last: makes it listed
+        await self._hub_started()
 
     async def _claim(self, link: Link, uri: str, handler: Handler, *, sized: bool = False) -> None:
         """Register; a name that is taken may be our own of a moment ago, so wait until the router would know."""
         patience = self._settings.ping_interval + self._settings.ping_timeout + 1
         until = time.monotonic() + patience
         while True:
-            self._freed.clear()
             try:
                 return await link.register(uri, handler, sized=sized)
             except WampError as error:
@@ -108,20 +120,31 @@ class Serving:
                 raise NameTaken(
                     f"the hub already has a data node called {self._service.name!r}: stop it, or start this one with --name"
                 )
-            try:
-                await asyncio.wait_for(self._freed.wait(), 1)
-            except TimeoutError:
-                log.debug("%s: the name is still taken", self._service.name)
-
-    def _subtracted(self, node: Any) -> None:
-        if isinstance(node, dict) and node.get("name") == self._service.name:
-            self._freed.set()
+            log.debug("%s: the name is still taken", self._service.name)
+            await asyncio.sleep(_AGAIN)
 
     async def _hub_started(self) -> None:
-        await self._announce()
+        """Tell the hub of this node, again and again where it could not make sure of it; without one, wait for its call."""
+        if self._telling:  # it hears so anyway
+            return
+        self._telling = True
+        try:
+            again = await self._announce()
+        finally:
+            self._telling = False
+        self._announcing.cancel()
+        if again:
+            self._announcing = asyncio.ensure_future(self._announce_again())
 
-    async def _announce(self) -> None:
-        """Tell the hub of this node; without a hub, wait for its call."""
+    async def _announce_again(self) -> None:
+        delay = _FIRST_AGAIN
+        await asyncio.sleep(delay)
+        while await self._announce():
+            delay = min(_LAST_AGAIN, 2 * delay)
+            await asyncio.sleep(delay)
+
+    async def _announce(self) -> bool:
+        """Tell the hub of this node; True if that has to be done again."""
         service, link = self._service, self.link
         info: dict[str, Any] = {"v": 1, "kind": service.kind, "version": sisock.__version__}
         if self._journaled is not None:
@@ -129,19 +152,30 @@ class Serving:
         if self._tags:
             info["tags"] = self._tags
         try:
-            added = await link.call(self._uris.add, service.name, service.description, link.session_id, info=info)
+            added = await link.call(
+                self._uris.add, service.name, service.description, link.session_id, info=info, deadline=_HEARD_WITHIN
+            )
         except WampError as error:
             log.info("%s: waiting for the hub: %s", service.name, error)
-            return
+            return error.kind in ("unproven", "late")
         if not added:
             log.warning("%s: the hub says that another session has this name", service.name)
-            return
+            return False
         log.info("%s: the hub lists it", service.name)
         if self._ready is not None and not self._ready.done():
             now = time.time_ns()
             fields, _ = await service.get_fields(now, now)
             if not self._ready.done():  # a hub that has just started makes us tell it twice
                 self._ready.set_result(f"{len(fields)} fields")
+        return False
+
+    async def _prove(self, call: Call) -> str:
+        """Show the hub that this is the node by the name it is called by, and has its key."""
+        name = self._service.name
+        match call.args:
+            case (called, str(nonce)) if called == name and len(nonce) <= _LONGEST_NONCE:
+                return sign(self._key, of_node(name, self.link.session_id, nonce))
+        raise WampError("bad_request", f"this is {name}: it proves no other name, and signs short texts only")
 
     # answering
 

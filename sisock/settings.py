@@ -13,9 +13,12 @@ _BOUNDS = {
     "router_port": (1, 65535),
     "bridge_port": (1, 65535),
     "legacy_port": (0, 65535),
+    "tls_port": (0, 65535),
     "bridge_workers": (1, 1000),
+    "connections": (1, 10**6),
     "message_limit": (2**16, 2**30),
 }
+_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -32,19 +35,24 @@ class Settings:
     realm: str = "test_realm"  # the WAMP realm; existing programs hard-code this one
     prefix: str = "org.simonsobservatory"  # what every URI begins with; likewise
     router: str = ""  # the router's address, ws:// or wss://; default: the one noted in the state directory
-    router_ca: str = ""  # PEM file of the authority that signed the router's certificate, for wss://
+    token: str = ""  # file with an API token, by which commands and scripts sign in; default: their key
+    router_ca: str = ""  # PEM file of the authority of its certificate, for wss://; default: as enrolled
     interface: str = "127.0.0.1"  # where router and bridge listen
     router_port: int = 8080  # WebSocket under /ws, the page under /
     bridge_port: int = 5000  # the Grafana bridge
     bridge_token: str = ""  # file with the bearer token of the bridge; needed beyond loopback
     bridge_workers: int = 8  # threads that answer Grafana
     bridge_deadline: float = 3.0  # seconds after which a node that does not answer costs a panel its series
+    plaintext: bool = False  # true: the router may listen beyond loopback unencrypted, as behind a proxy
+    tls_port: int = 0  # TLS listener for other machines, which serves the same; 0: none
     legacy_port: int = 0  # TLS listener for existing WAMP-CRA clients; 0: none
-    legacy_certificate: str = ""  # its certificate chain, PEM; default: self-signed, made in the state directory
-    legacy_key: str = ""  # its private key, PEM
+    tls_interface: str = ""  # where these two listen; default: on every address of IPv4
+    tls_certificate: str = ""  # certificate chain of these listeners, PEM; default: of one's own authority
+    tls_key: str = ""  # its private key, PEM
     hosts: str = ""  # further host names, comma-separated, under which router and bridge may be addressed
     origins: str = ""  # further web origins, comma-separated, whose pages may connect
     nodes: str = "weather,sensors,lsof,host,recorder"  # what `sisock up` starts
+    connections: int = 4000  # connections that each listener of the router takes; those beyond are refused
     message_limit: int = 16 * 2**20  # bytes of the largest WAMP message
     ping_interval: float = 2.0  # seconds between pings of a connection
     ping_timeout: float = 3.0  # seconds without a pong after which it is given up
@@ -61,6 +69,12 @@ class Settings:
     def uris(self) -> Uris:
         """The URIs below the prefix."""
         return Uris(self.prefix)
+
+    @property
+    def trusted(self) -> str | None:
+        """PEM file of the authority that the router's certificate has to be of; None: those that this system trusts."""
+        enrolled = self.state / "ca.pem"
+        return self.router_ca or (str(enrolled) if enrolled.is_file() else None)
 
     @property
     def url(self) -> str:
@@ -90,6 +104,10 @@ def read(**given: Any) -> Settings:
 
 
 def _convert(name: str, value: Any, kind: type[Any]) -> Any:
+    if kind is bool and not isinstance(value, bool):
+        if str(value).lower() not in _YES_NO:
+            raise ValueError(f"SISOCK_{name.upper()}={value!r}: not true or false")
+        return _YES_NO[str(value).lower()]
     try:
         converted: Any = kind(value)
     except (TypeError, ValueError, OverflowError) as error:

@@ -79,6 +79,31 @@ class Uris(NamedTuple):
         return f"{self.prefix}.hub.nodes"
 
     @property
+    def news(self) -> str:
+        """Topic of the hub: data nodes that came and went, several in one event."""
+        return f"{self.prefix}.hub.news"
+
+    @property
+    def enroll(self) -> str:
+        """Procedure of the hub by which a new machine leaves its public key."""
+        return f"{self.prefix}.hub.enroll"
+
+    @property
+    def renew(self) -> str:
+        """Procedure of the hub by which whoever has a certificate gets the next one."""
+        return f"{self.prefix}.hub.renew"
+
+    @property
+    def principals(self) -> str:
+        """Procedure of the hub by which an admin lists who may sign in."""
+        return f"{self.prefix}.hub.principals"
+
+    @property
+    def revoke(self) -> str:
+        """Procedure of the hub by which an admin takes back what a principal may."""
+        return f"{self.prefix}.hub.revoke"
+
+    @property
     def hub_started(self) -> str:
         return f"{self.prefix}.hub.started"
 
@@ -86,6 +111,16 @@ class Uris(NamedTuple):
     def set_policy(self) -> str:
         """Procedure of the router worker by which the hub hands it the policy."""
         return f"{self.prefix}.router.set_policy"
+
+    @property
+    def sign_out(self) -> str:
+        """Procedure of the router worker by which whoever signed in with a password gives the session's ticket back."""
+        return f"{self.prefix}.router.sign_out"
+
+    @property
+    def refused(self) -> str:
+        """Topic on which the router tells the hub who was refused in the name of a principal."""
+        return f"{self.prefix}.router.refused"
 
     @property
     def authorize(self) -> str:
@@ -103,7 +138,7 @@ class Uris(NamedTuple):
         return re.compile(rf"{re.escape(self.prefix)}\.archive\.({NODE.pattern})\.get_data")
 
     def node(self, name: str, what: str) -> str:
-        """URI of a node's own procedure or topic: `get_fields`, `get_data`, `get_sample`, `live`."""
+        """URI of a node's own procedure or topic: `get_fields`, `get_data`, `get_sample`, `live`, `prove`, and so on."""
         return f"{self.prefix}.consumer.{name}.{what}"
 
     def archive(self, name: str, what: str) -> str:

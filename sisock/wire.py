@@ -209,7 +209,7 @@ def _from_lists(key: str, axis: Mapping[str, Any], columns: dict[str, Column]) -
         raise ValueError(f"{min(short)!r} has another number of values than its timeline has times")
     until = axis.get("finalized_until")
     order = np.argsort(t, kind="stable")
-    return Part(Frame(key, t, columns).rows(order), key, None if until is None else round(until * NS), len(t))
+    return Part(Frame(key, t, columns).rows(order), key, None if until is None else round(float(until) * NS), len(t))
 
 
 def encode_fields(fields: Mapping[str, Field], timelines: Mapping[str, Timeline]) -> list[dict[str, Any]]:

@@ -40,16 +40,18 @@ def environment(state: Path, **more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "SISOCK_STATE": str(state), **PINGS, **more}
 
 
-def sisock(state: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def sisock(state: Path, *arguments: str, typed: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; `typed`: its standard input."""
     argv = [sys.executable, "-m", "sisock", *arguments]
-    return subprocess.run(argv, env=environment(state, **more), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        argv, env=environment(state, **more), input=typed, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 class Up:
     """A running `sisock up`."""
 
-    def __init__(self, folder: Path, *options: str, nodes: str = "") -> None:
+    def __init__(self, folder: Path, *options: str, nodes: str = "", **more: str) -> None:
         self.state, self.router_port, self.bridge_port = folder / "state", free_port(), free_port()
         wave = folder / "wave.py"
         wave.write_text(WAVE)
@@ -57,7 +59,7 @@ class Up:
         argv = [sys.executable, "-m", "sisock", "up", *ports, "--nodes", nodes or str(wave), *options]
         self.log = folder / "up.txt"
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(argv, env=environment(self.state), stdout=log, stderr=log)
+            self.process = subprocess.Popen(argv, env=environment(self.state, **more), stdout=log, stderr=log)
 
     @property
     def told(self) -> str:

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,9 @@ class Archive(ArchivedNode):
 class Fleet:
     """The processes of a test, by name."""
 
-    def __init__(self, router: Router, folder: Path) -> None:
-        """Run them with the router's state directory, their code in the folder."""
-        self.router, self.folder = router, folder
+    def __init__(self, router: Router, folder: Path, within: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Run them with the router's state directory, their code in the folder; `within`: what goes before their commands."""
+        self.router, self.folder, self._within = router, folder, within or {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -65,7 +65,7 @@ class Fleet:
         environment = {**configuration.environment(self.settings), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self._within.get(name, ()), sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, cwd=self.folder,
             )  # fmt: skip
         self.processes[name] = process
@@ -116,12 +116,17 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(folder: Path, principals: dict[str, Any] | None = None, **settings: Any) -> Iterator[Fleet]:
+def running_fleet(
+    folder: Path,
+    principals: dict[str, Any] | None = None,
+    within: Mapping[str, Sequence[str]] | None = None,
+    **settings: Any,
+) -> Iterator[Fleet]:
     """A router, a hub, and the consumers `cli` (sees all) and `bridge` (sees what is not sensitive)."""
     folder.mkdir(parents=True, exist_ok=True)
     given = {"cli": {"role": "consumer", "sensitive": True}, "bridge": "consumer", **(principals or {})}
     with running_router(folder / "state", given, **settings) as router:
-        fleet = Fleet(router, folder)
+        fleet = Fleet(router, folder, within)
         try:
             fleet.hub()
             yield fleet

@@ -32,7 +32,9 @@ def laboratory(folder: Path) -> Iterator[Router]:
         "server": {"role": "data_node", "names": ["old", "older"], "wampcra": {"secret_file": str(secret)}},
         "simonsobs": {"role": "consumer", "wampcra": {"secret_file": str(secret)}},
     }
-    with running_router(folder / "state", {**PRINCIPALS, **existing}, legacy_port=free_port()) as running:
+    with running_router(
+        folder / "state", {**PRINCIPALS, **existing}, legacy_port=free_port(), tls_interface="127.0.0.1"
+    ) as running:
         yield running
 
 

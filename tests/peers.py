@@ -7,34 +7,54 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from tools import apart
+
 PEERS = {  # program: its Debian package
     "chromium": "chromium",
+    "ip": "iproute2",
     "lsof": "lsof",
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
+OWN = ("schemathesis",)  # programs in environments of their own
 LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
 
 
 def need(program: str) -> str:
     """Path of the program; without it the test is skipped (fails under CI) with the line that installs it."""
+    if program in OWN:
+        return _need_own(program)
     found = shutil.which(program)
     missing = _missing([program])
-    if found and not missing:
-        return found
-    sentence = f"{program} is not all here: {_line(missing)}"
+    if not found or missing:
+        _do_without(f"{program} is not all here: {_line(missing)}")
+    return found
+
+
+def _need_own(program: str) -> str:
+    if not apart.is_installed(program):
+        _do_without(f"{program} is not here as its lock wants it: make peers")
+    return str(apart.program(program))
+
+
+def _do_without(sentence: str) -> NoReturn:
     if CI:
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
 
 
 def main() -> int:
-    """Install what is missing, as root or with sudo; otherwise print the line that would."""
+    """Install what is missing; programs of the system as root or with sudo, or print the line that would."""
+    without = [program for program in OWN if not apart.install(program)]
+    return max(int(bool(without) and CI), _install_of_system())
+
+
+def _install_of_system() -> int:
     packages = _missing(PEERS)
     if not packages:
         return 0
@@ -81,5 +101,4 @@ def _line(packages: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parent)
     sys.exit(main())

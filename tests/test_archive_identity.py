@@ -128,6 +128,28 @@ def test_of_bins_only_the_statistics_that_are_named_come(tmp_path):
         assert answer.tier is not None
 
 
+@pytest.mark.parametrize("points", [7, 300, 5_000, 40_000])
+@pytest.mark.parametrize("name", ["min", "max", "sum", "m2", "first", "last", "t_min", "t_max", "t_first", "t_last"])
+def test_a_statistic_by_itself_is_what_it_is_among_all(noise, name, points):
+    asked = Query(("a",), BASE + 12_345 * NS, BASE + 287_654 * NS, max_points=points, reduce="bins")
+    all_of_them = noise.answer("n", asked)
+    again = asked._replace(
+        max_points=None, bin=all_of_them.bin
+    )  # what is asked for has a say in how wide bins are made
+    alone, every = noise.answer("n", again._replace(statistics=(name,))).parts[0].points, all_of_them.parts[0].points
+    assert alone.t.tolist() == every.t.tolist()
+    assert np.allclose(alone.columns[f"a::{name}"].values, every.columns[f"a::{name}"].values, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    with Archive(tmp_path_factory.mktemp("noise")) as made:
+        for first in range(0, 300_000, 60_000):
+            put(made, "e", first, np.random.default_rng(first).normal(size=60_000))
+            made.flush()
+        yield made
+
+
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_a_field_that_comes_later_is_known_of_all_that_is_told(tmp_path, name):
     with Archive(tmp_path) as made:

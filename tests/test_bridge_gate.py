@@ -1,9 +1,15 @@
 """Who may ask the bridge: host names, web origins and the bearer token."""
 
+import base64
+import threading
+import time
+
 import pytest
 
 from grafana_json.app import create_app
-from grafana_json.gate import make_gate
+from grafana_json.gate import WITHOUT_TOKEN, make_gate
+from grafana_json.views import IDLE, MOST, Visitors
+from sisock.keys.api_tokens import ApiToken
 from sisock.settings import Settings
 
 ORIGIN = "https://grafana.example"
@@ -109,3 +115,148 @@ def test_a_token_that_cannot_be_read_is_a_sentence(tmp_path):
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(ValueError, match="holds no token: write one line"):
         make_gate(Settings(bridge_token=str(tmp_path / "empty")))
+
+
+SECRET = "s" * 43
+
+
+def basic(text):
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("header", [f"Bearer ann.{SECRET}", f"bearer ann.{SECRET}", basic(f"ann:{SECRET}")])
+@pytest.mark.parametrize("guarded", [True, False])
+def test_an_api_token_is_known_by_its_form(token, header, guarded):
+    gate = make_gate(Settings(bridge_token=token if guarded else ""))
+    assert gate.who(header) == ApiToken("ann", SECRET)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer x", f"Bearer ann.{SECRET[1:]}", f"ann.{SECRET}", "Basic", "Basic é", basic("ann"), basic("ann:three small words"),
+     basic(f"a.n:{SECRET}"), "Basic " + base64.b64encode(b"\xff\xfe").decode(), f"Digest ann.{SECRET}"],
+)  # fmt: skip
+def test_what_is_no_token_is_refused_and_does_not_show_more(token, header):
+    assert make_gate(Settings(bridge_token=token)).who(header) == WITHOUT_TOKEN
+    assert make_gate(Settings()).who(header) == (WITHOUT_TOKEN if header else None)
+    assert make_gate(Settings(bridge_token=token)).who("Bearer long-random-text") is None
+
+
+class Guest(Nobody):
+    """The consumer of one who came with a token."""
+
+    refused = False
+    closed = False
+
+    def __init__(self, token):
+        self.token = token
+        self.connected = token.name != "stranger"
+        self.refused = token.name == "stranger"
+
+    def on_lost(self, callback, /):
+        self.lost = callback
+
+    def close(self):
+        self.closed = True
+
+
+def guests():
+    made = []
+
+    def connect(token):
+        made.append(Guest(token))
+        return made[-1]
+
+    return made, create_app(Nobody(), Settings(bridge_deadline=0.5), connect).test_client()
+
+
+def asked(client, name, secret=SECRET):
+    return client.get("/", headers={"Authorization": f"Bearer {name}.{secret}"}).status_code
+
+
+def until(reached):
+    ended = time.monotonic() + 5
+    while not reached() and time.monotonic() < ended:
+        time.sleep(0.01)
+    assert reached()
+
+
+def test_each_token_has_a_connection_of_its_own_which_is_kept():
+    made, client = guests()
+    assert [asked(client, name) for name in ("ann", "bob", "ann")] == [200, 200, 200]
+    assert asked(client, "ann", "t" * 43) == 200
+    assert [guest.token.name for guest in made] == ["ann", "bob", "ann"]
+    assert client.get("/").status_code == 200
+    assert len(made) == 3
+
+
+def test_who_is_not_let_in_by_the_router_is_refused_each_time():
+    made, client = guests()
+    assert asked(client, "stranger") == 401
+    assert asked(client, "stranger") == 401
+    assert len(made) == 2
+    until(lambda: all(guest.closed for guest in made))
+
+
+def test_the_token_that_was_not_used_for_longest_gives_way():
+    made, client = guests()
+    for number in range(MOST):
+        assert asked(client, f"guest{number}") == 200
+    assert asked(client, "guest0") == 200
+    before = threading.active_count()
+    assert asked(client, "one-more") == 200
+    until(lambda: made[1].closed)
+    assert not made[0].closed
+    until(lambda: threading.active_count() <= before)
+
+
+def test_what_was_seen_before_the_connection_was_lost_is_forgotten():
+    """The router ends a session whose rights became less; the next one begins with nothing."""
+    made, client = guests()
+    assert asked(client, "ann") == 200
+    made[0].lost()
+    assert asked(client, "ann") == 200
+    assert len(made) == 2
+    until(lambda: made[0].closed)
+
+
+def test_without_a_router_a_token_has_to_wait_for_one():
+    made = []
+
+    def connect(token):
+        made.append(Guest(token))
+        made[-1].connected = False
+        return made[-1]
+
+    client = create_app(Nobody(), Settings(bridge_deadline=0.1), connect).test_client()
+    assert asked(client, "ann") == 503
+    until(lambda: made[0].closed)
+
+
+def test_made_up_tokens_push_nobody_out():
+    made, client = guests()
+    assert asked(client, "ann") == 200
+    assert {asked(client, "stranger", f"{number:043}") for number in range(2 * MOST)} == {401}
+    assert asked(client, "ann") == 200
+    assert not made[0].closed
+    until(lambda: all(guest.closed for guest in made[1:]))
+
+
+def test_a_connection_that_nobody_uses_ends():
+    made, now = [], [0.0]
+
+    def connect(token):
+        made.append(Guest(token))
+        return made[-1]
+
+    visitors = Visitors(connect, 0.5, lambda: now[0])
+    visitors.view(ApiToken("ann", SECRET))
+    now[0] = IDLE - 1
+    visitors.view(ApiToken("bob", SECRET))
+    assert not made[0].closed
+    now[0] = IDLE + 1
+    visitors.view(ApiToken("bob", SECRET))
+    until(lambda: made[0].closed)
+    assert not made[1].closed
+    visitors.close()
+    until(lambda: made[1].closed)

@@ -209,6 +209,14 @@ def test_configuration_that_is_no_text_is_told(tmp_path: Path) -> None:
         configured(find(str(path))[0], config)
 
 
+def test_configuration_that_lies_too_deep_is_told(tmp_path: Path) -> None:
+    path, config = tmp_path / "deep.py", tmp_path / "sisock.toml"
+    path.write_text(NODES)
+    config.write_text("a = " + "[" * 5000)
+    with pytest.raises(ValueError, match=r"sisock.toml is not TOML: "):
+        configured(find(str(path))[0], config)
+
+
 def test_our_own_nodes_are_found_by_name() -> None:
     assert {"host", "lsof", "sensors", "weather"} <= set(names())
 
@@ -246,7 +254,7 @@ def test_principal_is_admitted_listed_and_dismissed(state: Path) -> None:
     assert run("principal", "add", "server", "--role", "data_node", *secret, **where).exit_code == Exit.OK
     shown = run("principal", "ls", **where).output
     assert re.search(r"^attic +data_node +by key", shown, re.MULTILINE)
-    assert re.search(r"^server +data_node +by secret +names: weather, apex", shown, re.MULTILINE)
+    assert re.search(r"^server +data_node +by secret +last never +names: weather, apex", shown, re.MULTILINE)
     assert "attic" in json.loads(run("principal", "ls", "--json", **where).output)
     assert run("principal", "rm", "attic", **where).exit_code == Exit.OK
     assert "attic" not in run("principal", "ls", **where).output

@@ -1,12 +1,18 @@
 """A damaged archive: what is good is served, what is not is said, and no value is wrong."""
 
+import contextlib
 import random
 import shutil
+import sqlite3
+import struct
+import zlib
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from sisock.frames import TEXT, Column, Frame, Query
+from sisock.store import old, redo
 from sisock.store.archive import Archive
 from sisock.store.segments import SegmentFiles
 from sisock.times import FIRST, LAST, NS
@@ -85,8 +91,6 @@ def test_a_truncated_segment_is_served_up_to_where_it_ends(folder, seed):
 
 
 def test_a_damaged_column_does_not_cost_the_others(folder):
-    import pyarrow.parquet as pq
-
     path = files_of(folder)[0]
     chunk = pq.read_metadata(path).row_group(1).column(3)
     assert chunk.path_in_schema == "a"
@@ -179,3 +183,45 @@ def test_an_index_that_cannot_be_opened_is_not_taken_for_damaged(folder):
     with pytest.raises(OSError, match="index.sqlite cannot be used: unable to open database file"):
         Archive(folder)
     assert [path.name for path in folder.glob("index*")] == ["index.sqlite"]
+
+
+def test_row_groups_that_somebody_changed_with_their_checksums_are_told_and_the_others_are_served(folder):
+    path = files_of(folder)[0]
+    data = path.read_bytes()
+    cut = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    number = int.from_bytes(data[cut - 16 : cut - 12], "little")
+    body, sums, footer = bytearray(data[: cut - 16 - 4 * number]), data[cut - 16 - 4 * number : cut - 16], data[cut:]
+    chunk = pq.read_metadata(path).row_group(0).column(3)
+    body[chunk.data_page_offset : chunk.data_page_offset + chunk.total_compressed_size] = b"\xff" * (
+        chunk.total_compressed_size
+    )
+    new = np.frombuffer(sums, "<u4").copy()
+    new[3] = zlib.crc32(body[chunk.data_page_offset : chunk.data_page_offset + chunk.total_compressed_size])
+    seal = struct.pack("<II8s", number, zlib.crc32(footer, zlib.crc32(new.tobytes())), b"sisock 1")
+    path.write_bytes(bytes(body) + new.tobytes() + seal + footer)
+    (folder / "index.sqlite").unlink()
+    with Archive(folder) as damaged:
+        counts = served(damaged)
+    assert counts["b"] >= 40_000
+
+
+def test_what_tiers_tell_of_what_went_is_left_out_where_it_is_none(tmp_path, caplog):
+    for number, text in enumerate(("[" * 5000, "{}", '["n", "t", {}, {}, {}, 5]')):
+        (tmp_path / "n" / str(number)).mkdir(parents=True)
+        (tmp_path / "n" / str(number) / "old").write_text(f"{zlib.crc32(text.encode()):08x} {text}\n")
+    assert list(old.saved(tmp_path)) == []
+    assert caplog.text.count("is none of this archive's") == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff" * 9, b"\x07\0\0\0[[5,[]]]", b'\x1a\0\0\0[[20,[1],2,[["a","<)8"]]]]'])
+def test_writes_into_tiers_that_are_none_are_damaged(body):
+    with pytest.raises(redo.DamagedError, match="no writes into tiers"):
+        redo.unpacked(body)
+
+
+def test_a_damaged_note_in_the_index_is_damage_of_the_index(folder):
+    with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as db, db:
+        assert db.execute("UPDATE about SET value = '[[1, 2]' WHERE key LIKE 'blocks %'").rowcount == 1
+    with Archive(folder) as opened:
+        assert "the archive's index was damaged" in opened.notices[0]
+        assert served(opened) == {"a": ROWS, "b": ROWS, "s": ROWS}

@@ -60,3 +60,20 @@ def test_the_guides_test_of_a_node_runs(
     exec(last, {"__name__": "guide"})
     sys.modules.pop("freezer")
     assert re.match(r"[1-9]\d* \[-\d\d\.", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("page", ["security.md", "router.md"])
+def test_the_tests_that_a_defence_is_said_to_have_are_there(page: str):
+    text = (ROOT / "docs" / page).read_text()
+    files = {path.name: path.read_text() for path in ROOT.glob("tests/**/test_*.py")}
+    named = {Path(name).name for name in re.findall(r"`([\w/.]*test_\w+\.py)`", text)}
+    assert named - set(files) == set()
+    functions = set(re.findall(r"`(test_\w+)`", text))
+    there = set(re.findall(r"def (test_\w+)", "\n".join(files.values())))
+    assert functions - there == set()
+    assert len(named) > 10
+
+
+def test_all_that_the_router_has_to_withstand_is_listed():
+    rows = re.findall(r"^\| (T\d+) \|", (ROOT / "docs" / "router.md").read_text(), re.MULTILINE)
+    assert rows == [f"T{number}" for number in range(1, 29)]

@@ -1,6 +1,7 @@
 """Exports without a router: windows of time, cells of CSV, parts that go on, and what they become."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -9,15 +10,21 @@ import numpy as np
 import pandas
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
+from sisock.cli import main
+from sisock.cli.export import _resumable
+from sisock.cli.failures import Failure
+from sisock.exits import Exit
 from sisock.export import arrow, text
 from sisock.export.checking import count
 from sisock.export.copying import rows
 from sisock.export.finishing import finish, settle
-from sisock.export.job import Job, Table, paths, unfinished
+from sisock.export.job import Job, Table, paths, state_of, target_of, unfinished
+from sisock.export.ordering import Reduced, tables
 from sisock.export.part import Part, PartError
 from sisock.export.steps import Steps
 from sisock.frames import Answer, Column, Field, Frame, Query, column
@@ -175,6 +182,70 @@ def test_files_are_named_after_timelines_where_there_are_several(tmp_path):
         "x.tar-samples.csv", "x.tar-load_1_m.csv", "x.tar-load_1_m-2.csv",
     ]  # fmt: skip
     assert named(("n", "t"), ("m", "t")) == ["x.tar-n-t.csv", "x.tar-m-t.csv"]
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "fifo.csv")
+    (tmp_path / "to-fifo.csv").symlink_to("fifo.csv")
+    (tmp_path / "circle.csv").symlink_to("circle.csv")
+    (tmp_path / "x-samples.csv").mkdir()
+    before = sorted(tmp_path.iterdir())
+    for name in ("fifo.csv", "to-fifo.csv", "circle.csv"):
+        shown = CliRunner().invoke(main, ["export", "n", "--output", str(tmp_path / name)])
+        assert shown.exit_code == Exit.USAGE
+        assert (
+            f"{name} is there and no regular file: an export would take its place, choose another name" in shown.output
+        )
+    with pytest.raises(ValueError, match=r"x-samples\.csv is there and no regular file"):
+        paths(tmp_path / "x.csv", [("n", "samples"), ("n", "load")])
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "fifo.csv").is_fifo()
+
+
+def test_a_symlink_is_followed(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "old.csv").touch()
+    for name in ("old.csv", "new.csv"):
+        link = tmp_path / name
+        link.symlink_to(f"there/{name}")
+        assert target_of(link) == tmp_path / "there" / name
+    (tmp_path / "x-load.csv").symlink_to("there/new.csv")
+    assert paths(tmp_path / "x.csv", [("n", "samples"), ("n", "load")]) == [
+        tmp_path / "x-samples.csv", tmp_path / "there" / "new.csv",
+    ]  # fmt: skip
+
+
+def test_more_points_than_will_ever_be_done_are_refused(tmp_path):
+    shown = CliRunner().invoke(
+        main, ["export", "n", "--points", "100000000000000", "--output", str(tmp_path / "x.csv")]
+    )
+    assert shown.exit_code == Exit.USAGE
+    assert "--points 100000000000000 is too many: give 1000000 at the most, or none for all samples" in shown.output
+
+
+async def test_more_bins_than_will_ever_be_done_are_refused(tmp_path):
+    wanted, year = {"n": {"x": Field(timeline="t")}}, (1_500_000_000.0, 1_531_557_600.0)
+    with pytest.raises(
+        ValueError, match="31,557,600,000,000,000 bins would never be done: ask for wider ones with --bin"
+    ):
+        await tables(None, wanted, year, Reduced("mean", bin=1), tmp_path / "x.csv")
+    assert len(await tables(None, wanted, year, Reduced("mean", bin=10**6), tmp_path / "x.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, [f": make room, and the same command {how}" for how in ("begins anew", "goes on from here")]),
+        (errno.EFBIG, ["", "; the same command goes on from here"]),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_told_with_the_file_and_how_to_go_on(tmp_path, number, says):
+    for sentence in says:
+        with pytest.raises(Failure) as told, _resumable(tmp_path / "x.csv"):
+            raise OSError(number, os.strerror(number))
+        assert str(told.value) == f"{tmp_path}/x.csv: {os.strerror(number)}{sentence}"
+        assert told.value.exit_code == Exit.ERROR
+        state_of(tmp_path / "x.csv").touch()
 
 
 # files
@@ -405,3 +476,14 @@ async def test_of_a_single_reduced_field_more_written_than_counted_is_a_differen
     of = table("a", method="mean", path=tmp_path / "x.csv")
     of.samples = 10
     assert "10 samples were written, but n counts 9" in (await count(Counting(9, a=9), of)).difference
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: "[" * 5000, lambda text: text.replace('"asked": {', '"asked": 1, "x": {')]
+)
+def test_what_an_interrupted_export_left_is_refused_where_it_is_damaged(tmp_path, change):
+    job = Job(tmp_path / "x.csv", "csv", "iso", {"a": 1}, [])
+    job.save()
+    job.state.write_text(change(job.state.read_text()))
+    with pytest.raises(ValueError, match="delete it to begin anew"):
+        unfinished(tmp_path / "x.csv", {"a": 1})

@@ -106,3 +106,56 @@ def test_texts_are_times_to_the_nanosecond():
 def test_a_file_of_no_known_format_is_told(tmp_path: Path):
     with pytest.raises(UnreadableError, match=r"\.xls is no known format"):
         open_tables(tmp_path / "a.xls", Terms())
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "why"),
+    [
+        (b"time", b"\x80ime", "no whole Arrow file"),  # a name that is no text
+        ((1).to_bytes(4, "little") + (3).to_bytes(4, "little"), b"\xff" * 8, "offset"),  # texts from before the first
+    ],
+)
+def test_an_arrow_file_whose_texts_are_none_is_refused(tmp_path: Path, good: bytes, bad: bytes, why: str):
+    table = pa.table({"time": pa.array(T[:2], pa.timestamp("ns", "UTC")), "s": ["a", "bc"]})
+    with ipc.new_file(tmp_path / "a.arrow", table.schema) as file:
+        file.write_table(table)
+    data = (tmp_path / "a.arrow").read_bytes()
+    assert good in data
+    (tmp_path / "a.arrow").write_bytes(data.replace(good, bad))
+    with pytest.raises(UnreadableError, match=why):
+        whole(open_tables(tmp_path / "a.arrow", Terms())[""], "s")
+
+
+def test_an_arrow_buffer_that_ends_amid_a_number_is_read_up_to_its_rows(tmp_path: Path):
+    values = pa.Array.from_buffers(pa.int64(), 2, [None, pa.py_buffer(np.arange(3, dtype="i8").tobytes()[:-3])])
+    assert to_column(pa.chunked_array([values]), "i8").values.tolist() == [0, 1]
+
+
+def test_an_hdf5_file_with_a_damaged_group_is_refused(tmp_path: Path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["time"], file["x"] = T[:3], [1, 2, 3]
+    data = (tmp_path / "a.h5").read_bytes()
+    address = int.from_bytes(data[64:72], "little")  # of the header of the root group
+    (tmp_path / "a.h5").write_bytes(data[:address] + b"\x7f" + data[address + 1 :])
+    with pytest.raises(UnreadableError, match="no whole HDF5 file"):
+        open_tables(tmp_path / "a.h5", Terms())
+
+
+def test_an_hdf5_file_that_lays_out_more_rows_than_it_can_hold_is_refused(tmp_path: Path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("time", (2**40,), "i8", chunks=(1024,))
+    with pytest.raises(UnreadableError, match="1099511627776 rows, more than .* bytes can hold"):
+        open_tables(tmp_path / "a.h5", Terms())
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_dataset("time", (2**20,), "i8", chunks=(1024,))  # laid out ahead
+    assert open_tables(tmp_path / "b.h5", Terms())[""].length == 2**20
+
+
+def test_a_parquet_file_whose_texts_are_none_is_refused(tmp_path: Path):
+    texts = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+    pq.write_table(pa.table({"time": pa.array(T[:1], pa.timestamp("ns", "UTC")), "s": texts}), tmp_path / "a.parquet")
+    (table,) = open_tables(tmp_path / "a.parquet", Terms()).values()
+    with pytest.raises(UnreadableError, match="rows 0 to 1 cannot be read: .*UTF8"):
+        table.read(0, 1, ["s"])
+    with pytest.raises(UnreadableError, match="cannot be read from row 1 on: .*UTF8"):
+        whole(table, "s")

@@ -1,6 +1,7 @@
 """`sisock import`: files of others become history; what cannot be read is told and costs nothing else."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pyarrow import feather
 
 from sisock.cli import main
 from sisock.frames import Column, Field, Frame, Query
+from sisock.store import incoming
 from sisock.store.archive import Archive
 from sisock.times import FIRST, LAST, NS
 
@@ -209,3 +211,126 @@ def test_a_recorder_that_has_the_archive_takes_what_was_imported(tmp_path):
         assert (last.done, last.file.rows) == (N, N)
         assert archive.answer("n", Query(("a",), FIRST, LAST)).samples == N + 10
         assert list(archive.take_incoming()) == []
+
+
+@pytest.mark.parametrize("timeline", ["", "a::b", "x" * 500])
+def test_a_timeline_that_cannot_be_one_is_refused_before_anything_is_read(tmp_path, timeline):
+    path = csv_of(tmp_path / "x.csv", slice(0, 10))
+    said = run(tmp_path, path, "--node", "n", "--timeline", timeline, code=2)
+    assert "cannot name a timeline: use 1 to 200 printable characters without '::'" in said
+    assert not (tmp_path / "archive").exists()
+
+
+def test_what_is_no_regular_file_is_told_and_nothing_waits_for_it(tmp_path):
+    path = tmp_path / "f.csv"
+    os.mkfifo(path)
+    argv = [sys.executable, "-m", "sisock", "import", str(path), "--node", "n", "--archive", str(tmp_path / "archive")]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert f"{path} is no regular file" in ended.stderr
+
+
+def test_letters_in_another_encoding_far_into_a_file_are_told_with_their_lines(tmp_path):
+    path = tmp_path / "x.csv"
+    lines = ["t,w,i", *(f"{1_700_000_000 + i},Bern,{i}" for i in range(60_000)), "1700060000,Zürich,1"]
+    path.write_bytes("\n".join([*lines, "x", "1700060001,Genève,2"]).encode("latin-1"))
+    said = run(tmp_path, path, "--node", "n", code=1)
+    assert "line 60002: it has letters that are no UTF-8" in said
+    assert "line 60004: it has letters that are no UTF-8" in said
+    assert "60,002 rows read, 1 left out, 2 lines with letters that cannot be read" in said
+    path.write_bytes("\n".join(lines).encode())
+    assert "60,001 rows read\n" in run(tmp_path, path, "--node", "n")
+
+
+def test_letters_in_another_encoding_in_a_line_of_too_many_numbers_are_told_too(tmp_path, capfd):
+    path = tmp_path / "x.csv"
+    lines = ["t,a", *(f"{1_700_000_000 + i},{i}" for i in range(100_000)), "1700100000,1,ü"]
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    said = run(tmp_path, path, "--node", "n", code=1)
+    assert "line 100002: it has 3 cells instead of 2; the row is left out" in said
+    assert "100,000 rows read, 1 left out, 1 lines with letters that cannot be read" in said
+    assert "Exception" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.arrow"])
+def test_times_beyond_every_date_are_left_out_and_told(tmp_path, name):
+    path = tmp_path / name
+    table = pa.table({"time": pa.array([2**62, -(2**62), 10**11], pa.timestamp("us")), "a": [1, 2, 3]})
+    pq.write_table(table, path) if path.suffix == ".parquet" else feather.write_feather(table, path)
+    said = run(tmp_path, path, "--node", "n", code=1)
+    assert f"line 1: time is {2**62}, which is no time; the row is left out" in said
+    assert "1 rows read, 2 left out" in said
+    assert held(tmp_path, "a")[1]["a"][1].values.tolist() == [3]
+
+
+def test_times_that_no_clock_can_mean_are_left_out_and_a_file_of_them_leaves_no_node(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("time,a\n1850-01-01T00:00:00Z,1\n1860-01-01T00:00:00Z,2\n")
+    said = run(tmp_path, path, "--node", "n", code=1)
+    assert "has no row that can be read: time is 1850-01-01 00:00:00+00:00, which no clock can mean" in said
+    with Archive(tmp_path / "archive") as archive:
+        assert archive.nodes() == []
+    path.write_text("time,a\n1850-01-01T00:00:00Z,1\n1960-01-01T00:00:00Z,2\n")
+    assert "1 rows read, 1 left out" in run(tmp_path, path, "--node", "n", code=1)
+
+
+def test_samples_that_an_archive_refuses_are_no_success(tmp_path):
+    about = incoming.about("n", "t", {"a": Field(timeline="t")}, "source")
+    table = pa.table({"time": pa.array([2**63 - 1, BASE], pa.timestamp("ns", "UTC")), "a": [1.0, 2.0]})
+    (tmp_path / "archive" / "incoming").mkdir(parents=True)
+    pq.write_table(table.replace_schema_metadata(about), tmp_path / "archive" / "incoming" / "a.parquet")
+    said = run(tmp_path, csv_of(tmp_path / "x.csv", slice(0, 10)), "--node", "n", code=1)
+    assert "1 samples refused: no clock can mean such a time" in said
+
+
+@pytest.mark.parametrize("node", ["n", "a::b"])
+@pytest.mark.parametrize("timeline", ["", "a::b"])
+def test_a_file_of_others_with_names_that_cannot_be_is_not_taken(tmp_path, node, timeline):
+    about = incoming.about(node, timeline, {"a": Field(timeline=timeline)}, "source")
+    table = pa.table({"time": pa.array([BASE], pa.timestamp("ns", "UTC")), "a": [1.0]})
+    (tmp_path / "archive" / "incoming").mkdir(parents=True)
+    pq.write_table(table.replace_schema_metadata(about), tmp_path / "archive" / "incoming" / "a.parquet")
+    said = run(tmp_path, csv_of(tmp_path / "x.csv", slice(0, 10)), "--node", "m", code=1)
+    assert "a.parquet cannot be taken (" in said
+    assert "cannot name a" in said
+    with Archive(tmp_path / "archive") as archive:
+        assert archive.nodes() == ["m"]
+
+
+def test_lines_that_a_stray_quote_takes_are_counted(tmp_path):
+    path, rows = tmp_path / "x.csv", 400_000
+    lines = [f"{1_577_836_800 + i},wo,{i}" for i in range(rows)]
+    lines[4999] = '1577841799,"wo,4999'
+    lines[-1] = "torn"
+    path.write_text("\n".join(["t,w,i", *lines]))
+    said = run(tmp_path, path, "--node", "n", code=1)
+    read, left_out = re.search(r"([\d,]+) rows read, ([\d,]+) left out", said).groups()
+    assert int(read.replace(",", "")) + int(left_out.replace(",", "")) == rows
+    assert re.search(
+        r"line 5001: it has 2 cells instead of 3, for a quote in it is not closed within the next \d", said
+    )
+    assert "line 400001: it has 1 cells" in said
+
+
+def test_lines_that_became_part_of_a_text_are_told(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('t,w,i\n1700000000,"a\nb",1\n1700000001,"c,2\n1700000002,d,3\n1700000003,"e,4\n1700000004,f,x\n')
+    said = run(tmp_path, path, "--node", "n", code=1)
+    assert "3 rows read, 1 cells without a value that can be read, 3 lines within a text in quotes" in said
+    assert held(tmp_path, "w")[1]["w"][1].values.tolist()[0] == "a\nb"
+
+
+@pytest.mark.parametrize("end", ["", "\r", "\n"])
+def test_lines_that_end_with_cr_alone_are_told_as_such(tmp_path, end):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"time,a\r1700000000,1\r1700000001,2" + end.encode())
+    assert "its lines end with CR alone" in run(tmp_path, path, "--node", "n", code=1)
+
+
+def test_a_file_of_others_whose_texts_are_none_is_not_taken(tmp_path):
+    about = incoming.about("n", "t", {"s": Field(timeline="t", type="string")}, "source")
+    texts = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+    table = pa.table({"time": pa.array([BASE], pa.timestamp("ns", "UTC")), "s": texts})
+    pq.write_table(table.replace_schema_metadata(about), tmp_path / "a.parquet")
+    with pytest.raises(incoming.IncomingError, match="is damaged .*UTF8"):
+        list(incoming.frames(incoming.opened(tmp_path / "a.parquet"), 0))

@@ -5,10 +5,13 @@ import itertools
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sisock.frames import column
+from sisock.packing import DamagedError
 from sisock.store.journal import Journal, JournalError, JournalTooNew
+from sisock.store.journal.marks import Marks
 from sisock.times import NS
 from tests.journals import NOW, add, all_of, frame, no_room, opened, read_all
 
@@ -206,3 +209,56 @@ def test_a_file_damaged_beyond_use_is_replaced_while_the_journal_goes_on(path, c
         assert journal.next_seq("samples") == 201
     assert len(list(path.parent.glob("*.damaged-*Z"))) == 1
     assert "and a new one begins" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "look"),
+    [
+        ("UPDATE rows SET size = NULL", lambda journal: journal.tail(2**20)),
+        ("UPDATE rows SET first = 'x'", all_of),
+        ("UPDATE rows SET high = 1.5e300", lambda journal: journal.nearest("samples", "a", NOW + 99 * NS, "at")),
+        ("UPDATE streams SET longest = NULL", all_of),
+        ("UPDATE streams SET dropped = x'00'", lambda journal: journal.oldest("samples")),
+    ],
+)
+def test_values_of_another_type_than_was_written_are_damage(path, change, look):
+    with opened(path) as journal:
+        add(journal, range(5))
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(change)
+    with opened(path) as journal:
+        with pytest.raises(JournalError, match="what stands in it was not written so"):
+            look(journal)
+        add(journal, [7.0])
+        assert all_of(journal) == [7.0]
+
+
+def test_rows_of_another_type_than_was_written_are_left_out_where_rows_are_joined(path):
+    with opened(path, join_after=9) as journal:
+        for value in range(8):
+            add(journal, [value])
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE rows SET samples = 'x' WHERE position = 3")
+        add(journal, [8])
+        assert read_all(journal) == [0, 1, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("after", "samples"), [([], []), ([9, 5], [5, 4]), ([5, 8], [5, 4]), ([5, 9], [9, 0]), ([-(2**62), 9], [5, 4])]
+)
+def test_marks_of_other_samples_than_a_row_has_are_damage(after, samples):
+    written = Marks(np.array(after, np.int64), np.array(samples, np.int64)).written()
+    with pytest.raises(DamagedError, match="the marks of a row"):
+        Marks.of(written, 9, 9)
+
+
+def test_names_of_columns_that_are_no_text_are_damage(path, caplog):
+    with opened(path) as journal:
+        add(journal, range(5))
+    spoiled = path.read_bytes().replace(b"epoch", b"\xffpoch")
+    assert spoiled != path.read_bytes()
+    path.write_bytes(spoiled)
+    with opened(path) as journal:
+        add(journal, [7.0])
+        assert all_of(journal) == [7.0]
+    assert len(list(path.parent.glob("*.damaged-*Z"))) == 1

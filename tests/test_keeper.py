@@ -77,6 +77,27 @@ def test_a_keeper_that_is_opened_again_knows_cursors_fields_and_what_waits(tmp_p
         assert numbers(keeping).tolist() == list(range(150))
 
 
+@pytest.mark.parametrize("part", range(16))
+def test_a_damaged_intake_costs_nothing_that_is_taken_again(tmp_path, part):
+    with Keeper(tmp_path) as keeping:
+        for first in range(0, 3000, 300):
+            keeping.take([Taking("n", frames(first, 300), FIELDS, Cursor("e", first))])
+    path = tmp_path / "intake.sqlite"
+    data = bytearray(path.read_bytes())
+    begin = len(data) * part // 16 + 512
+    data[begin : begin + 4096] = bytes(min(4096, len(data) - begin))
+    path.write_bytes(data)
+    with Keeper(tmp_path) as keeping:
+        there = keeping.cursor("n")
+        assert there in (None, Cursor("e", 2700))
+        if there is None:
+            keeping.take([Taking("n", frames(0, 3000), FIELDS, Cursor("e", 2700))])
+        assert numbers(keeping).tolist() == list(range(3000))
+    with Keeper(tmp_path) as keeping:
+        assert keeping.cursor("n") == Cursor("e", 2700)
+        assert numbers(keeping).tolist() == list(range(3000))
+
+
 def test_the_intake_lets_go_what_is_in_segments_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setattr(keeper, "HEAVY", 2**18)
     monkeypatch.setattr(keeper, "_LIGHT", 2**16)

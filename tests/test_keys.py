@@ -7,6 +7,8 @@ from nacl.signing import SigningKey
 
 from sisock.keys import compile_policy, ensure_key, ensure_principal, new_page_token, parse_policy, write_policy
 from sisock.keys.files import write, write_once
+from sisock.keys.passwords import nobodys
+from sisock.keys.principals import load_principal
 from sisock.keys.tokens import MOST, Tokens
 from sisock.times import NS
 
@@ -79,6 +81,18 @@ def test_ensuring_a_principal_again_keeps_what_its_owner_added(state):
     assert json.loads(path.read_text()) == {"role": "consumer", "keys": ["0" * 64, "1" * 64], "nodes": ["host"]}
 
 
+def test_what_was_said_of_a_principal_stays_at_each_start(state):
+    ensure_principal(state, "page", "consumer", None, sensitive=True)
+    path = state / "principals" / "page.json"
+    path.write_text(json.dumps({"role": "viewer", "keys": [], "sensitive": False, "nodes": ["a"]}))
+    ensure_principal(state, "page", "consumer", None, sensitive=True)
+    assert json.loads(path.read_text()) == {"role": "viewer", "keys": [], "sensitive": False, "nodes": ["a"]}
+    for said, by_itself, shown in ((True, False, True), (False, True, True), (True, True, True), (False, False, False)):
+        ensure_principal(state, f"n{said}{by_itself}", "data_node", None, sensitive=said)
+        ensure_principal(state, f"n{said}{by_itself}", "data_node", None, sensitive=by_itself)
+        assert load_principal(state, f"n{said}{by_itself}")["sensitive"] is shown
+
+
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
@@ -92,6 +106,15 @@ def test_ensuring_a_principal_again_keeps_what_its_owner_added(state):
         ({"role": "consumer", "wampcra": "secret"}, "'wampcra' must be"),
         ({"role": "consumer", "node": []}, "'node' is not an entry"),
         ([], "give an object"),
+        ({"role": "data_node", "tags": ["a b"]}, "'a b' is no tag"),
+        ({"role": "viewer", "nodes": ["tag:"]}, "'' is no tag"),
+        ({"role": "viewer", "switch": "x"}, "'switch' must be a list of texts"),
+        ({"role": "viewer", "password": "plain text"}, "'password' is for people, and made by"),
+        ({"role": "consumer", "password": nobodys()}, "'password' is for people"),
+        ({"role": "data_node", "token": {"sha256": "0" * 64, "until": 1}}, "'token' is for who sees nodes"),
+        ({"role": "viewer", "token": {"sha256": "0" * 63, "until": 1}}, "'token' is for"),
+        ({"role": "viewer", "token": {"sha256": "0" * 64}}, "'token' is for"),
+        ({"role": "viewer", "token": "secret"}, "'token' is for"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_a_sentence(entry, sentence):
@@ -129,6 +152,15 @@ def test_of_many_that_come_with_one_token_only_one_gets_in(state):
         assert sum(pool.map(lambda _: tokens.consume(token), range(32))) == 1
 
 
+def test_a_token_is_good_for_its_owner_only(state):
+    tokens = Tokens(state)
+    token = tokens.new(60, "ann 1")
+    assert tokens.expires(token, "ann 1")
+    assert tokens.expires(token) is None
+    assert tokens.expires(token, "ann 2") is None
+    assert not tokens.consume(token)
+
+
 def test_a_token_ends_and_is_swept(state):
     now = 1000 * NS
     tokens = Tokens(state, clock=lambda: now)
@@ -149,3 +181,13 @@ def test_tokens_are_bounded(state):
     Tokens(state, clock=lambda: 0).new(10**6)
     assert len(list(state.iterdir())) == MOST + 1
     assert not (state / f"{0:064x}").exists()
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, '{"role": "consumer", "keys": 5}', '{"a":' * 5000])
+def test_a_principal_whose_file_is_damaged_is_refused_in_a_sentence(state, text):
+    (state / "principals").mkdir(parents=True)
+    (state / "principals" / "n.json").write_text(text)
+    with pytest.raises(ValueError, match="correct or remove it|must be a list of texts"):
+        ensure_principal(state, "n", "consumer", "ab" * 32)
+    with pytest.raises(ValueError, match="correct or remove it|must be a list of texts"):
+        compile_policy(state)

@@ -11,6 +11,9 @@ from sisock.frames import Column, Frame
 from sisock.store import growing
 from sisock.store.archive import Archive
 from sisock.store.index import Index
+from sisock.store.levels import BLOCK
+from sisock.store.records import LEAN_COLUMNS
+from sisock.store.slots import held_size
 from sisock.times import NS
 from tests.archives import FIELDS, bins_by_hand, bins_of, everything, same
 
@@ -18,6 +21,7 @@ BASE = 1_700_000_000 * NS
 ROWS = 300_000
 GROUP = 8_192  # rows of a row group
 T = BASE + np.cumsum(np.random.default_rng(1).integers(0, 2 * NS, ROWS))
+M2 = [name for name, _ in LEAN_COLUMNS].index("m2") * BLOCK * 8  # where in a block the squared distances are
 VALUES = np.random.default_rng(0).normal(size=ROWS)
 VALUES[1000:3000] = np.nan
 WHOLE = Frame("t", T, {"a": Column(VALUES), "b": Column(np.arange(ROWS))}, "e", ROWS)
@@ -128,6 +132,22 @@ def test_bytes_that_flip_while_the_archive_is_open_are_noticed(folder):
         list(opened.rebuild())
         right(opened)
         assert not opened.stale
+
+
+@pytest.mark.parametrize(("wanted", "noticed"), [("band", False), ("std", True)])
+def test_a_damaged_statistic_is_noticed_by_who_needs_it_and_hinders_nobody_else(folder, wanted, noticed):
+    with Archive(folder) as opened:
+        query = everything(max_points=200)._replace(fields=("b",), reduce=wanted)
+        before = opened.answer("n", query)
+        for path in (folder / "tiers").rglob("*.bins"):
+            slot = held_size(path.parent, int(path.stem))
+            with path.open("r+b") as file:
+                for at in range(M2, path.stat().st_size, slot):
+                    os.pwrite(file.fileno(), b"\xff" * 8, at)
+        after = opened.answer("n", query)
+        assert opened.stale == noticed
+        for name, column in before.parts[0].points.columns.items():
+            assert np.allclose(after.series(name)[1].values, column.values)
 
 
 def test_tiers_that_are_all_gone_are_made_anew_as_they_were(folder):

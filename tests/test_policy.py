@@ -3,6 +3,7 @@ import json
 import pytest
 
 from sisock.fleet.rules import read_policy
+from sisock.keys.passwords import hashed
 from sisock.keys.principals import policy_file
 from sisock.router.doors import host_allowed, hosts, origin_allowed, origins
 from sisock.router.policy import Rights, revoked
@@ -28,6 +29,22 @@ def snapshot(**principals):
         ({"role": "data_node"}, {"role": "data_node", "names": ["other"]}, True),
         ({"role": "data_node"}, {"role": "data_node", "sensitive": True}, False),
         ({"role": "data_node"}, {"role": "data_node"}, False),
+        ({"role": "viewer", "password": hashed("a" * 10)}, {"role": "viewer", "password": hashed("b" * 10)}, True),
+        ({"role": "operator"}, {"role": "viewer"}, True),
+        ({"role": "operator"}, {"role": "operator", "switch": ["a"]}, True),
+        ({"role": "viewer", "token": {"sha256": KEY, "until": 1}}, {"role": "viewer"}, True),
+        (
+            {"role": "viewer", "token": {"sha256": KEY, "until": 1}},
+            {"role": "viewer", "token": {"sha256": KEY, "until": 0}},
+            True,
+        ),
+        ({"role": "viewer", "sensitive": True}, {"role": "viewer"}, True),
+        ({"role": "viewer", "nodes": ["a"]}, {"role": "viewer", "nodes": ["a", "b"]}, False),
+        ({"role": "viewer", "nodes": ["a"]}, {"role": "viewer"}, False),
+        ({"role": "operator", "switch": []}, {"role": "operator", "switch": ["tag:x"]}, False),
+        ({"role": "data_node"}, {"role": "data_node", "names": ["x", "y"]}, False),
+        ({"role": "data_node"}, {"role": "data_node", "tags": ["cold"]}, False),
+        ({"role": "consumer"}, {"role": "consumer", "certificate": True}, True),
     ],
 )
 def test_who_loses_something_has_to_sign_in_again(before, after, ends):
@@ -41,6 +58,24 @@ def test_a_node_that_becomes_sensitive_ends_who_may_be_listening_to_it():
     old = read_policy(snapshot(rfid={"role": "data_node"}, **others))
     new = read_policy(snapshot(rfid={"role": "data_node", "sensitive": True}, **others))
     assert revoked(old, new) == {"page"}
+
+
+def test_a_node_that_loses_a_tag_ends_who_may_see_it_for_that():
+    people = {"ann": {"role": "viewer", "nodes": ["tag:cold"]}, "bob": {"role": "operator", "switch": ["tag:cold"]}}
+    others = {"eve": {"role": "viewer", "nodes": ["f*"]}, "hub": {"role": "hub"}}
+    old = read_policy(snapshot(f={"role": "data_node", "tags": ["cold"]}, **people, **others))
+    new = read_policy(snapshot(f={"role": "data_node"}, **people, **others))
+    assert "ann" in revoked(old, new)
+    assert "bob" in revoked(old, new)
+    assert not {"eve", "hub"} & revoked(old, new)
+    assert revoked(old, old) == set()
+    assert revoked(new, old) == set()
+    other = read_policy(
+        snapshot(
+            f={"role": "data_node", "tags": ["cold"]}, g={"role": "data_node", "tags": ["warm"]}, **people, **others
+        )
+    )
+    assert revoked(old, other) == set()
 
 
 def test_a_policy_is_kept_and_a_wrong_one_changes_nothing(state):

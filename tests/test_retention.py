@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,11 +17,13 @@ from sisock.store.series import Series
 from sisock.store.tiers import Tiers
 from sisock.times import FIRST, LAST, NS
 from tests.archives import FIELDS, bins_by_hand, bins_of, everything, same
+from tests.fleet import ROOT
 
 BASE = 1_700_000_000 * NS
 PARTS, ROWS = 12, 20_000
 KEEP = Keep({"*": {"raw": "1d"}})
 NOW = BASE + PARTS * ROWS * NS
+SEED = int(os.environ.get("RETENTION_SEED", "20261126"))
 
 
 def filled(folder, seed=0):
@@ -253,6 +257,27 @@ def test_an_end_at_any_step_leaves_right_answers(tmp_path, monkeypatch, step):
         assert listed <= there <= listed | set(retired(again._index))
 
 
+def test_wherever_a_process_is_killed_while_samples_go_answers_are_right(tmp_path):
+    whole, rng = filled(tmp_path), random.Random(SEED)
+    for hours in range(60, 5, -6):
+        argv = [sys.executable, "-m", "tests.retaining", str(tmp_path), f"{hours}h", str(NOW)]
+        with subprocess.Popen(
+            argv, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
+        ) as one:
+            one.stdout.readline()
+            for _ in range(rng.randrange(4_000_000)):
+                pass  # a moment that is not that of a line
+            one.kill()
+        with Archive(tmp_path) as archive:
+            assert not [each for each in archive.notices if "lost" in each or "damaged" in each], f"seed {SEED}"
+            if old_of(archive):
+                right(archive, whole)
+    with Archive(tmp_path) as archive:
+        retained(archive, Keep({"*": {"raw": "6h"}}))
+        assert old_of(archive).beyond > BASE + 40 * 3600 * NS
+        right(archive, whole)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_damaged_bins_of_what_went_are_told_and_never_wrong(tmp_path, seed):
     whole = filled(tmp_path)
@@ -275,6 +300,24 @@ def test_damaged_bins_of_what_went_are_told_and_never_wrong(tmp_path, seed):
                     continue
                 at = np.searchsorted(expected.start, bins.start)
                 assert (bins.count <= expected.count[at]).all()
+            list(archive.rebuild())
+
+
+@pytest.mark.parametrize("word", range(4))
+def test_an_entry_of_bins_of_what_went_that_is_damaged_is_told(tmp_path, word):
+    whole = filled(tmp_path)
+    with Archive(tmp_path) as archive:
+        retained(archive)
+    for path in sorted((tmp_path / "tiers").rglob("*.blocks"))[:2]:
+        data = bytearray(path.read_bytes())
+        data[32 + 8 * word] ^= 2
+        path.write_bytes(data)
+    with Archive(tmp_path) as archive:
+        for _ in range(2):
+            bins, answer = bins_of(archive, everything(max_points=5))
+            assert any("damaged" in each for each in answer.notices)
+            expected = bins_by_hand(whole, "a", answer.bin)
+            assert (bins.count <= expected.count[np.searchsorted(expected.start, bins.start)]).all()
             list(archive.rebuild())
 
 

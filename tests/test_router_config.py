@@ -5,6 +5,7 @@ import ssl
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from cryptography import x509
 
 from sisock import settings as configuration
 from sisock.keys import ensure_key, ensure_principal, write_policy
+from sisock.keys.authority import Authority
 from sisock.router.certificate import certificate
 from sisock.router.config import SHADOW, render
+from sisock.router.doors import host_allowed, hosts
 from sisock.router.start import prepare
 from sisock.settings import Settings
 from sisock.testing.router import free_port
@@ -62,6 +65,8 @@ def test_every_setting_reaches_crossbar(state):
         interface="::1",
         router_port=81,
         legacy_port=82,
+        tls_port=83,
+        tls_interface="192.0.2.7",
         message_limit=2**20,
         ping_interval=5.0,
         ping_timeout=4.0,
@@ -74,7 +79,11 @@ def test_every_setting_reaches_crossbar(state):
     worker = render(settings)["workers"][0]
     assert {each.get("authorizer") for each in worker["realms"][0]["roles"]} == {"org.lab.router.authorize", None}
     assert worker["realms"][0]["name"] == worker["components"][0]["realm"] == "lab"
-    ours, existing = worker["transports"]
+    ours, encrypted, existing = worker["transports"]
+    assert (encrypted["endpoint"]["interface"], encrypted["endpoint"]["port"]) == ("192.0.2.7", 83)
+    assert encrypted["paths"] == ours["paths"]
+    assert Path(encrypted["endpoint"]["tls"]["key"]).is_file()
+    assert "https://192.0.2.7:83" in ours["paths"]["ws"]["options"]["allowed_origins"]
     assert (ours["endpoint"]["interface"], ours["endpoint"]["port"], ours["endpoint"]["version"]) == ("::1", 81, 6)
     options = ours["paths"]["ws"]["options"]
     assert options["max_message_size"] == options["max_frame_size"] == 2**20
@@ -91,7 +100,7 @@ def test_every_setting_reaches_crossbar(state):
     assert "anonymous" not in json.dumps(worker)
 
 
-def test_a_self_signed_certificate_is_made_once_and_again_for_another_host(state):
+def test_a_certificate_is_made_once_and_again_for_another_host(state):
     settings = Settings(state=state)
     chain, key = certificate(settings, ["127.0.0.1", "localhost"])
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -108,13 +117,42 @@ def test_a_self_signed_certificate_is_made_once_and_again_for_another_host(state
 
 def test_a_given_certificate_is_used_and_a_missing_one_named(state, tmp_path):
     chain, key = tmp_path / "a.pem", tmp_path / "a.key"
-    chain.touch()
-    key.touch()
-    given = Settings(state=state, legacy_certificate=str(chain), legacy_key=str(key))
+    authority = Authority(tmp_path / "ca")
+    authority.ensure("lab")
+    for path, text in zip((chain, key), authority.issue(["lab.example"]), strict=True):
+        path.write_text(text)
+    given = Settings(state=state, tls_certificate=str(chain), tls_key=str(key))
     assert certificate(given, []) == (chain, key)
-    key.unlink()
-    with pytest.raises(ValueError, match=r"SISOCK_LEGACY_KEY=.*a\.key: there is no such file"):
+    key.write_text(authority.issue(["lab.example"])[1])
+    with pytest.raises(ValueError, match=r"a\.pem and .*a\.key are not a certificate and its key, both PEM"):
         certificate(given, [])
+    key.unlink()
+    with pytest.raises(ValueError, match=r"SISOCK_TLS_KEY=.*a\.key: there is no such file"):
+        certificate(given, [])
+
+
+@pytest.mark.parametrize("interface", ["", "0.0.0.0", "::", "192.0.2.7", "lab.example"])
+def test_beyond_loopback_nothing_is_said_in_the_clear_unless_that_is_wanted(settings, interface):
+    with pytest.raises(ValueError, match="for other machines give --tls-port 8443 instead of --interface"):
+        prepare(replace(settings, interface=interface))
+    if interface in ("", "0.0.0.0"):
+        prepare(replace(settings, interface=interface, plaintext=True))
+
+
+def test_where_other_machines_reach_the_router_is_noted_as_long_as_they_do(settings):
+    noted = settings.state / "router.tls"
+    for given, interface, host in (
+        ("lab.example, other", "", "lab.example"), ("", "", socket.gethostname()), ("", "127.0.0.1", "127.0.0.1"),
+    ):  # fmt: skip
+        port = free_port()
+        prepare(replace(settings, tls_port=port, tls_interface=interface, hosts=given))
+        assert noted.read_text() == f"{host}:{port}\n"
+        (settings.state / "router" / "lock").unlink()  # held by this process
+    prepare(settings)
+    assert not noted.exists()
+    (settings.state / "router" / "lock").unlink()
+    with pytest.raises(ValueError, match="TLS on addresses of IPv4 only"):
+        prepare(replace(settings, tls_port=free_port(), tls_interface="::1"))
 
 
 def test_what_is_written_is_private(settings):
@@ -193,6 +231,28 @@ def test_a_taken_port_is_one_sentence(settings):
         f"router: the port 127.0.0.1:{settings.router_port} is taken: "
         "stop what listens there, or choose another with --router-port\n"
     )
+
+
+def test_without_a_good_certificate_the_router_serves_this_machine_only(settings, tmp_path, capsys):
+    for name in ("chain.pem", "key.pem"):
+        (tmp_path / name).write_text("nonsense")
+    for chain in (tmp_path / "nowhere.pem", tmp_path / "chain.pem"):
+        broken = replace(settings, tls_port=free_port(), tls_certificate=str(chain), tls_key=str(tmp_path / "key.pem"))
+        folder = prepare(broken)
+        listeners = json.loads((folder / "config.json").read_text())["workers"][0]["transports"]
+        assert [each["endpoint"]["interface"] for each in listeners] == ["127.0.0.1"]
+        assert "tls" not in listeners[0]["endpoint"]
+        assert "nobody can join over TLS" in capsys.readouterr().err
+        (folder / "lock").unlink()
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [("lab.example:8443", "lab.example"), ("[fd00::1]:8443", "fd00::1"), ("fd00::1", "fd00::1"), (" , Lab.example ", "lab.example")],
+)  # fmt: skip
+def test_a_port_behind_a_host_name_means_nothing(given, host):
+    assert host in hosts(Settings(hosts=given))
+    assert host_allowed(Settings(hosts=given), f"{host}:8443" if "::" not in host else f"[{host}]:8443")
 
 
 def test_without_a_hub_nothing_is_started(state):

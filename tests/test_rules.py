@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sisock.fleet.rules import Action, allows, may_offer, read_policy, visible
+from sisock.fleet.rules import Action, allows, may_hear, may_offer, read_policy, switchable, visible
 from sisock.uris import Uris
 
 URIS = Uris("org.example")
@@ -18,6 +18,12 @@ POLICY = read_policy(
             "cli": {"role": "consumer", "sensitive": True},
             "bridge": {"role": "consumer"},
             "ann": {"role": "consumer", "nodes": ["weather", "host*"]},
+            "freezer1": {"role": "data_node", "tags": ["cold"]},
+            "freezers": {"role": "data_node", "names": ["freezer2", "freezer3"], "tags": ["cold", "lab"]},
+            "vera": {"role": "viewer", "nodes": ["freezer*"]},
+            "otto": {"role": "operator", "nodes": ["freezer*"], "switch": ["freezer2"]},
+            "tina": {"role": "operator", "nodes": ["tag:cold"], "switch": ["tag:lab"]},
+            "root": {"role": "admin"},
         },
     }
 )
@@ -33,12 +39,12 @@ def allowed(authid, kind, uris):
 
 
 EVERYTHING = {
-    URIS.add, URIS.subtract, URIS.get_data_node, URIS.added, URIS.subtracted, URIS.hub_nodes, URIS.hub_started,
-    URIS.set_policy, URIS.authorize, "wamp.session.list", "wamp.session.get", "wamp.session.kill",
+    URIS.add, URIS.subtract, URIS.get_data_node, URIS.added, URIS.subtracted, URIS.hub_nodes, URIS.hub_started, URIS.news,
+    URIS.set_policy, URIS.authorize, URIS.refused, URIS.sign_out, URIS.enroll, URIS.renew, URIS.principals, URIS.revoke, "wamp.session.list", "wamp.session.get", "wamp.session.kill",
     "wamp.session.kill_by_authid", "wamp.session.add_testament", "wamp.session.on_join", "wamp.session.on_leave",
     "wamp.registration.list", "wamp.registration.get", "wamp.registration.remove_callee",
     "wamp.registration.on_register", "wamp.registration.list_callees", "wamp.subscription.list", "wamp.subscription.get_events",
-    *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "get_sample", "read_from", "live", "x")),
+    *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "get_sample", "read_from", "prove", "act", "live", "x")),
     *(f"org.example.archive.{n}.{w}" for n in ("weather", "lsof") for w in ("get_fields", "get_data", "get_sample", "read_from", "live")),
     "", "org.example", "org.example.", "org.example.consumer.", "org.example.consumer..get_data", "org.example.consumer.weather",
     "org.example.consumer.weather.get_data.x", "org.exampleXconsumer.weather.get_data", "other.consumer.weather.get_data",
@@ -54,12 +60,22 @@ def of(name, *whats):
 
 
 def test_the_hub_offers_its_procedures_and_reads_the_routers_meta_api():
-    assert allowed("hub", "register", EVERYTHING) == {URIS.add, URIS.subtract, URIS.get_data_node, URIS.hub_nodes}
-    assert allowed("hub", "publish", EVERYTHING) == {URIS.added, URIS.subtracted, URIS.hub_started}
+    assert allowed("hub", "register", EVERYTHING) == {
+        URIS.add,
+        URIS.subtract,
+        URIS.get_data_node,
+        URIS.hub_nodes,
+        URIS.enroll,
+        URIS.renew,
+        URIS.principals,
+        URIS.revoke,
+    }
+    assert allowed("hub", "publish", EVERYTHING) == {URIS.added, URIS.subtracted, URIS.news, URIS.hub_started}
     assert allowed("hub", "subscribe", EVERYTHING) == {
         "wamp.session.on_join",
         "wamp.session.on_leave",
         "wamp.registration.on_register",
+        URIS.refused,
     }
     called = allowed("hub", "call", EVERYTHING)
     assert URIS.set_policy in called
@@ -70,11 +86,11 @@ def test_the_hub_offers_its_procedures_and_reads_the_routers_meta_api():
         "wamp.registration.get",
         "wamp.registration.list_callees",
     }
-    assert of("lsof", *ANSWERS) < called
+    assert of("lsof", *ANSWERS, "prove") < called
 
 
 def test_a_data_node_offers_and_publishes_only_under_its_own_name():
-    assert allowed("weather", "register", EVERYTHING) == of("weather", *ASKED)
+    assert allowed("weather", "register", EVERYTHING) == of("weather", *ASKED, "prove", "act")
     assert allowed("weather", "publish", EVERYTHING) == of("weather", "live")
     own = {URIS.archive("weather", what) for what in ANSWERS}
     assert allowed("weather", "call", EVERYTHING) == {URIS.add, URIS.subtract} | own
@@ -82,17 +98,17 @@ def test_a_data_node_offers_and_publishes_only_under_its_own_name():
 
 
 def test_an_existing_client_may_have_several_names():
-    assert allowed("server", "register", EVERYTHING) == of("one", *ASKED)
+    assert allowed("server", "register", EVERYTHING) == of("one", *ASKED, "prove", "act")
     assert may("server", "register", URIS.node("two", "get_data"))
     assert not may("server", "register", URIS.node("server", "get_data"))
 
 
 def test_a_consumer_asks_and_hears_what_it_may_see():
-    lists = {URIS.get_data_node, URIS.hub_nodes}
+    lists = {URIS.get_data_node, URIS.hub_nodes, URIS.sign_out}
     archive = {URIS.archive("weather", what) for what in ANSWERS}
     assert allowed("ann", "call", EVERYTHING) == (lists | archive | of("weather", *ASKED) | of("hostess", *ASKED))
     assert allowed("ann", "subscribe", EVERYTHING) == (
-        {URIS.added, URIS.subtracted, URIS.hub_started} | of("weather", "live") | of("hostess", "live")
+        {URIS.added, URIS.subtracted, URIS.news, URIS.hub_started} | of("weather", "live") | of("hostess", "live")
     )
     for authid in ("ann", "bridge", "cli"):
         assert not allowed(authid, "register", EVERYTHING)
@@ -183,3 +199,48 @@ def test_whatever_is_asked_nobody_gets_beyond_the_lists(authid, kind, uri):
         assert uri.split(".")[3] in POLICY.principals[authid].names
     if "lsof" in uri.split("."):
         assert authid in ("hub", "lsof", "cli")
+
+
+FREEZERS = ("freezer1", "freezer2", "freezer3")
+
+
+def test_a_viewer_sees_an_operator_commands_what_it_may_and_nobody_else_does():
+    everyone = (*FREEZERS, "lsof", "host")
+    acts = {each: URIS.node(each, "act") for each in everyone}
+    may_act = {who: {n for n, uri in acts.items() if may(who, "call", uri)} for who in POLICY.principals}
+    commanding = {who: names for who, names in may_act.items() if names}
+    assert commanding == {"otto": {"freezer2"}, "tina": {"freezer2", "freezer3"}, "root": set(everyone)}
+    for who in ("otto", "tina", "root"):
+        assert {n for n in everyone if switchable(POLICY, POLICY.principals[who], n)} == commanding[who]
+    data = {each: URIS.node(each, "get_data") for each in everyone}
+    for who in ("vera", "otto", "tina"):
+        assert {n for n, uri in data.items() if may(who, "call", uri)} == set(FREEZERS)
+    assert not any(
+        may(who, kind, acts["freezer2"]) for who in ("otto", "root") for kind in ("register", "subscribe", "publish")
+    )
+
+
+def test_only_an_admin_rules_over_who_may_sign_in():
+    for uri in (URIS.principals, URIS.revoke):
+        assert {who for who in POLICY.principals if may(who, "call", uri)} == {"root"}
+    assert {who for who in POLICY.principals if may(who, "call", URIS.enroll)} == set()
+    assert may("root", "call", URIS.node("lsof", "get_data"))
+    assert not may("root", "call", URIS.set_policy)
+
+
+def test_news_of_a_node_are_for_those_who_may_see_it():
+    """Two of the people see a part only, so everybody who may hear is named."""
+    heard = may_hear(POLICY, "freezer1")
+    assert heard is not None
+    assert {"vera", "otto", "tina", "root", "cli", "bridge", "keeper", "hub"} <= set(heard)
+    assert not {"ann", "weather"} & set(heard)
+    assert "bridge" not in (may_hear(POLICY, "lsof") or ())
+    all_see = read_policy({"v": 1, "principals": {"cli": {"role": "consumer"}, "x": {"role": "data_node"}}})
+    assert may_hear(all_see, "x") is None
+
+
+def test_only_who_has_a_certificate_asks_for_the_next():
+    assert {who for who in POLICY.principals if may(who, "call", URIS.renew)} == set()
+    having = read_policy({"v": 1, "principals": {"x": {"role": "data_node", "certificate": True}}})
+    assert allows(having, URIS, "x", Action("call", URIS.renew))
+    assert not allows(having, URIS, "x", Action("register", URIS.renew))

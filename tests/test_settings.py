@@ -63,7 +63,8 @@ def test_a_tilde_is_the_home_of_the_user(monkeypatch):
         ("router_port", "-1", "not a number from 1 to 65535"), ("bridge_port", "70000", "not a number from 1 to 65535"),
         ("deadline", "soon", "not a valid float"), ("deadline", "nan", "not a number from 0"), ("deadline", "inf", "not a number from 0"),
         ("ping_interval", "-2", "not a number from 0"), ("message_limit", "100", "not a number from 65536"),
-        ("legacy_port", "65536", "not a number from 0 to 65535"), ("router_port", "0", "not a number from 1 to 65535"),
+        ("legacy_port", "65536", "not a number from 0 to 65535"), ("plaintext", "maybe", "not true or false"),
+        ("router_port", "0", "not a number from 1 to 65535"),
         ("log_level", "loud", "not one of debug, info, warning, error"),
     ],
 )  # fmt: skip

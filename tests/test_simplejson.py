@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grafana_json.app import LARGEST_REQUEST, create_app
+from grafana_json.app import create_app
 from grafana_json.changes import Change, Changes
+from grafana_json.exchange import LARGEST_REQUEST
 from sisock.consumer import Node
 from sisock.frames import Column, Field, Frame
 from sisock.settings import Settings
 from sisock.times import NS
 from tests.memory import MONDAY, Memory, memory, minutes
 
+WITH_POST = "the bridge is asked with POST; only / and /openapi.json take GET"
 CASES = sorted((Path(__file__).parent / "cases" / "simplejson").glob("*.json"))
 
 
@@ -179,9 +181,16 @@ def test_every_bad_request_is_one_sentence(client, path, data, status, sentence)
     assert sentence in answer["error"]
 
 
+@pytest.mark.parametrize("path", ["//query", "/a//query", "/query/", "//"])
+def test_a_path_that_is_nearly_right_is_a_sentence(client, path):
+    response = client.post(path, base_url="http://localhost", json={})
+    assert (response.status_code, list(strict(response))) == (404, ["error"])
+
+
 def test_a_wrong_method_is_a_sentence(client):
     response = client.get("/query")
-    assert (response.status_code, strict(response)["error"]) == (405, "the bridge is asked with POST; only / takes GET")
+    assert set(response.allow) == {"OPTIONS", "POST"}
+    assert (response.status_code, strict(response)["error"]) == (405, WITH_POST)
 
 
 def test_the_bridge_is_well_while_there_is_a_hub(client, source):

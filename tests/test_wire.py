@@ -289,3 +289,8 @@ def test_unsorted_times_of_existing_nodes_are_put_in_order():
 def test_what_is_no_answer_in_the_old_way_is_a_wire_error(lists):
     with pytest.raises(WireError):
         from_lists(lists, KNOWN)
+
+
+def test_a_text_in_the_place_of_a_time_is_refused_and_not_repeated():
+    with pytest.raises(WireError, match="this is not an answer"):
+        from_lists({"data": {}, "timeline": {"t": {"t": [], "finalized_until": "a"}}}, {})

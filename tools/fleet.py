@@ -37,7 +37,7 @@ def prove(buildah: Buildah, folder: Path, nodes: Sequence[str]) -> None:
         print(f"the hub lists {', '.join(sorted(_up(hub)))}", flush=True)
         for image, container in running.items():
             _until(container.healthy, f"{image} is healthy", running)
-            print(f"{image:<24} joined, healthy", flush=True)
+            print(f"{image:<24} joined, healthy, as user {_user(container)}", flush=True)
         _page(router_port)
 
 
@@ -72,6 +72,14 @@ def _up(hub: Container) -> set[str]:
     """Names of the nodes that the hub lists as up, asked as `docker compose exec hub sisock ls` does."""
     code, listed = hub.execute("sisock", "ls", "--json")
     return set() if code else {each["name"] for each in json.loads(listed) if each["state"] == "up"}
+
+
+def _user(container: Container) -> str:
+    """The number of the user that it works as; raise BuildError where that may do everything."""
+    _, user = container.execute("id", "-u")
+    if not user.strip().isdecimal() or user.strip() == "0":
+        raise BuildError(f"{container} works as the user {user.strip()!r}: images have a user of their own")
+    return user.strip()
 
 
 def _page(router_port: int) -> None:

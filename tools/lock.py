@@ -31,6 +31,8 @@ LOCKS = {
     "recorder": ["--extra", "archive", *BUILD, *RUN, "pyproject.toml"],
     "dev": ["--extra", "dev", *BUILD, *RUN, "pyproject.toml"],
     "nodejs": ["requirements/nodejs.in"],
+    "schemathesis": ["requirements/schemathesis.in"],
+    "pip-audit": ["requirements/pip-audit.in"],
 }
 
 

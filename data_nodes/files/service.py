@@ -148,7 +148,7 @@ class FilesService:
         return fields, {name: Timeline(intervals.get(name), tuple(each)) for name, each in of.items()}
 
     async def get_data(self, query: Query) -> Answer:
-        """What the files have, reduced as the query asks, and labelled. Raises ValueError where that is too much."""
+        """What the files have, reduced as the query asks, and labelled. Raises TooMuchError where that is too much."""
         own = [
             self._ring.window(axis, [name for name in query.fields if name in fields], query.start, query.end)
             for axis, fields in ((health.TIMELINE, health.FIELDS), (INDEX, FIELDS))
@@ -176,12 +176,12 @@ class FilesService:
         return self._noticed(nearest.answer([*files, *own], which, tuple(trouble)), timelines)
 
     async def _within(self, function: Callable[..., Any], *args: Any) -> Any:
-        """What the function returns, in a thread. Raises ValueError where that takes too long."""
+        """What the function returns, in a thread. Raises TooMuchError where that takes too long."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await self._threads.run(function, *args)
         except TimeoutError as error:
-            raise ValueError(
+            raise reduction.TooMuchError(
                 f"the files were not read within {_PATIENCE:g} s: ask for less time or fewer fields"
             ) from error
 

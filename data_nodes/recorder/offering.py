@@ -40,10 +40,7 @@ class Past:
 
     async def get_data(self, query: Query) -> Answer:
         """Samples as the query asks."""
-        try:
-            answer: Answer = await self._keeping.answer(self._name, query)
-        except ValueError as error:
-            raise WampError("bad_request", str(error)) from error
+        answer: Answer = await self._keeping.answer(self._name, query)
         return answer
 
     async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:

@@ -10,8 +10,15 @@ export class SisockError extends Error {
 }
 
 const HOW = "Run `sisock link` where sisock runs, and open the address that it prints.";
-export const SIGN_IN_AGAIN = `This sign-in is not valid: it was used before, or it has run out. ${HOW}`;
-export const SIGN_IN_FIRST = `Nobody is signed in here yet. ${HOW}`;
+const LINK_SPENT = `This sign-in is not valid: it was used before, or it has run out. ${HOW}`;
+const WRONG = "This name and password are not right, or were wrong too often: after five wrong ones wait half a minute.";
+export const SIGN_IN_FIRST =
+  "Nobody is signed in here yet. Give your name and password, or run `sisock link` where sisock runs, and open the address that it prints.";
+
+/** Why {authid, ticket} was refused: the router does not say. */
+export function refusal({ authid }) {
+  return authid === "page" ? LINK_SPENT : WRONG;
+}
 
 const SENTENCES = {
   no_such_procedure: (who) => `${who} is not connected: start it, or wait until it is listed as up.`,

@@ -1,6 +1,6 @@
 /** A connection that is kept for ever: signs in, notices silence, comes back, and says in which state it is. */
 
-import { SIGN_IN_AGAIN, SIGN_IN_FIRST, SisockError, sentence } from "./errors.js";
+import { SIGN_IN_FIRST, SisockError, refusal, sentence } from "./errors.js";
 import { Topics } from "./topics.js";
 import { call, signIn } from "./wamp.js";
 
@@ -10,13 +10,14 @@ const PATIENCE = 10000; // ms that a sign-in or a call may take
 const BEAT = 8000; // ms between proofs that the router is alive
 
 export class Link {
-  /** @param options {url, realm, authid, beat: a URI that may be called at any time}  @param tickets Tickets */
+  /** @param options {url, realm, beat: a URI that may be called at any time, signOut: one that takes a ticket}  @param tickets Tickets */
   constructor(options, tickets) {
     this.options = options;
     this.tickets = tickets;
     this.state = "connecting";
     this.reason = "";
     this.current = null;
+    this.who = null; // the name of whoever is, or was last, signed in
     this.listeners = new Set();
     this.topics = new Topics();
     this.pending = new Set();
@@ -60,11 +61,19 @@ export class Link {
     return () => this.topics.remove(uri, own);
   }
 
-  /** Sign in with a new one-time token. */
-  signIn(token) {
-    this.tickets.renew(token);
+  /** Sign in with a new one-time token, or as {name, password}. */
+  signIn(who) {
+    this.tickets.renew(who);
     if (this.state === "refused") this.keep();
     else this.wake();
+  }
+
+  /** End the session, here and at the router, and wait for somebody to sign in. */
+  async signOut() {
+    const ticket = this.tickets.forget();
+    if (this.current && ticket) await call(this.current.session, this.options.signOut, [ticket], {}).catch(() => {});
+    this.current?.close();
+    this.wake();
   }
 
   /** End the connection for good. */
@@ -84,10 +93,12 @@ export class Link {
         await this.once();
         delay = FIRST_DELAY;
       } catch (problem) {
-        if (problem.refused && !this.tickets.refused()) return this.set("refused", problem.sentence ?? SIGN_IN_AGAIN);
+        const tried = this.tickets.next;
+        if (problem.refused && !this.tickets.refused()) return this.set("refused", problem.sentence ?? refusal(tried));
         if (problem.refused) continue;
       }
       if (this.state === "closed") return;
+      if (this.tickets.next === null) continue; // signed out
       this.set("lost", "The router does not answer; trying again until it does.");
       await this.pause(delay * (0.8 + 0.4 * Math.random()));
       delay = Math.min(LONGEST_DELAY, delay * 1.6);
@@ -96,10 +107,11 @@ export class Link {
 
   /** One session from sign-in to its end. */
   async once() {
-    const ticket = this.tickets.next;
-    if (ticket === null) throw { refused: true, sentence: SIGN_IN_FIRST };
-    const joined = await signIn({ ...this.options, ticket, patience: PATIENCE });
-    this.tickets.welcome(joined.extra);
+    const { authid, ticket } = this.tickets.next ?? {};
+    if (!ticket) throw { refused: true, sentence: SIGN_IN_FIRST };
+    const joined = await signIn({ ...this.options, authid, ticket, patience: PATIENCE });
+    this.tickets.welcome(authid, joined.extra);
+    this.who = authid;
     await Promise.race([this.topics.move(joined.session), joined.closed]);
     this.current = joined;
     this.set("connected", "Connected.");

@@ -1,44 +1,59 @@
-/** What the page signs in with: the one-time token of its address, later the session token of the welcome. */
+/** What is signed in with: the one-time token of the page's address, or a name and a password; then the session's ticket. */
+
+const PAGE = "page"; // whose the one-time tokens are
 
 export class Tickets {
   /**
    * @param token one-time token, or null
-   * @param storage where the session token outlives a reload (sessionStorage), or null
+   * @param storage where the session's ticket outlives a reload (sessionStorage), or null
    * @param key the name it is kept under
    */
   constructor(token, storage, key) {
-    this.token = token;
+    this.given = token === null ? null : { authid: PAGE, ticket: token };
     this.storage = storage;
     this.key = key;
-    this.session = storage?.getItem(key) ?? null;
+    this.session = this.stored();
   }
 
-  /** The ticket to try now, or null. */
+  /** What to try now, {authid, ticket}, or null. */
   get next() {
-    return this.token ?? this.session;
+    return this.given ?? this.session;
   }
 
-  /** Keep what the router gave at sign-in; the one-time token is spent. */
-  welcome(extra) {
-    this.token = null;
+  /** Keep what the router gave at sign-in; what was given here is forgotten. */
+  welcome(authid, extra) {
+    this.given = null;
     if (!extra?.session_token) return;
-    this.session = extra.session_token;
-    this.storage?.setItem(this.key, this.session);
+    this.session = { authid, ticket: extra.session_token };
+    this.storage?.setItem(this.key, JSON.stringify(this.session));
   }
 
-  /** Forget the ticket that was refused; returns whether another one is left to try. */
+  /** Forget what was refused; returns whether something else is left to try. */
   refused() {
-    if (this.token !== null) {
-      this.token = null;
-    } else {
-      this.session = null;
-      this.storage?.removeItem(this.key);
-    }
+    if (this.given !== null) this.given = null;
+    else this.forget();
     return this.next !== null;
   }
 
-  /** Use a new one-time token. */
-  renew(token) {
-    this.token = token;
+  /** Sign in as this one next: a one-time token, or {name, password}. */
+  renew(who) {
+    this.given = typeof who === "string" ? { authid: PAGE, ticket: who } : { authid: who.name, ticket: who.password };
+  }
+
+  /** Forget everything; returns the session's ticket. */
+  forget() {
+    const ticket = this.session?.ticket ?? null;
+    this.given = this.session = null;
+    this.storage?.removeItem(this.key);
+    return ticket;
+  }
+
+  stored() {
+    try {
+      const kept = JSON.parse(this.storage?.getItem(this.key) ?? "null");
+      return typeof kept?.authid === "string" && typeof kept?.ticket === "string" ? kept : null;
+    } catch {
+      return null;
+    }
   }
 }

@@ -39,7 +39,8 @@ class App {
       isChosen: (node, field) => this.chosen.some((line) => line.node === node && line.field === field),
       colourOf: (node, field) => series(this.chosen.find((line) => line.node === node && line.field === field)?.colour ?? 0),
     });
-    this.signIn = new SignIn($("sign-in"), (token) => this.client.signIn(token));
+    this.signIn = new SignIn($("sign-in"), (who) => this.client.signIn(who));
+    $("sign-out").addEventListener("click", () => this.signOut());
     this.client.onState((state, sentence) => this.connection(state, sentence));
     this.client.onNodes(() => this.relist()).catch((problem) => setText($("nodes-problem"), problem.message));
     setInterval(() => document.hidden || this.relist(), RELIST);
@@ -62,12 +63,21 @@ class App {
     $("connection").dataset.state = state;
     setText($("connection-word"), WORDS[state]);
     $("connection").title = sentence;
+    const { who } = this.client;
+    $("who").hidden = !(state === "connected" && who !== "page");
+    setText($("who-name"), who ?? "");
     if (state === "connected") {
       this.signIn.done();
       this.board.ask();
       this.relist();
     }
     if (state === "refused") this.signIn.ask(sentence);
+  }
+
+  /** Forget who was here, and all that was shown: the next one may see other nodes. */
+  async signOut() {
+    await this.client.signOut();
+    location.replace(location.pathname + location.search);
   }
 
   /** Ask the hub who is there. */

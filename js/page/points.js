@@ -30,7 +30,7 @@ export function pointsOf({ t, values, axis }, interval = null, width = 0) {
   let skipped = false;
   const pause = (stretch, next) => (numbers ? line.breakAt(middle(stretch)) : line.pause(stretch, next));
   for (let i = 0; i < t.length; i++) {
-    while (gap < gaps.length && gaps[gap][1] <= t[i]) pause(gaps[gap++], t[i]);
+    while (gap < gaps.length && middle(gaps[gap]) < t[i]) pause(gaps[gap++], t[i]);
     if (isBreak(values[i])) {
       if (numbers) skipped = true;
       else line.breakAt(t[i]);

@@ -4,6 +4,7 @@ import click
 
 import sisock
 from sisock.cli.at import at
+from sisock.cli.ca import ca
 from sisock.cli.completion import completion
 from sisock.cli.doctor import doctor
 from sisock.cli.export import export
@@ -11,6 +12,7 @@ from sisock.cli.failures import Sentences
 from sisock.cli.get import get
 from sisock.cli.import_ import import_
 from sisock.cli.init import init
+from sisock.cli.invite import enroll, invite, revoke
 from sisock.cli.link import link
 from sisock.cli.ls import ls
 from sisock.cli.node import node
@@ -51,7 +53,11 @@ _COMMANDS = (
     plot,
     node,
     link,
+    invite,
+    enroll,
+    revoke,
     principal,
+    ca,
     init,
     settings,
     doctor,

@@ -23,7 +23,7 @@ def ask(settings: Settings, work: Callable[["Consumer"], Coroutine[Any, Any, T]]
     from sisock.consumer import Consumer
 
     async def run() -> T:
-        async with Consumer(settings, name="cli") as consumer:
+        async with Consumer(settings) as consumer:
             return await work(consumer)
 
     _quiet_logging()

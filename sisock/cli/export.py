@@ -1,5 +1,6 @@
 """`sisock export`: samples as files, whatever their number."""
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 METHODS = ["minmax", "m4", "band", "mean", "first", "last", "count", "std", "stride"]  # lttb looks at all at once
 _NEEDS = {"parquet": ["pyarrow"], "arrow": ["pyarrow"], "hdf5": ["h5py", "pyarrow"]}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _STEPS = 1000  # of the progress bar
 
 
@@ -72,14 +74,17 @@ def export(
       sisock export host --last 7d --format parquet --output host.parquet
       sisock export weather --start 2014-01-01 --bin 1d --reduce band --format hdf5 --output weather.h5
     """
+    from sisock.export.job import target_of
+
     how = _reduced(points, width, method)
     _prepare(kind)
+    output = target_of(output)
     if not output.parent.is_dir():
         raise Failure(f"there is no folder {output.parent}: make it first", Exit.USAGE)
     wanted, whole = fields_of(targets), span(last, start, end)
     asked = {"targets": targets, "last": last, "start": start, "end": end, "format": kind, "times": times,
              "points": points, "bin": width, "reduce": method}  # fmt: skip
-    with ExitStack() as stack, _resumable(output):
+    with _resumable(output), ExitStack() as stack:
         job = _begin(output, kind, times, asked)
         parts: list[Part] = []
 
@@ -97,9 +102,14 @@ def export(
 def _reduced(points: int | None, width: str | None, method: str | None) -> "Reduced | None":
     """How samples are to be reduced; None for not at all."""
     from sisock.export.ordering import Reduced
+    from sisock.reduction import MOST_POINTS
 
     if points and width:
         raise click.UsageError("--points does not go together with --bin: give one or the other")
+    if points and points > MOST_POINTS:
+        raise click.UsageError(
+            f"--points {points} is too many: give {MOST_POINTS} at the most, or none for all samples"
+        )
     if not points and not width:
         if method:
             raise click.UsageError("--reduce needs --points or --bin: say to how many")
@@ -133,10 +143,25 @@ def _resumable(output: Path) -> Iterator[None]:
     except ConsumerError as error:
         more = "; the same command goes on from here" if state_of(output).exists() else ""
         raise Failure(f"{error}{more}", code_of(error)) from error
+    except OSError as error:
+        raise Failure(_refused(output, error)) from error
     except KeyboardInterrupt:
         if state_of(output).exists():
             click.echo(f"\nsisock: {output}: interrupted; the same command goes on from here", err=True)
         raise
+
+
+def _refused(output: Path, error: OSError) -> str:
+    """Why files cannot be written, and what the same command does with what was copied."""
+    from sisock.export.job import state_of
+
+    why = f"{error.filename or output}: {error.strerror or error}"
+    kept, full = state_of(output).exists(), error.errno in _FULL
+    if not kept and not full:
+        return why
+    return (
+        f"{why}{': make room, and' if full else ';'} the same command {'goes on from here' if kept else 'begins anew'}"
+    )
 
 
 def _begin(output: Path, kind: str, times: str, asked: dict[str, Any]) -> "Job":

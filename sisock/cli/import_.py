@@ -13,7 +13,7 @@ from sisock.cli.failures import Failure
 from sisock.cli.options import with_settings
 from sisock.exits import Exit
 from sisock.settings import Settings
-from sisock.uris import check_node
+from sisock.uris import check_field, check_node
 
 if TYPE_CHECKING:
     from sisock.imports.converting import Converted, Wanted
@@ -58,6 +58,7 @@ def import_(
 
     try:
         check_node(node)
+        check_field(timeline, "timeline")
     except ValueError as error:
         raise Failure(str(error), Exit.USAGE) from error
     if find_spec("pyarrow") is None:
@@ -91,7 +92,7 @@ def _convert(path: Path, wanted: "Wanted", place: Path) -> bool:
         click.echo(f"sisock: {path}: {error.strerror or error}", err=True)
         return False
     _report(path, made)
-    return not (made.troubles.rows or made.troubles.cells)
+    return not (made.troubles.rows or made.troubles.cells or made.troubles.letters)
 
 
 def _report(path: Path, made: "Converted") -> None:
@@ -101,16 +102,20 @@ def _report(path: Path, made: "Converted") -> None:
     parts = [f"{made.rows:,} rows read"]
     parts += [f"{troubles.rows:,} left out"] if troubles.rows else []
     parts += [f"{troubles.cells:,} cells without a value that can be read"] if troubles.cells else []
+    parts += [f"{troubles.letters:,} lines with letters that cannot be read"] if troubles.letters else []
+    parts += [f"{troubles.joined:,} lines within a text in quotes that began before them"] if troubles.joined else []
     parts += [f"{made.disordered:,} times earlier than the row before"] if made.disordered else []
     click.echo(f"{path}: {', '.join(parts)}")
 
 
 def _take(place: Path) -> bool:
     """Take what is there, unless a recorder does; whether all was."""
+    from sisock.program import keep_many_open
     from sisock.store.archive import Archive
     from sisock.store.incoming import Incoming, IncomingError
     from sisock.store.opening import InUseError
 
+    keep_many_open()
     done: dict[Path, tuple[Incoming, int]] = {}
     known: dict[Path, int] = {}  # rows that were taken before
     try:
@@ -135,11 +140,14 @@ def _take(place: Path) -> bool:
         told = "all rows taken" if rows == file.rows else f"only {rows:,} of {file.rows:,} rows taken"
         click.echo(f"{file.node} {file.timeline}: {rows:,} of {file.rows:,} rows, {told}")
     more = {what: after.get(what, 0) - before.get(what, 0) for what in after}
-    said = {"replaced": "replaced by a later one at the same time", "refused": "refused: no clock can mean such a time"}
+    said = {
+        "replaced": "replaced by a later one at the same time",
+        "refused": "refused: no clock can mean such a time, or only bins are kept of it",
+    }
     for what, sentence in said.items():
         if more.get(what):
             click.echo(f"{more[what]:,} samples {sentence}")
-    return all(rows == file.rows for file, rows in done.values())
+    return not more.get("refused") and all(rows == file.rows for file, rows in done.values())
 
 
 def _counts(archive: "Archive") -> dict[str, int]:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -81,7 +82,7 @@ class _Hosting:
             name = name_of(node)
             key = ensure_key(self._settings.state, name)
             log.info("%s: signs in with the public key %s", name, key.public)
-            _admit(self._settings, node, key.public)
+            _admit(self._settings, node, key.public, tags_of(node))
             node.home = self._settings.state
             service = node.service(ring=self._settings.ring, journal=_opener(self._settings, name))
             await serve(service, self._settings, key, ready, tags_of(node))
@@ -119,13 +120,16 @@ def _why(error: Exception) -> str:
     return str(error) if ours and str(error) else sentence(error)
 
 
-def _admit(settings: Settings, node: "DataNode", public: str) -> None:
+def _admit(settings: Settings, node: "DataNode", public: str, tags: Sequence[str]) -> None:
     """Make the node a principal, where the state directory is ours to write."""
     from sisock.keys import ensure_principal
+    from sisock.keys.principals import load_principal
     from sisock.nodes.base import name_of
 
     try:
-        more = {"sensitive": node.sensitive} if node.role == "data_node" else {}
+        more: dict[str, Any] = {"sensitive": node.sensitive} if node.role == "data_node" else {}
+        if tags and node.role == "data_node" and "tags" not in (load_principal(settings.state, name_of(node)) or {}):
+            more["tags"] = list(tags)  # what is said here, where the hub is, is said by who admits
         ensure_principal(settings.state, name_of(node), node.role, public, **more)
     except OSError as error:
         log.info("%s: not admitted here (%s): the router's keeper does it", name_of(node), error.strerror)
@@ -133,10 +137,11 @@ def _admit(settings: Settings, node: "DataNode", public: str) -> None:
 
 async def _announce(ready: "list[asyncio.Future[str]]") -> None:
     """Say that this process is ready once each of its nodes is, or has failed; not where all have."""
-    from sisock import notify
+    from sisock import lasting, notify
 
     said = [await each for each in ready]
     if any(said):
+        lasting.settle()
         notify.ready(_status(said))
 
 

@@ -107,7 +107,7 @@ def _table(path: Path, name: str) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get(name, {})
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 (byte {error.start + 1}): save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:  # the latter: lists lie too deep in it
         raise ValueError(f"{path} is not TOML: {error}") from error
     if not isinstance(table, dict):
         raise ValueError(f"{path}: [{name}] must be a table of {name}'s configuration")

@@ -1,95 +1,270 @@
-"""`sisock principal`: who may sign in."""
+"""`sisock principal`: who may sign in, how, and what each may."""
 
 import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from sisock.cli.failures import Failure, Sentences
+from sisock.cli.invite import dismiss
 from sisock.cli.options import with_settings
 from sisock.exits import Exit
 from sisock.settings import Settings
+from sisock.times import parse_duration
+
+_LISTS = ("names", "tags", "nodes", "switch")
+_PEOPLE = ("viewer", "operator", "admin")
+
+
+def _rights(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options by which rights are given."""
+    for option in (
+        click.option(
+            "--sensitive/--no-sensitive", default=None, help="A data node: is shown to few. Others: are these."
+        ),
+        click.option("--switch", metavar="PATTERN,…", help="Data nodes an operator may command; default: all it sees."),
+        click.option("--nodes", metavar="PATTERN,…", help="Data nodes it may see: 'lab-*', 'tag:cold'; default: all."),
+        click.option("--tags", metavar="A,B", help="A data node: words by which these patterns may name it."),
+        click.option("--names", metavar="A,B", help="Data nodes it may be; default: its own name."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(cls=Sentences)
 def principal() -> None:
     """Admit, list and dismiss who may sign in.
 
-    A running hub takes it up within seconds.
+    A running hub takes it up at once. Data nodes, recorders and consumers sign in with a key; viewers, who see, operators,
+    who also command, and admins, who see all, are people and sign in with a password, or with a key; scripts and Grafana
+    sign in with a token.
     """
 
 
 @principal.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice(["data_node", "consumer", "recorder"]), required=True)
+@click.option("--role", type=click.Choice(["data_node", "consumer", "recorder", *_PEOPLE]), required=True)
 @click.option("--key", metavar="HEX", help="Its public key, 64 hex digits; `sisock init` on its machine shows it.")
 @click.option("--wampcra-secret", metavar="FILE", help="File with the secret of an existing WAMP-CRA client.")
-@click.option("--names", metavar="A,B", help="Data nodes it may be; default: its own name.")
-@click.option("--nodes", metavar="PATTERN,…", help="Data nodes a consumer may see, as in 'lab-*'; default: all.")
-@click.option("--sensitive", is_flag=True, help="A data node: is shown to few. A consumer: is one of these.")
+@_rights
 @with_settings("state")
 def add(
-    settings: Settings,
-    *,
-    name: str,
-    role: str,
-    key: str | None,
-    wampcra_secret: str | None,
-    names: str | None,
-    nodes: str | None,
-    sensitive: bool,
+    settings: Settings, *, name: str, role: str, key: str | None, wampcra_secret: str | None, **rights: Any
 ) -> None:
-    """Admit NAME: a node of another machine by its public key, an existing client by its secret.
+    """Admit NAME: a person by a password, a node of another machine by its public key, an existing client by its secret.
 
-    sisock principal add attic --role data_node --key 3f6a…
-    sisock principal add server --role data_node --wampcra-secret server.txt --names weather,apex
+    A person's password is asked for, or read from standard input.
+
+      sisock principal add ann --role operator --nodes 'freezer*' --switch freezer2
+      sisock principal add attic --role data_node --key 3f6a…
+      sisock principal add server --role data_node --wampcra-secret server.txt --names weather,apex
     """
-    from sisock.keys import ensure_principal
+    from sisock.keys.principals import alone, load_principal, save_principal
 
-    if not (key or wampcra_secret):
+    _check(name, role, rights)
+    person = role in _PEOPLE
+    if not (key or wampcra_secret or person):
         raise click.UsageError("give what it signs in with: --key HEX, or --wampcra-secret FILE")
-    more: dict[str, Any] = {"sensitive": True} if sensitive else {}
-    if wampcra_secret:
-        more["wampcra"] = {"secret_file": wampcra_secret}
-    more |= {entry: text.split(",") for entry, text in (("names", names), ("nodes", nodes)) if text}
-    ensure_principal(settings.state, name, role, key, **more)
+    _may_be_added(load_principal(settings.state, name), name, role)
+    password = {"password": _password(name)} if person and not key else {}
+    with alone(settings.state):
+        before = load_principal(settings.state, name) or {"keys": []}
+        _may_be_added(before, name, role)
+        entry = {**before, "role": role, **_given(rights), **password}
+        if key and key not in before["keys"]:
+            entry["keys"] = [*before["keys"], key]
+        if wampcra_secret:
+            entry["wampcra"] = {"secret_file": wampcra_secret}
+        save_principal(settings.state, name, entry)
     click.echo(f"{name} may sign in as {role}")
+
+
+def _may_be_added(before: dict[str, Any] | None, name: str, role: str) -> None:
+    """Raise Failure where somebody else has the name, or has all that could be added."""
+    there = before or {}
+    if there.get("role", role) != role:
+        raise Failure(f"{name} is there as {there['role']}: choose another name, or `sisock principal set` its role")
+    if "password" in there or "token" in there:
+        raise Failure(f"{name} is there: `sisock principal set` and `sisock principal password` change what it has")
+
+
+@principal.command("set")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["data_node", "consumer", "recorder", *_PEOPLE]), help="Another role.")
+@_rights
+@with_settings("state")
+def set_(settings: Settings, *, name: str, role: str | None, **rights: Any) -> None:
+    """Change what NAME is and may; who loses something is signed out.
+
+    sisock principal set ann --nodes 'freezer*,tag:cold' --switch freezer2
+    sisock principal set freezer2 --tags cold,lab
+    """
+    from sisock.keys.principals import alone, save_principal
+
+    changes = {**({"role": role} if role else {}), **_given(rights)}
+    if not changes:
+        raise click.UsageError("give what to change, as in --nodes 'freezer*'")
+    with alone(settings.state):
+        before = _there(settings, name)
+        _check(name, role or before["role"], rights)
+        save_principal(settings.state, name, {**before, **changes})
+    click.echo(f"{name}: {', '.join(changes)} changed")
+
+
+@principal.command()
+@click.argument("name")
+@with_settings("state")
+def password(settings: Settings, name: str) -> None:
+    """Give the person NAME another password; it is asked for, or read from standard input.
+
+    Where NAME is signed in by the old one, that ends.
+
+      sisock principal password ann
+    """
+    from sisock.keys.principals import alone, save_principal
+
+    role = _there(settings, name).get("role")
+    if role not in _PEOPLE:
+        raise Failure(f"{name} is no person, but a {role}: it signs in with a key")
+    given = _password(name)
+    with alone(settings.state):  # who was revoked while it was typed stays so
+        save_principal(settings.state, name, {**_there(settings, name), "password": given})
+    click.echo(f"{name} has another password")
+
+
+@principal.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice(_PEOPLE), help="What it may; default: viewer, or what it was.")
+@click.option("--valid", default="90d", show_default=True, metavar="TIME", help="How long it is good.")
+@click.option("--to", type=click.Path(path_type=Path), metavar="FILE", help="Write it there, for you alone to read.")
+@_rights
+@with_settings("state")
+def token(settings: Settings, *, name: str, role: str | None, valid: str, to: Path | None, **rights: Any) -> None:
+    """Print a token by which a script, or Grafana, signs in as NAME, for a while and with these rights only.
+
+    It is shown once: only its hash is kept. Once more for the same NAME it replaces the one before. Scripts find it by
+    SISOCK_TOKEN=FILE; Grafana sends it to the bridge as 'Authorization: Bearer TOKEN'.
+
+      sisock principal token grafana --nodes 'freezer*'
+      sisock principal token nightly --valid 1d --to nightly.token
+    """
+    from sisock.keys.api_tokens import make
+    from sisock.keys.files import write
+    from sisock.keys.principals import alone, load_principal, save_principal
+
+    made, entry = make(name, parse_duration(valid))
+    with alone(settings.state):
+        before = load_principal(settings.state, name) or {"role": "viewer", "keys": []}
+        _check(name, role or before["role"], rights)
+        if before.get("keys") or "password" in before or "wampcra" in before:
+            raise Failure(f"{name} signs in otherwise already: choose another name for the token")
+        chosen = {"role": role} if role else {}
+        save_principal(settings.state, name, {**before, **chosen, **_given(rights), "token": entry})
+    if to is None:
+        click.echo(str(made))
+    else:
+        write(to, f"{made}\n")
+        click.echo(f"the token of {name} is in {to}")
 
 
 @principal.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings("state")
 def ls(settings: Settings, as_json: bool) -> None:
-    """List who may sign in.
+    """List who may sign in, how, when each did so last, and who was refused in that name.
 
     sisock principal ls
     """
+    from sisock.fleet.kept import read_seen, seen_file
+    from sisock.fleet.refused import read_refused, refused_file
     from sisock.keys import compile_policy
+    from sisock.keys.entry import parse
+    from sisock.times import utc
 
     principals = compile_policy(settings.state)["principals"]
+    seen = read_seen(seen_file(settings.state))
+    refused = read_refused(refused_file(settings.state))
     if as_json:
-        click.echo(json.dumps(principals, indent=1))
+        more = {
+            name: {"seen": seen.get(name), "refused": refused[name]._asdict() if name in refused else None}
+            for name in principals
+        }
+        shown = {name: {**_public(entry), **more[name]} for name, entry in principals.items()}
+        click.echo(json.dumps(shown, indent=1))
         return
     for name, entry in principals.items():
-        by = "secret" if "wampcra" in entry else "key" if entry["keys"] else "token"
-        notes = ["sensitive"] * bool(entry.get("sensitive")) + [
-            f"{what}: {', '.join(entry[what])}" for what in ("names", "nodes") if what in entry
-        ]
-        click.echo(f"{name:<16} {entry['role']:<10} by {by:<7} {'; '.join(notes)}".rstrip())
+        parsed = parse(name, entry)
+        notes = [what for what in ("sensitive", "certificate") if entry.get(what)]
+        notes += [f"{what}: {', '.join(entry[what])}" for what in _LISTS if what in entry]
+        if "invites" in entry:
+            notes.insert(0, f"to be {entry['invites']['name']}")
+        if parsed.until is not None:
+            notes.append(f"until {utc(parsed.until)[:16]}")
+        if name in refused:
+            times, at, why = refused[name]
+            notes.append(f"refused {times} times, last {utc(at)[:16]}: {why}")
+        last = f"{utc(seen[name])[:16]}" if name in seen else "never"
+        line = f"{name:<24} {entry['role']:<10} by {parsed.signs_in_by:<10} last {last:<16} {'; '.join(notes)}"
+        click.echo(line.rstrip())
 
 
 @principal.command()
 @click.argument("name")
 @with_settings("state")
 def rm(settings: Settings, name: str) -> None:
-    """Dismiss NAME: it cannot sign in again.
+    """Dismiss NAME, as `sisock revoke` does: its sessions end, and it cannot sign in again.
 
     sisock principal rm attic
     """
-    from sisock.uris import check_node
+    dismiss(settings, name)
 
-    path = settings.state / "principals" / f"{check_node(name)}.json"
-    if not path.exists():
+
+def _there(settings: Settings, name: str) -> dict[str, Any]:
+    """The entry of a principal; Failure where there is none."""
+    from sisock.keys.principals import load_principal
+
+    entry = load_principal(settings.state, name)
+    if entry is None:
         raise Failure(f"there is no principal {name!r}: `sisock principal ls` lists them", Exit.UNKNOWN)
-    path.unlink()
-    click.echo(f"{name} cannot sign in any more")
+    return entry
+
+
+def _given(rights: dict[str, Any]) -> dict[str, Any]:
+    """The rights that were given, as they stand in an entry."""
+    given = {what: value for what, value in rights.items() if value is not None}
+    return {
+        what: [each for each in value.split(",") if each] if what in _LISTS else value for what, value in given.items()
+    }
+
+
+def _check(name: str, role: str, rights: dict[str, Any]) -> None:
+    """Raise UsageError for rights that this role has no use for, and for names that are parts of sisock."""
+    if name in ("hub", "page"):
+        raise click.UsageError(f"{name} is a part of sisock: choose another name")
+    fit = {
+        "names": ("data_node", "recorder"),
+        "tags": ("data_node",),
+        "nodes": ("consumer", "recorder", *_PEOPLE),
+        "switch": ("operator", "admin"),
+        "sensitive": ("data_node", "consumer", "recorder", *_PEOPLE),
+    }
+    for what in _given(rights):
+        if role not in fit[what]:
+            raise click.UsageError(f"--{what} means nothing for a {role}: leave it out")
+
+
+def _public(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry without what is nobody's business."""
+    return {what: True if what == "password" else value for what, value in entry.items()}
+
+
+def _password(name: str) -> str:
+    """The hash of a password: asked for twice, or the first line of standard input."""
+    from sisock.keys.passwords import hashed
+
+    asked = sys.stdin.isatty()
+    given = click.prompt(f"password of {name}", hide_input=True, confirmation_prompt=True) if asked else ""
+    return hashed(str(given) if asked else sys.stdin.readline().rstrip("\n"))

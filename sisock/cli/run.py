@@ -17,7 +17,7 @@ def _become(module: str, settings: Settings) -> None:
 
 
 @click.command()
-@with_settings("state", "interface", "router_port", "legacy_port")
+@with_settings("state", "interface", "router_port", "tls_port", "legacy_port")
 def router(settings: Settings) -> None:
     """Run the router alone, as a container or a service does.
 

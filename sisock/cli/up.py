@@ -15,7 +15,7 @@ import click
 from sisock import notify
 from sisock import settings as configuration
 from sisock.cli.failures import Failure
-from sisock.cli.link import address
+from sisock.cli.link import address, for_others
 from sisock.cli.options import with_settings
 from sisock.cli.screen import Screen
 from sisock.exits import Exit
@@ -32,7 +32,7 @@ TOKEN = 3600.0  # seconds for which the page's address is good
 
 @click.command()
 @click.option("--no-bridge", is_flag=True, help="Start no Grafana bridge.")
-@with_settings("nodes", "router_port", "bridge_port", "interface", "state", "config")
+@with_settings("nodes", "router_port", "bridge_port", "tls_port", "interface", "state", "config")
 def up(settings: Settings, no_bridge: bool) -> None:
     """Run router, hub, bridge and data nodes on this machine.
 
@@ -43,6 +43,7 @@ def up(settings: Settings, no_bridge: bool) -> None:
       sisock up --nodes host,thermometer.py         these nodes only
       sisock up --router-port 8090 --bridge-port 5010 --state ~/second
                                                     another one beside it
+      sisock up --tls-port 8443                     for other machines, too: `sisock invite` lets them in
     """
     where = f"ws://{host_and_port(settings.interface, settings.router_port)}/ws"
     settings = replace(settings, state=settings.state.expanduser().absolute(), router=where)
@@ -119,12 +120,22 @@ def _tell_ready(settings: Settings, parts: list[Part], missing: list[str], scree
     screen.line(f"ready in {seconds:.1f} s" + (f", without {', '.join(missing)}" if missing else ""))
     page = f"http://{host_and_port(settings.interface, settings.router_port)}/"
     screen.line(f"  page      {address(settings, page, TOKEN)}")
+    if settings.tls_port:
+        screen.line(f"  elsewhere {_elsewhere(settings)}")
     if "bridge" in {part.name for part in parts}.difference(missing):
         screen.line(f"  Grafana   http://{host_and_port(settings.interface, settings.bridge_port)}")
     screen.line(f"  logs      {_short(settings.state / 'logs')}")
     where = "" if settings.state == configuration.read().state else f" --state {settings.state}"
     screen.line(f"  Ctrl-C stops everything; `sisock ls{where}` in another terminal lists the nodes")
     notify.ready(f"{len(parts)} parts")
+
+
+def _elsewhere(settings: Settings) -> str:
+    """The page's address for other machines."""
+    try:
+        return address(settings, f"https://{for_others(settings)}/", TOKEN)
+    except Failure:
+        return f"nobody can join over TLS: see {settings.state / 'logs' / 'router.log'}"
 
 
 def _short(path: Path) -> str:

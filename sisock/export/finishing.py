@@ -8,7 +8,7 @@ from typing import Any
 from sisock.durable import sync
 from sisock.export import arrow, hdf5
 from sisock.export.job import Job, Table
-from sisock.export.part import Part
+from sisock.export.part import Part, PartError
 from sisock.times import utc
 
 
@@ -21,7 +21,9 @@ def finish(job: Job, table: Table, part: Part, progress: Callable[[float], None]
         whole = table.path.with_name(f"{part.path.name}.{job.kind}")
         rows = _convert(job, table, part, whole, progress)
         if rows != table.rows:
-            raise OSError(f"{part.path} has {rows} rows instead of {table.rows}: delete it and its .json to begin anew")
+            raise PartError(
+                f"{part.path} has {rows} rows instead of {table.rows}: delete it and its .json to begin anew"
+            )
         sync(whole)
         whole.replace(table.path)
         sync(table.path.parent)

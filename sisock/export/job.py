@@ -1,6 +1,7 @@
 """What an export has to do, and how far it is: a small file beside what it writes."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from sisock.frames import Field
 from sisock.keys import files
+from sisock.parsing import from_json
 from sisock.uris import JOINT
 
 VERSION = 1
@@ -104,6 +106,14 @@ def state_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.part.json")
 
 
+def target_of(path: Path) -> Path:
+    """The file to write for this path: what a symlink leads to. Raises ValueError for what is there and no file."""
+    found = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if not path.is_file() and (path.exists() or os.path.lexists(found)):
+        raise ValueError(f"{path} is there and no regular file: an export would take its place, choose another name")
+    return found
+
+
 def unfinished(output: Path, asked: Mapping[str, Any]) -> Job | None:
     """The export into this file that was interrupted, if there is one; raises ValueError if it is of something else."""
     path = state_of(output)
@@ -111,13 +121,13 @@ def unfinished(output: Path, asked: Mapping[str, Any]) -> Job | None:
         return None
     cure = f"finish it with the same command as then, or delete {path} to begin anew"
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = from_json(path.read_text(encoding="utf-8"))
         if kept["v"] != VERSION:
             raise ValueError
-        job = Job(output, kept["kind"], kept["times"], kept["asked"], [_table(each) for each in kept["tables"]])
+        job = Job(output, kept["kind"], kept["times"], dict(kept["asked"]), [_table(each) for each in kept["tables"]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not what an export of this version left: delete it to begin anew") from error
-    if dict(job.asked) != json.loads(json.dumps(dict(asked))):
+    if job.asked != json.loads(json.dumps(dict(asked))):
         raise ValueError(f"{output} was begun by an export of something else: {cure}")
     return job
 
@@ -129,7 +139,7 @@ def _table(kept: dict[str, Any]) -> Table:
 
 def paths(output: Path, timelines: Sequence[tuple[str, str]]) -> list[Path]:
     """The files for (node, timeline)s: FILE itself for a single one, FILE-TIMELINE for several, FILE-NODE-TIMELINE
-    where there are several nodes.
+    where there are several nodes. Raises ValueError as `target_of`.
     """
     if len(timelines) == 1:
         return [output]
@@ -143,4 +153,4 @@ def paths(output: Path, timelines: Sequence[tuple[str, str]]) -> list[Path]:
             number += 1
             path = output.with_name(f"{name}-{number}{output.suffix}")
         made.append(path)
-    return made
+    return [target_of(path) for path in made]

@@ -12,6 +12,7 @@ from sisock.export.job import Table, paths
 from sisock.frames import Field
 from sisock.times import FIRST, LAST, NS
 
+_MOST_BINS = 10**12  # of a table: a million windows, or more
 _LATE = 60 * NS  # after so long all samples of a time have come
 
 
@@ -30,7 +31,10 @@ async def tables(
     how: Reduced | None,
     output: Path,
 ) -> list[Table]:
-    """A table for each timeline of the wanted {node: {name: field}}, with times as at the door; (1, 0) is everything."""
+    """A table for each timeline of the wanted {node: {name: field}}, with times as at the door; (1, 0) is everything.
+
+    Raises ValueError for more bins than will ever be done, and as `paths`.
+    """
     now = time.time_ns()
     timelines: dict[tuple[str, str], dict[str, Field]] = {}
     for node, fields in wanted.items():
@@ -46,6 +50,10 @@ async def tables(
         table = Table(node, timeline, fields, path, start, end, done=start)
         if how is not None:
             table.method, table.bin = how.method, how.bin or _width(table, how.method, how.points or 1)
+            if (end - start) // table.bin > _MOST_BINS:
+                raise ValueError(
+                    f"{(end - start) // table.bin:,} bins would never be done: ask for wider ones with --bin"
+                )
         made.append(table)
     return made
 

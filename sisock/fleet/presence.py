@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from sisock.parsing import from_json
 from sisock.uris import check_node
 
 MOST_AWAY = 2_000  # nodes remembered that are not there
@@ -73,7 +74,7 @@ class Presence:
 
     def leave(self, session: int) -> list[Entry]:
         """Note that a session is over; the nodes that went with it."""
-        return [self._away(entry) for entry in self.up() if entry.session == session]
+        return [self._away(entry) for entry in list(self._entries.values()) if entry.session == session]
 
     def subtract(self, name: str, session: int) -> Entry | None:
         """Note that a session takes its node back; the node, if it was there in that session."""
@@ -110,11 +111,11 @@ class Presence:
     def load(self, text: str) -> None:
         """Take over a table of before; raises ValueError if it is none."""
         try:
-            kept = json.loads(text)
+            kept = from_json(text)
             if kept["v"] != 1:
                 raise ValueError(f"version {kept['v']!r} of the hub's table is unknown here")
             entries = [_sound(Entry(**each)) for each in kept["nodes"]]
-        except (KeyError, TypeError, RecursionError) as error:
+        except (KeyError, TypeError) as error:
             raise ValueError(f"this is not the hub's table: {error!r}") from error
         self._entries = {entry.name: entry for entry in entries}
 

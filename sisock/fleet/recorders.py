@@ -43,6 +43,9 @@ class Recorders:
         self._kept.clear()
         self._deleted.clear()
 
-    def of(self, node: str) -> list[str]:
-        """The recorders that keep this node's past, by name."""
-        return sorted({kept.authid for kept in self._kept.values() if kept.node == node})
+    def by_node(self) -> dict[str, list[str]]:
+        """The recorders that keep each node's past, by name."""
+        found: dict[str, set[str]] = {}
+        for kept in self._kept.values():
+            found.setdefault(kept.node, set()).add(kept.authid)
+        return {node: sorted(names) for node, names in found.items()}

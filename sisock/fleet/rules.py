@@ -1,11 +1,12 @@
 """What each principal may do: exact allow-lists, everything else is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from sisock.keys import Principal, parse_policy
-from sisock.uris import Uris
+from sisock.keys.entry import CONSUMERS, TAG
+from sisock.uris import NODE, Uris
 
 SESSION_TOPICS = frozenset(f"wamp.session.on_{each}" for each in ("join", "leave"))
 REGISTRATION_TOPICS = frozenset(
@@ -20,10 +21,12 @@ ANSWERS = ("get_fields", "get_data", "get_sample")
 
 
 class Policy(NamedTuple):
-    """The principals, and the data nodes that are shown to few."""
+    """The principals, the data nodes that are shown to few, and the nodes with each tag."""
 
     principals: Mapping[str, Principal]
-    sensitive: frozenset[str]
+    sensitive: frozenset[str] = frozenset()
+    tags: Mapping[str, frozenset[str]] = {}
+    unrestricted: bool = False  # whether all who listen may see all nodes that are not sensitive
 
 
 class Action(NamedTuple):
@@ -40,7 +43,12 @@ def read_policy(snapshot: object) -> Policy:
     sensitive = {
         name for each in principals.values() if each.role == "data_node" and each.sensitive for name in each.names
     }
-    return Policy(principals, frozenset(sensitive))
+    tags: dict[str, frozenset[str]] = {}
+    for each in principals.values():
+        for tag in each.tags:
+            tags[tag] = tags.get(tag, frozenset()).union(each.names)
+    listening = (each for each in principals.values() if each.role in (*CONSUMERS, "recorder"))
+    return Policy(principals, frozenset(sensitive), tags, all("*" in each.nodes for each in listening))
 
 
 def allows(policy: Policy, uris: Uris, authid: str, action: Action) -> bool:
@@ -48,6 +56,11 @@ def allows(policy: Policy, uris: Uris, authid: str, action: Action) -> bool:
     principal = policy.principals.get(authid)
     if principal is None or not _plain(action.options):
         return False
+    renews = principal.certificate and (action.kind, action.uri) == ("call", uris.renew)
+    return renews or _by_role(policy, uris, principal, action)
+
+
+def _by_role(policy: Policy, uris: Uris, principal: Principal, action: Action) -> bool:
     node = _Node.of(uris, action.uri)
     match principal.role:
         case "hub":
@@ -56,22 +69,49 @@ def allows(policy: Policy, uris: Uris, authid: str, action: Action) -> bool:
             return _data_node(uris, principal, action, node)
         case "recorder":
             return _recorder(policy, uris, principal, action, node)
-        case "consumer":
-            return _consumer(policy, uris, principal, action, node)
-    return False
+        case "consumer" | "viewer" | "operator" | "admin":
+            return _consumer(policy, uris, principal, action, node) or _operator(policy, uris, principal, action, node)
+    return principal.role == "enrolling" and (action.kind, action.uri) == ("call", uris.enroll)
 
 
 def visible(policy: Policy, principal: Principal, name: str) -> bool:
     """Whether this consumer may see that data node."""
-    if name in policy.sensitive and not principal.sensitive:
+    if name in policy.sensitive and not (principal.sensitive or principal.role == "admin"):
         return False
-    return any(fnmatchcase(name, pattern) for pattern in principal.nodes)
+    return _meant(policy, principal.nodes, name)
+
+
+def switchable(policy: Policy, principal: Principal, name: str) -> bool:
+    """Whether this consumer may command that data node."""
+    commands = principal.role in ("operator", "admin")
+    return commands and visible(policy, principal, name) and _meant(policy, principal.switch, name)
+
+
+def _meant(policy: Policy, patterns: Sequence[str], name: str) -> bool:
+    """Whether one of these patterns, `freezer*` or `tag:cold`, means that data node."""
+    if "*" in patterns:
+        return True
+    for pattern in patterns:
+        if pattern.startswith(TAG):
+            if name in policy.tags.get(pattern.removeprefix(TAG), ()):
+                return True
+        elif fnmatchcase(name, pattern):
+            return True
+    return False
 
 
 def may_see(policy: Policy, authid: str | None, name: str) -> bool:
     """Whether whoever is signed in by this name may list, ask and follow that data node."""
     principal = policy.principals.get(authid or "")
-    return principal is not None and principal.role != "data_node" and visible(policy, principal, name)
+    blind = ("data_node", "enrolling")
+    return principal is not None and principal.role not in blind and visible(policy, principal, name)
+
+
+def may_hear(policy: Policy, name: str) -> list[str] | None:
+    """The principals that may hear of that data node; None where nobody has to be kept from it."""
+    if policy.unrestricted and name not in policy.sensitive:
+        return None
+    return sorted(authid for authid in policy.principals if may_see(policy, authid, name))
 
 
 def may_offer(policy: Policy, authid: str | None, name: str) -> bool:
@@ -92,7 +132,8 @@ class _Node(NamedTuple):
         if not uri.startswith(f"{uris.prefix}."):
             return None
         parts = uri[len(uris.prefix) + 1 :].split(".")
-        return cls(*parts) if len(parts) == 3 and parts[0] in ("consumer", "archive") else None
+        known = len(parts) == 3 and parts[0] in ("consumer", "archive") and NODE.fullmatch(parts[1])
+        return cls(*parts) if known else None
 
 
 def _plain(options: Mapping[str, Any]) -> bool:
@@ -108,23 +149,30 @@ def _plain(options: Mapping[str, Any]) -> bool:
 def _hub(uris: Uris, action: Action, node: _Node | None) -> bool:
     match action.kind:
         case "register":
-            return action.uri in (uris.add, uris.subtract, uris.get_data_node, uris.hub_nodes)
+            return action.uri in _offers(uris)
         case "publish":
-            return action.uri in (uris.added, uris.subtracted, uris.hub_started)
+            return action.uri in (uris.added, uris.subtracted, uris.news, uris.hub_started)
         case "subscribe":
-            return action.uri in META_TOPICS
+            return action.uri in META_TOPICS or action.uri == uris.refused
         case "call":
-            return action.uri in META_PROCEDURES or action.uri == uris.set_policy or _asks(node, "consumer")
+            own = action.uri in META_PROCEDURES or action.uri == uris.set_policy
+            return own or _asks(node, "consumer") or _is(node, "prove")
     return False
+
+
+def _offers(uris: Uris) -> tuple[str, ...]:
+    """The hub's procedures."""
+    asked = (uris.add, uris.subtract, uris.get_data_node, uris.hub_nodes)
+    return (*asked, uris.enroll, uris.renew, uris.principals, uris.revoke)
 
 
 def _data_node(uris: Uris, principal: Principal, action: Action, node: _Node | None) -> bool:
     own = node is not None and node.name in principal.names
     match action.kind:
         case "register":
-            return own and (_asks(node, "consumer") or _reads(node))
+            return own and (_asks(node, "consumer") or any(_is(node, what) for what in ("read_from", "prove", "act")))
         case "publish":
-            return own and node is not None and (node.kind, node.what) == ("consumer", "live")
+            return own and _is(node, "live")
         case "subscribe":
             return action.uri in (uris.hub_started, uris.subtracted)
         case "call":
@@ -145,18 +193,27 @@ def _consumer(policy: Policy, uris: Uris, principal: Principal, action: Action, 
     seen = node is not None and visible(policy, principal, node.name)
     match action.kind:
         case "call":
-            answers = seen and (_asks(node, "consumer") or _asks(node, "archive") or _reads(node))
-            return answers or action.uri in (uris.get_data_node, uris.hub_nodes)
+            answers = seen and (_asks(node, "consumer") or _asks(node, "archive") or _is(node, "read_from"))
+            return answers or action.uri in (uris.get_data_node, uris.hub_nodes, uris.sign_out)
         case "subscribe":
-            live = seen and node is not None and (node.kind, node.what) == ("consumer", "live")
-            return live or action.uri in (uris.added, uris.subtracted, uris.hub_started)
+            hub = (uris.added, uris.subtracted, uris.news, uris.hub_started)
+            return (seen and _is(node, "live")) or action.uri in hub
     return False
+
+
+def _operator(policy: Policy, uris: Uris, principal: Principal, action: Action, node: _Node | None) -> bool:
+    """What operators and admins may beyond others."""
+    if action.kind != "call":
+        return False
+    if node is not None and _is(node, "act"):
+        return switchable(policy, principal, node.name)
+    return principal.role == "admin" and action.uri in (uris.principals, uris.revoke)
 
 
 def _asks(node: _Node | None, kind: str) -> bool:
     return node is not None and node.kind == kind and node.what in ANSWERS
 
 
-def _reads(node: _Node | None) -> bool:
-    """Whether it is the procedure by which a node's journal is read."""
-    return node is not None and (node.kind, node.what) == ("consumer", "read_from")
+def _is(node: _Node | None, what: str) -> bool:
+    """Whether it is this procedure or topic of a data node: `read_from` reads its journal, `prove` is for the hub alone."""
+    return node is not None and (node.kind, node.what) == ("consumer", what)

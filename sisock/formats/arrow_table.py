@@ -11,9 +11,9 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from sisock.formats.columns import About
-from sisock.formats.errors import UnreadableError
+from sisock.formats.errors import unreadable
 from sisock.formats.moments import time_column, unit_of
-from sisock.formats.parquet_table import abouts
+from sisock.formats.parquet_table import FOREIGN, abouts
 from sisock.formats.table import Rows, Table, Terms
 
 
@@ -26,7 +26,7 @@ class ArrowTable(Table):
         """Read its schema and its times, for nothing else tells how long its batches are."""
         self._path = path
         self._kept: tuple[int, tuple[str, ...], pa.RecordBatch] | None = None
-        try:
+        with unreadable("it is no whole Arrow file (yet)", *FOREIGN):
             with pa.OSFile(str(path)) as file:
                 self._schema = ipc.open_file(file).schema
             self.time = time_column({field.name: field.type for field in self._schema}, time)
@@ -35,14 +35,12 @@ class ArrowTable(Table):
                 reader, _ = self._reader(file, ())
                 counts, self.unit = [], 1
                 for number in range(reader.num_record_batches):
-                    batch = reader.get_batch(number)
+                    batch = _batch(reader, number)
                     counts.append(batch.num_rows)
                     if len(counts) == 1:
                         self.unit = unit_of(pa.chunked_array([batch.column(0).slice(0, 1000)]))
             self._begins = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
             self.length = int(self._begins[-1])
-        except pa.ArrowException as error:
-            raise UnreadableError(f"it is no whole Arrow file (yet): {error}") from error
 
     def _reader(self, file: pa.NativeFile, titles: Sequence[str]) -> tuple[ipc.RecordBatchFileReader, list[str]]:
         """The file open for the time and these columns, and what they are called in the order in which they come."""
@@ -54,25 +52,29 @@ class ArrowTable(Table):
         """These rows."""
         first = int(np.searchsorted(self._begins, begin, "right")) - 1
         beyond = int(np.searchsorted(self._begins, end))
-        try:
-            with pa.OSFile(str(self._path)) as file:
-                reader, names = self._reader(file, titles)
-                parts = []
-                for number in range(first, beyond):
-                    start, batch = int(self._begins[number]), self._batch(reader, number, tuple(names))
-                    skipped = max(0, begin - start)
-                    parts.append(batch.slice(skipped, min(end - start, batch.num_rows) - skipped))
-        except pa.ArrowException as error:
-            raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
+        with unreadable(f"rows {begin} to {end} cannot be read", *FOREIGN), pa.OSFile(str(self._path)) as file:
+            reader, names = self._reader(file, titles)
+            parts = []
+            for number in range(first, beyond):
+                start, batch = int(self._begins[number]), self._kept_batch(reader, number, tuple(names))
+                skipped = max(0, begin - start)
+                parts.append(batch.slice(skipped, min(end - start, batch.num_rows) - skipped))
         table = pa.Table.from_batches(parts)
         return Rows(table.column(names.index(self.time)), {title: table.column(names.index(title)) for title in titles})
 
-    def _batch(self, reader: ipc.RecordBatchFileReader, number: int, names: tuple[str, ...]) -> pa.RecordBatch:
+    def _kept_batch(self, reader: ipc.RecordBatchFileReader, number: int, names: tuple[str, ...]) -> pa.RecordBatch:
         """A record batch; the last one is kept, for they may be large."""
         kept = self._kept
         if kept is None or kept[:2] != (number, names):
-            kept = self._kept = number, names, reader.get_batch(number)
+            kept = self._kept = number, names, _batch(reader, number)
         return kept[2]
+
+
+def _batch(reader: ipc.RecordBatchFileReader, number: int) -> pa.RecordBatch:
+    """A record batch that is as it says: Arrow itself would read texts from wherever their positions lie."""
+    batch = reader.get_batch(number)
+    batch.validate(full=True)
+    return batch
 
 
 def open_tables(path: Path, terms: Terms) -> dict[str, Table]:

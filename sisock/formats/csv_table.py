@@ -40,6 +40,8 @@ class CsvTable(Table):
         whole = head[: head.rfind(b"\n") + 1]
         self._encoding = _encoding_of(whole)
         self._begin, first = _first_row(whole, self._encoding)
+        if "\r" in first or (not whole and b"\r" in head.rstrip()):
+            raise UnreadableError("its lines end with CR alone, as on old Macs: make it LF (tr '\\r' '\\n')")
         if not first:
             raise UnreadableError("it is empty: it needs a line of column names and whole lines of values")
         self.first = whole.count(b"\n", 0, self._begin) + 1
@@ -165,20 +167,25 @@ class CsvTable(Table):
         """The columns wanted, which lines are no rows, and those of them that have more cells or fewer."""
         skipped: list[int] = []
         troubles = Troubles()
+        beyond = 0  # lines of rows before that have several
 
         def skip(row: Any) -> str:
-            at = (row.number or 1) - 1  # threads do not know the number
-            skipped.append(at)
+            nonlocal beyond
+            at = (row.number or 1) - 1 + beyond  # threads do not know the number
+            more = row.text.count("\n")
+            skipped.extend(range(at, at + more + 1))
+            beyond += more
             if row.text.strip():
-                troubles.row(at, f"it has {row.actual_columns} cells instead of {row.expected_columns}")
+                quote = f", for a quote in it is not closed within the next {more:,} lines" if more else ""
+                troubles.row(
+                    at, f"it has {row.actual_columns} cells instead of {row.expected_columns}{quote}", more + 1
+                )
             return "skip"
 
         if not lines.strip():
             return pa.table({name: pa.array([], types.get(name, pa.null())) for name in wanted}), [], troubles
-        if pa.string() in types.values() or not types:
-            lines = lines.decode(self._encoding, "replace").encode()
         table = arrow_csv.read_csv(
-            pa.BufferReader(lines),
+            pa.BufferReader(lines if lines.isascii() else _decoded(lines, self._encoding, troubles)),
             arrow_csv.ReadOptions(
                 column_names=self._names, block_size=max(_HEAD, min(len(lines), _LONGEST)), use_threads=threads
             ),
@@ -190,7 +197,12 @@ class CsvTable(Table):
                 quoted_strings_can_be_null=pa.string() not in types.values(), decimal_point=self._decimal,
             ),
         )  # fmt: skip
-        return self._parse(lines, types, wanted, threads=False) if skipped and threads else (table, skipped, troubles)
+        if skipped and threads:
+            return self._parse(lines, types, wanted, threads=False)
+        if len(self._names) > 1:  # or empty lines are none of them
+            ends = np.count_nonzero(np.frombuffer(lines, np.uint8) == 10) + (not lines.endswith(b"\n"))
+            troubles.joined = max(0, int(ends) - len(table) - len(skipped))
+        return table, skipped, troubles
 
     def number(self, mark: int) -> int:
         """The number for people of the line that begins at a byte: those before it are counted."""
@@ -216,6 +228,19 @@ def _encoding_of(head: bytes) -> str:
     except UnicodeDecodeError:
         return "latin-1"
     return "utf-8"
+
+
+def _decoded(lines: bytes, encoding: str, troubles: Troubles) -> bytes:
+    """The lines in UTF-8; those of them that are not in this encoding are told."""
+    try:
+        return lines.decode(encoding).encode()
+    except UnicodeDecodeError:
+        for at, line in enumerate(lines.split(b"\n")):
+            if _encoding_of(line) != encoding:
+                troubles.letter(
+                    at, "it has letters that are no UTF-8 and come as '\ufffd': import a copy in UTF-8 (iconv)"
+                )
+        return lines.decode(encoding, "replace").encode()
 
 
 def _first_row(head: bytes, encoding: str) -> tuple[int, str]:

@@ -10,11 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from sisock.formats.columns import About, kind_of
-from sisock.formats.errors import UnreadableError
+from sisock.formats.errors import UnreadableError, unreadable
 from sisock.formats.moments import time_column, unit_of
 from sisock.formats.table import Rows, Table, Terms
 
+FOREIGN = (OSError, ValueError, KeyError, TypeError, RuntimeError)  # what h5py raises for what stands in a file
 _MOST_GROUPS = 10_000
+_LIGHT = 2**25  # bytes of times that are read whatever the file's size is: rows may be laid out ahead
+_DENSEST = 1100  # bytes that a byte of a file can be once it is decompressed: deflate comes to 1032
 _MARK = ".missing"  # ends the name of the dataset that is true where a value is missing
 
 
@@ -30,6 +33,11 @@ class Hdf5Table(Table):
         types = {key: _type(each) for key, each in lines.items()}
         self.time = time_column({key: kind for key, kind in types.items() if kind is not None}, time)
         self.length = int(lines[self.time].shape[0])
+        size = path.stat().st_size
+        if self.length * lines[self.time].dtype.itemsize > max(_LIGHT, _DENSEST * size):
+            raise UnreadableError(
+                f"{self.time} has {self.length} rows, more than {size} bytes can hold: write the file anew with the rows it has"
+            )
         self.unit = unit_of(_array(lines[self.time], 0, min(1000, self.length)))
         self._keys = {
             _said(each, "target") or key: key
@@ -48,13 +56,13 @@ class Hdf5Table(Table):
 
     def read(self, begin: int, end: int, titles: Sequence[str]) -> Rows:
         """These rows."""
-        try:
-            with h5py.File(self._path, "r", locking=False) as file:
-                group = file[self._name or "/"]
-                time = _array(group[self.time], begin, end)
-                return Rows(time, {title: self._column(group, title, begin, end) for title in titles})
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
+        with (
+            unreadable(f"rows {begin} to {end} cannot be read", *FOREIGN),
+            h5py.File(self._path, "r", locking=False) as file,
+        ):
+            group = file[self._name or "/"]
+            time = _array(group[self.time], begin, end)
+            return Rows(time, {title: self._column(group, title, begin, end) for title in titles})
 
     def _column(self, group: Any, title: str, begin: int, end: int) -> pa.ChunkedArray:
         key = self._keys.get(title, title)
@@ -93,15 +101,12 @@ def open_tables(path: Path, terms: Terms) -> dict[str, Table]:
     """A table for each group that has one. Raises UnreadableError where none has."""
     tables: dict[str, Table] = {}
     why = UnreadableError("it has no datasets of one dimension")
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            for name, group in _groups(file):
-                try:
-                    tables[name] = Hdf5Table(path, name, group, terms.time)
-                except UnreadableError as error:
-                    why = error
-    except (OSError, RuntimeError) as error:
-        raise UnreadableError(f"it is no whole HDF5 file (yet): {error}") from error
+    with unreadable("it is no whole HDF5 file (yet)", *FOREIGN), h5py.File(path, "r", locking=False) as file:
+        for name, group in _groups(file):
+            try:
+                tables[name] = Hdf5Table(path, name, group, terms.time)
+            except UnreadableError as error:
+                why = error
     if not tables:
         raise why
     return tables

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sisock.formats.columns import About, kind_of
-from sisock.formats.errors import UnreadableError
+from sisock.formats.errors import unreadable
 from sisock.formats.moments import time_column, unit_of
 from sisock.formats.table import Rows, Table, Terms
 
+FOREIGN = (pa.ArrowException, ValueError, KeyError)  # what Arrow raises for what stands in a file
 _BATCH = 65_536  # rows decoded together where all are read
 
 
@@ -29,7 +30,7 @@ class ParquetTable(Table):
         """Read its footer, and some times."""
         self._lock = threading.Lock()
         self._kept: tuple[int, tuple[str, ...], pa.Table] | None = None
-        try:
+        with unreadable("it is no whole Parquet file (yet)", *FOREIGN):
             self._file = pq.ParquetFile(pa.OSFile(str(path)))
             schema = self._file.schema_arrow
             self.time = time_column({field.name: field.type for field in schema}, time)
@@ -38,8 +39,6 @@ class ParquetTable(Table):
             self._begins = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
             self.length = int(self._begins[-1])
             self.unit = unit_of(self._first_times())
-        except pa.ArrowException as error:
-            raise UnreadableError(f"it is no whole Parquet file (yet): {error}") from error
 
     def _first_times(self) -> pa.ChunkedArray:
         batch = next(self._file.iter_batches(1000, columns=[self.time]), None)
@@ -51,35 +50,36 @@ class ParquetTable(Table):
         first = int(np.searchsorted(self._begins, begin, "right")) - 1
         beyond = int(np.searchsorted(self._begins, end))
         wanted = (self.time, *titles)
-        try:
-            with self._lock:
-                parts = []
-                for number in range(first, beyond):
-                    start = int(self._begins[number])
-                    whole = self._group(number, wanted)
-                    parts.append(
-                        whole.slice(max(0, begin - start), min(end - start, len(whole)) - max(0, begin - start))
-                    )
-        except pa.ArrowException as error:
-            raise UnreadableError(f"rows {begin} to {end} cannot be read: {error}") from error
-        table = pa.concat_tables(parts)
-        return Rows(table.column(self.time), {title: table.column(title) for title in titles})
+        with unreadable(f"rows {begin} to {end} cannot be read", *FOREIGN), self._lock:
+            parts = []
+            for number in range(first, beyond):
+                start = int(self._begins[number])
+                whole = self._group(number, wanted)
+                parts.append(whole.slice(max(0, begin - start), min(end - start, len(whole)) - max(0, begin - start)))
+            table = pa.concat_tables(parts)
+            return Rows(table.column(self.time), {title: table.column(title) for title in titles})
 
     def stream(self, titles: Sequence[str]) -> Iterator[tuple[Rows, float]]:
         """All rows, of a row group no more than is decoded at a time."""
         row = 0
-        try:
-            for batch in self._file.iter_batches(_BATCH, columns=[self.time, *titles], use_threads=False):
+        batches = self._file.iter_batches(_BATCH, columns=[self.time, *titles], use_threads=False)
+        while True:
+            with unreadable(f"it cannot be read from row {row + 1} on", *FOREIGN):
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                batch.validate(full=True)  # Parquet lets bytes be texts that are none
                 row += batch.num_rows
                 table = pa.Table.from_batches([batch])
-                yield Rows(table.column(self.time), {title: table.column(title) for title in titles}), row / self.length
-        except pa.ArrowException as error:
-            raise UnreadableError(f"it cannot be read from row {row + 1} on: {error}") from error
+                rows = Rows(table.column(self.time), {title: table.column(title) for title in titles})
+            yield rows, row / max(1, self.length)
 
     def _group(self, number: int, wanted: tuple[str, ...]) -> pa.Table:
         if self._kept is None or self._kept[:2] != (number, wanted):
             self._kept = None  # before there are two in memory
-            self._kept = number, wanted, self._file.read_row_group(number, columns=list(wanted))
+            group = self._file.read_row_group(number, columns=list(wanted))
+            group.validate(full=True)
+            self._kept = number, wanted, group
         return self._kept[2]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from sisock.formats.moments import to_ns
 from sisock.formats.table import Rows, Table, Terms, open_tables
 from sisock.frames import Field
 from sisock.store import incoming, parquet
+from sisock.store.intake import EARLIEST, LATEST
 from sisock.uris import JOINT, check_field
 
 _TIME = pa.timestamp("ns", "UTC")
@@ -49,6 +51,8 @@ class Converted:
 
 def convert(path: Path, wanted: Wanted, archive: Path, progress: Callable[[float], None]) -> Converted:
     """Put the samples of a file where the archive takes them. Raises ImportFailed, OSError."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ImportFailed(f"{path} is no regular file: write what comes from it to one, and import that")
     source_id = _identity(path, wanted)
     place = incoming.folder(archive)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,10 +134,11 @@ def _samples(table: Table, made: Converted, schema: pa.Schema) -> Iterator[tuple
     if table.heading:
         made.troubles.add(table.heading, 0)
     for rows, share in table.stream(list(table.titles)):
-        t, sound = to_ns(rows.time, table.unit)
+        t, known = to_ns(rows.time, table.unit)
+        sound = known & (t >= EARLIEST) & (t < LATEST)
         if rows.troubles:
             made.troubles.add(rows.troubles, line)
-        _tell(rows, sound, made.troubles, line, table.time)
+        _tell(rows, known, sound, made.troubles, line, table.time)
         good = t[sound]
         made.disordered += int((np.diff(good) < 0).sum())
         if len(good):
@@ -142,7 +147,7 @@ def _samples(table: Table, made: Converted, schema: pa.Schema) -> Iterator[tuple
         columns = [as_kind(rows.columns[title], about.kind) for title, about in table.titles.items()]
         samples = pa.Table.from_arrays([pa.array(t, _TIME), *columns], schema=schema)
         made.rows += len(good)
-        line += len(t) + len(rows.skipped)
+        line += len(t) + len(rows.skipped) + (rows.troubles.joined if rows.troubles else 0)
         yield samples if sound.all() else samples.filter(pa.array(sound)), share
 
 
@@ -165,11 +170,21 @@ def _field(about: About, wanted: Wanted, name: str) -> Field:
     return Field(about.description, wanted.timeline, KINDS[about.kind], wanted.units.get(name, about.units))
 
 
-def _tell(rows: Rows, sound: Any, troubles: Troubles, line: int, time: str) -> None:
-    """Tell the rows whose times cannot be read, the first of which has the number `line`, but for empty ones."""
+def _tell(rows: Rows, known: Any, sound: Any, troubles: Troubles, line: int, time: str) -> None:
+    """Tell the rows whose times cannot be read or meant, the first of which has the number `line`, but for empty ones."""
     if sound.all():
         return
     lines = np.delete(np.arange(line, line + len(sound) + len(rows.skipped)), rows.skipped)
     for row in np.flatnonzero(~sound).tolist():
         if rows.time[row].is_valid or any(each[row].is_valid for each in rows.columns.values()):
-            troubles.row(int(lines[row]), f"{time} is {rows.time[row].as_py()!r:.60}, which is no time")
+            why = "no clock can mean: it has to be from 1900 to 2199" if known[row] else "is no time"
+            troubles.row(int(lines[row]), f"{time} is {_shown(rows.time[row]):.60}, which {why}")
+
+
+def _shown(time: pa.Scalar) -> str:
+    """A time as it stands in the file, as its number where Python has no such date."""
+    try:
+        value = time.as_py()
+    except (OverflowError, ValueError):
+        return str(time.cast(pa.int64()).as_py())
+    return repr(value) if isinstance(value, str) else str(value)

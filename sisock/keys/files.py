@@ -1,8 +1,11 @@
 """Private files that are there whole or not at all, whoever else writes at the same time."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -44,3 +47,14 @@ def _temporary(path: Path, text: str) -> Path:
             Path(name).unlink()
         raise
     return Path(name)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is made where it is not there, against others who change what lies in it."""
+    handle = os.open(private_folder(folder), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

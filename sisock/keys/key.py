@@ -1,6 +1,8 @@
-"""Ed25519 key files: what hub, bridge, nodes and consumers sign in with."""
+"""Ed25519 key files: what hub, bridge, nodes and consumers sign in with; and fingerprints of certificates."""
 
 import re
+import ssl
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,12 @@ class Key(NamedTuple):
     public: str
 
 
+class Ticket(NamedTuple):
+    """A password or a token's secret: it crosses the wire, which has to be encrypted, or to stay on this machine."""
+
+    text: str
+
+
 def ensure_key(state: Path, name: str) -> Key:
     """Return the key of a principal, made at first use; of two that make it at the same time both get the same."""
     path = state / "keys" / f"{check_node(name)}.key"
@@ -30,8 +38,34 @@ def ensure_key(state: Path, name: str) -> Key:
     return Key(private, SigningKey(bytes.fromhex(private)).verify_key.encode().hex())
 
 
+class Shown(NamedTuple):
+    """Where a machine keeps the private key and the certificate, with its chain, that it shows at TLS, PEM."""
+
+    key: Path
+    chain: Path
+
+    def is_there(self) -> bool:
+        """Whether this machine has them."""
+        return self.key.is_file() and self.chain.is_file()
+
+
+def shown(state: Path, name: str) -> Shown:
+    """Where this machine keeps what it shows as the principal `name`; `certificates` makes and reads it."""
+    folder = state / "keys"
+    return Shown(folder / f"{check_node(name)}.tls.key", folder / f"{name}.tls.pem")
+
+
 def check_public(key: object) -> str:
     """Return the public key; raise ValueError with the cure if it is not 64 hex digits."""
     if not isinstance(key, str) or not _HEX.fullmatch(key):
         raise ValueError(f"{key!r:.80} is not a public key: give 64 hex digits in lower case")
     return key
+
+
+def one_certificate(pem: str) -> tuple[str, str]:
+    """A certificate as PEM with nothing else beside it, and the SHA-256 of just that, 64 hex digits.
+
+    What the text holds besides is left out: it was not looked at. Raises ValueError where the text is none.
+    """
+    der = ssl.PEM_cert_to_DER_cert(pem)
+    return ssl.DER_cert_to_PEM_cert(der), sha256(der).hexdigest()

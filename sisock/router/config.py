@@ -22,9 +22,12 @@ def render(settings: Settings) -> dict[str, Any]:
     worker["options"]["pythonpath"] = [str(SHADOW)]
     _realm(settings, worker)
     web = worker["transports"][0]
+    web["max_connections"] = settings.connections
     web["endpoint"].update(interface=settings.interface, port=settings.router_port, **_version(settings))
     web["paths"]["/"]["extra"]["folder"] = str(_page())
     web["paths"]["ws"]["options"].update(_options(settings), allowed_origins=_patterns(settings))
+    if settings.tls_port:
+        worker["transports"].append(_encrypted(settings, web, settings.tls_port))
     if settings.legacy_port:
         worker["transports"].append(_legacy(settings, web))
     return config
@@ -57,21 +60,26 @@ def _patterns(settings: Settings) -> list[str]:
     Where any address may be ours they let foreign pages by: sisock.router.connection has the last word.
     """
     spelled = [re.sub(r"[\[\]]", "", each) for each in origins(settings)]
-    return [f"http://*:{settings.router_port}"] * everywhere(settings.interface) + spelled
+    plain = [f"http://*:{settings.router_port}"] * everywhere(settings.interface)
+    encrypted = [f"https://*:{settings.tls_port}"] * bool(settings.tls_port and everywhere(settings.tls_interface))
+    return plain + encrypted + spelled
+
+
+def _encrypted(settings: Settings, web: dict[str, Any], port: int) -> dict[str, Any]:
+    """The same over TLS."""
+    chain, key = certificate(settings, hosts(settings))
+    endpoint = {**web["endpoint"], "interface": settings.tls_interface, "port": port}
+    endpoint.pop("version", None)
+    return {**web, "endpoint": {**endpoint, "tls": {"certificate": str(chain), "key": str(key)}}}
 
 
 def _legacy(settings: Settings, web: dict[str, Any]) -> dict[str, Any]:
-    """A TLS listener for existing clients: JSON too, and WAMP-CRA."""
-    chain, key = certificate(settings, hosts(settings))
+    """A TLS listener for existing clients: JSON too, and WAMP-CRA, but no page."""
     ws = web["paths"]["ws"]
     serializers = ["cbor", "msgpack", "json"]
     auth = {**ws["auth"], "wampcra": _AUTHENTICATOR}
-    tls = {"certificate": str(chain), "key": str(key)}
-    return {
-        **web,
-        "endpoint": {**web["endpoint"], "port": settings.legacy_port, "tls": tls},
-        "paths": {"/": {"type": "path", "paths": {}}, "ws": {**ws, "serializers": serializers, "auth": auth}},
-    }
+    paths = {"/": {"type": "path", "paths": {}}, "ws": {**ws, "serializers": serializers, "auth": auth}}
+    return {**_encrypted(settings, web, settings.legacy_port), "paths": paths}
 
 
 def _version(settings: Settings) -> dict[str, int]:

@@ -13,6 +13,7 @@ from sisock.router.backlog import backlog
 from sisock.router.doors import host_allowed, origin_allowed
 from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
+from sisock.unread import unread
 
 STRANGERS = 16_384  # bytes of the largest message before the client has joined
 MOST_WAITING = 8  # messages of the largest size, sent to all clients together that have not caught up since
@@ -96,6 +97,12 @@ class Connection(WampWebSocketServerProtocol):  # type: ignore[misc]  # Crossbar
             slowest.wasNotCleanReason = "it reads too slowly what it asked for"
             slowest.dropConnection(abort=True)
             backlog.end(slowest)
+
+    def onAutoPingTimeout(self) -> None:
+        if unread(self.transport.fileno()):  # it is the router that is late, as when a thousand clients come at once
+            self._sendAutoPing()
+        else:
+            super().onAutoPingTimeout()
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N803
         self._note(reason)

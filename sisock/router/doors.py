@@ -1,6 +1,7 @@
 """By which host names the router may be addressed, and which web pages may connect."""
 
 import ipaddress
+import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,14 +21,28 @@ class Origin(NamedTuple):
 
 def hosts(settings: Settings) -> list[str]:
     """Host names under which router and page may be addressed, without brackets and ports."""
-    given = [each.strip().strip("[]").lower() for each in settings.hosts.split(",")]
-    own = [] if everywhere(settings.interface) else [settings.interface.lower()]
-    return list(dict.fromkeys(each for each in ["127.0.0.1", "localhost", "::1", *own, *given] if each))
+    own = [each.lower() for each in _interfaces(settings) if not everywhere(each)]
+    machine = [socket.gethostname().lower()] * bool(settings.tls_port or settings.legacy_port)
+    return list(
+        dict.fromkeys(each for each in ["127.0.0.1", "localhost", "::1", *own, *machine, *named(settings)] if each)
+    )
+
+
+def named(settings: Settings) -> list[str]:
+    """The further host names that the settings give; a port behind one means nothing here."""
+    given = [each.strip() for each in settings.hosts.split(",") if each.strip()]
+    return [(each if _is_address(each) else _split(f"//{each}")[0] or each).lower() for each in given]
+
+
+def _interfaces(settings: Settings) -> list[str]:
+    """Where the listeners listen."""
+    return [settings.interface, *([settings.tls_interface] if settings.tls_port or settings.legacy_port else [])]
 
 
 def origins(settings: Settings) -> list[str]:
     """Web origins whose pages may connect: the router's own page, and those configured."""
-    own = [f"http://{bracketed(host)}:{settings.router_port}" for host in hosts(settings)]
+    ports = [("http", settings.router_port), *([("https", settings.tls_port)] if settings.tls_port else [])]
+    own = [f"{scheme}://{bracketed(host)}:{port}" for scheme, port in ports for host in hosts(settings)]
     return own + [each.strip() for each in settings.origins.split(",") if each.strip()]
 
 
@@ -36,7 +51,7 @@ def host_allowed(settings: Settings, header: str | None) -> bool:
     host = _split(f"//{header}")[0] if header else None
     if not host:
         return False
-    return host in hosts(settings) or (everywhere(settings.interface) and _is_address(host))
+    return host in hosts(settings) or (any(map(everywhere, _interfaces(settings))) and _is_address(host))
 
 
 def origin_allowed(settings: Settings, header: str | None, host: str | None) -> bool:
@@ -48,7 +63,7 @@ def origin_allowed(settings: Settings, header: str | None, host: str | None) -> 
         return False
     if origin in {_origin(each) for each in origins(settings)}:
         return True
-    same = origin.scheme == "http" and host is not None and origin == _origin(f"http://{host}")
+    same = host is not None and origin == _origin(f"{origin.scheme}://{host}")
     return same and host_allowed(settings, host)
 
 

@@ -18,10 +18,13 @@ class Notes:
         self._clock = clock
         self._minute = clock()
         self._lines = 0
+        self.tell: Callable[[str, str], None] = lambda name, reason: None  # hears who was refused under a name, and why
 
     def refused(self, who: object, reason: object) -> None:
         """Note that somebody was not let in. They hear SENTENCE, whatever the reason."""
         self._note(f"refused {who!r:.80}: {reason}")
+        if isinstance(who, str):
+            self.tell(who, _plain(reason)[:200])
 
     def dropped(self, who: object, reason: object) -> None:
         """Note that a connection ended that should not have."""
@@ -34,7 +37,12 @@ class Notes:
             self._minute, self._lines = self._clock(), 0
         self._lines += 1
         if self._lines <= LINES:
-            self.log.warn("{text}", text=f"{' '.join(text.split()):.400}")
+            self.log.warn("{text}", text=_plain(text)[:400])
+
+
+def _plain(text: object) -> str:
+    """The text in one line, without what a terminal would obey: some of it is a stranger's."""
+    return "".join(each if each.isprintable() else "?" for each in " ".join(str(text).split()))
 
 
 notes = Notes()

@@ -3,8 +3,9 @@
 from typing import Any
 
 from twisted.web.pages import forbidden
-from twisted.web.static import File
+from twisted.web.static import Data, File
 
+from sisock.keys.invitations import AUTHORITY
 from sisock.router.doors import host_allowed
 from sisock.router.policy import rights
 
@@ -31,6 +32,9 @@ class Page(File):  # type: ignore[misc]  # Twisted is untyped to mypy
         host = request.getHeader(b"host")
         if not host_allowed(rights().settings, host.decode("latin-1") if host else None):
             return forbidden(message="this is not a name of the router: open the address that `sisock up` printed")
+        root = rights().settings.state / "ca" / "root.pem"
+        if path == AUTHORITY.encode() and root.is_file():  # public: who enrolls compares its SHA-256
+            return Data(root.read_bytes(), "application/x-pem-file")
         if path.startswith(b".") or not _text(path):
             return self.childNotFound
         return super().getChild(path, request)
@@ -48,7 +52,6 @@ class Page(File):  # type: ignore[misc]  # Twisted is untyped to mypy
 
 def _text(path: bytes) -> bool:
     try:
-        path.decode()
+        return path.decode().isprintable()
     except UnicodeDecodeError:
         return False
-    return True

@@ -1,10 +1,11 @@
 """A client's session inside the router, with what Crossbar's own leaves open."""
 
 import hmac
+import time
 from typing import Any
 
 from autobahn.wamp.exception import ProtocolError
-from autobahn.wamp.message import Call
+from autobahn.wamp.message import Authenticate, Call, Hello
 from autobahn.wamp.types import Accept, CloseDetails, Deny, HelloDetails, SessionDetails
 from crossbar.router.auth import PendingAuthWampCra
 from crossbar.router.session import RouterSession
@@ -12,8 +13,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
+from sisock.keys import Principal
+from sisock.router.authenticator import WITHOUT_CERTIFICATE
 from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
+from sisock.times import NS
 
 JOIN_WITHIN = 30.0  # seconds in which whoever connects must have joined
 LEAVE_WITHIN = 1.0  # seconds that a session told to leave, or refused, keeps its connection
@@ -26,15 +30,20 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
 
     _claimed: str | None = None
     _key: str | None = None
+    _said: list[type]  # HELLO and AUTHENTICATE, once each
+    _before: Principal | None = None  # the principal when the sign-in began
+    _ending: Any = None  # what ends the session in time
 
     def onOpen(self, transport: Any) -> None:
         super().onOpen(transport)
+        self._said = []
         self._expect_join()
 
     def onHello(self, realm: str | None, details: HelloDetails) -> Any:
         extra = details.authextra if isinstance(details.authextra, dict) else {}
         details.authextra = {key: extra[key] for key in _EXTRA if isinstance(extra.get(key), str)}
         self._claimed, self._key = details.authid, details.authextra.get("pubkey")
+        self._before = rights().policy.principals.get(str(self._claimed))
         ours = rights().settings.realm
         if not details.authid or len(details.authid) > LONGEST:
             return self._refuse("it gave no name" if not details.authid else "its name is too long")
@@ -46,6 +55,10 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
         return self._uniform(maybeDeferred(super().onAuthenticate, signature, extra))
 
     def onMessage(self, msg: Any) -> None:
+        if isinstance(msg, (Hello, Authenticate)):
+            if type(msg) in self._said:  # Crossbar would join a session under two names
+                raise ProtocolError("one sign-in a connection: connect again for another")
+            self._said.append(type(msg))
         if getattr(msg, "forward_for", None):  # between routers; anybody else claims to be another by it
             raise ProtocolError("'forward_for' is not for clients")
         if isinstance(msg, Call) and self._in_flight(msg.request):  # Crossbar would lose count of its calls
@@ -60,11 +73,21 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
     def onJoin(self, details: SessionDetails) -> None:
         if details.authextra:
             details.authextra.pop("session_token", None)  # the client has it; the hub's meta events shall not
+        self._end_in_time(details.authid)
         self._transport.trust()
         super().onJoin(details)
 
+    def _end_in_time(self, name: str | None) -> None:
+        """End the session when its token, or its invitation, ends."""
+        principal = rights().policy.principals.get(str(name))
+        if principal is not None and principal.until is not None:
+            seconds = max(0.0, (principal.until - time.time_ns()) / NS)
+            self._ending = reactor.callLater(seconds, self.leave, "wamp.close.normal", "its right to be here has ended")
+
     def onLeave(self, details: CloseDetails) -> None:
         super().onLeave(details)
+        if self._ending is not None and self._ending.active():
+            self._ending.cancel()
         self._expect_join()
 
     def leave(self, reason: str | None = None, message: str | None = None) -> None:
@@ -76,16 +99,22 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
         return answer.addCallbacks(self._answered, lambda failure: self._refuse(_cause(failure)))
 
     def _answered(self, answer: object) -> object:
-        return self._refuse(self._why() or answer.message) if isinstance(answer, Deny) else answer
+        if isinstance(answer, Deny):
+            return self._refuse(self._why() or answer.message)
+        if isinstance(answer, Accept) and rights().policy.principals.get(str(self._claimed)) != self._before:
+            return self._refuse("it was changed while it signed in")  # what it showed may be of before
+        return answer
 
     def _why(self) -> str:
         """Say what is wrong with the key, which Crossbar cannot know: strangers sign for a key that nobody has."""
-        if self._key is None:
+        if self._key is None:  # it came with a ticket: the authenticator has said why
             return ""
         principal = rights().policy.principals.get(str(self._claimed))
         if principal is None:
             return "there is no principal of this name"
-        return "" if self._key in principal.keys else "its key is not the principal's"
+        if self._key not in principal.keys:
+            return f"its key {self._key:.16}… is not the principal's"
+        return WITHOUT_CERTIFICATE if principal.certificate else ""
 
     def _refuse(self, reason: object) -> Deny:
         notes.refused(self._claimed, reason)

@@ -5,24 +5,31 @@ import importlib
 import json
 import os
 import signal
+import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from sisock import settings as configuration
 from sisock.exits import Exit
-from sisock.interfaces import check_free
+from sisock.interfaces import bracketed, check_free, everywhere, loopback
 from sisock.keys import compile_policy, parse_policy
 from sisock.keys.files import private_folder, write
 from sisock.keys.principals import policy_file, save_policy
+from sisock.parsing import from_json
+from sisock.program import keep_many_open
+from sisock.router.certificate import certificate
 from sisock.router.config import SHADOW, render
+from sisock.router.doors import hosts, named
 from sisock.settings import Settings
 
 _LEVELS = {"debug": "info", "info": "warn", "warning": "warn", "error": "error"}  # ours: Crossbar's, which talks more
 
 
 def main() -> NoReturn:
-    """Become Crossbar's controller; its workers inherit the environment and the path."""
+    """Become Crossbar's controller; its workers inherit the environment, the path and how many files may be open."""
+    keep_many_open()
     try:
         settings = configuration.read()
         folder = prepare(settings)
@@ -50,14 +57,52 @@ def prepare(settings: Settings) -> Path:
 
     Raises ValueError or OSError with the cure where something is in the way.
     """
+    _encrypted(settings)
     folder = private_folder(settings.state / "router")
     _alone(folder)
     check_free(settings.interface, settings.router_port, "--router-port")
-    if settings.legacy_port:
-        check_free(settings.interface, settings.legacy_port, "SISOCK_LEGACY_PORT")
+    settings = _certified(settings)
+    for port, option in ((settings.tls_port, "--tls-port"), (settings.legacy_port, "SISOCK_LEGACY_PORT")):
+        if port:
+            check_free(settings.tls_interface, port, option)
     _policy(settings)
+    _note_address(settings)
     write(folder / "config.json", json.dumps(render(settings), indent=1))
     return folder
+
+
+def _encrypted(settings: Settings) -> None:
+    """See that nothing leaves this machine in the clear unless that is wanted."""
+    if not (settings.plaintext or loopback(settings.interface)):
+        raise ValueError(
+            f"whoever listens on the way could read what the router says on {settings.interface or 'every address'}: "
+            "for other machines give --tls-port 8443 instead of --interface; behind a proxy that encrypts, or among "
+            "containers, set SISOCK_PLAINTEXT=true"
+        )
+    if ":" in settings.tls_interface:
+        raise ValueError(f"SISOCK_TLS_INTERFACE={settings.tls_interface}: Crossbar does TLS on addresses of IPv4 only")
+
+
+def _certified(settings: Settings) -> Settings:
+    """The settings, without TLS listeners where there is no certificate for them: what is on this machine needs none."""
+    if settings.tls_port or settings.legacy_port:
+        try:
+            certificate(settings, hosts(settings))
+        except (ValueError, OSError) as error:
+            sys.stderr.write(f"router: nobody can join over TLS: {error}\n")
+            return replace(settings, tls_port=0, legacy_port=0)
+    return settings
+
+
+def _note_address(settings: Settings) -> None:
+    """Note where other machines reach the router, for `sisock invite` and `sisock link`."""
+    noted = settings.state / "router.tls"
+    if settings.tls_port:
+        given = next(iter(named(settings)), "") or socket.gethostname()
+        host = given if everywhere(settings.tls_interface) else settings.tls_interface
+        write(noted, f"{bracketed(host)}:{settings.tls_port}\n")
+    else:
+        noted.unlink(missing_ok=True)
 
 
 def _alone(folder: Path) -> None:
@@ -98,7 +143,7 @@ def _kept(state: Path) -> dict[str, Any]:
     """The principals as the hub last handed them to this router, none if it never did."""
     path = policy_file(state)
     try:
-        snapshot = json.loads(path.read_text(encoding="utf-8"))
+        snapshot = from_json(path.read_text(encoding="utf-8"))
         parse_policy(snapshot)
     except FileNotFoundError:
         return {}

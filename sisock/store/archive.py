@@ -16,7 +16,7 @@ from typing import Self
 
 from sisock.frames import Answer, Field, Frame, Query
 from sisock.nearest import Which
-from sisock.store import reading, retaining, sampling
+from sisock.store import reading, redo, retaining, sampling
 from sisock.store.drafts import Draft
 from sisock.store.incoming import Progress
 from sisock.store.index import Known
@@ -75,7 +75,7 @@ class Archive:
                     series.redo()
                 if not doubted:
                     continue
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, redo.DamagedError) as error:
                 log.warning("what was to be written into tiers is damaged (%s): they are made anew", error)
             series.doubt_tiers()
         self._index.done()
@@ -280,7 +280,7 @@ class Archive:
         return {name: field for series in self.timelines(node) for name, field in series.fields.items()}
 
     def answer(self, node: str, query: Query) -> Answer:
-        """What it has of the fields asked for. Raises ValueError with the cure where that is too much."""
+        """What it has of the fields asked for. Raises TooMuchError with the cure where that is too much."""
         return reading.answer(self.timelines(node), query)
 
     def sample(self, node: str, fields: Sequence[str], t: int, which: Which) -> Answer:

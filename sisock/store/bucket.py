@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pyarrow import fs
 
 from sisock.store.patience import Patience
-from sisock.store.remembered import Remembered
+from sisock.store.recent import Recent
 from sisock.store.storage import AwayError, Range
 
 CONNECT = 2.0  # seconds until a connection stands
@@ -25,6 +25,8 @@ _OPTIONS = {"region", "scheme", "endpoint_override"}
 _CURE = (
     "see that it runs, and that the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) may read and write there"
 )
+
+Memory = Recent[tuple[str, Range], bytes]  # bytes of files, for when they are asked for again
 
 
 class Bucket:
@@ -47,7 +49,7 @@ class Bucket:
         )  # fmt: skip
         self._root = f"{where.netloc}/{where.path.strip('/')}".rstrip("/")
         self._patience = Patience(f"the object store s3://{self._root}", DEADLINE)
-        self._memory = Remembered(_MEMORY)
+        self._memory: Memory = Recent(_MEMORY)
 
     def __str__(self) -> str:
         return f"s3://{self._root}"
@@ -76,7 +78,7 @@ class Bucket:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is fine."""
-        self._memory.forget(name)
+        self._memory.drop(lambda key: key[0] == name)
         with self._told(f"remove {name}"):
             if self._files.get_file_info(self._path(name)).type != fs.FileType.NotFound:
                 self._files.delete_file(self._path(name))
@@ -97,7 +99,7 @@ class Bucket:
 
     def doubt(self, name: str) -> None:
         """Read a file anew from now on: what was read of it was wrong."""
-        self._memory.forget(name)
+        self._memory.drop(lambda key: key[0] == name)
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -116,7 +118,7 @@ class Bucket:
 class OpenObject:
     """A file of an object store. Any thread may read."""
 
-    def __init__(self, name: str, opened: Callable[[], Any], patience: Patience, memory: Remembered) -> None:
+    def __init__(self, name: str, opened: Callable[[], Any], patience: Patience, memory: Memory) -> None:
         """It is opened by `opened` when something is read that is not remembered."""
         self._name, self._opened = name, opened
         self._patience, self._memory = patience, memory
@@ -127,7 +129,7 @@ class OpenObject:
         """Read these bytes to the same places of `into`; the ranges that end beyond the file. Raises AwayError."""
         missing = []
         for where in ranges:
-            data = self._memory.get(self._name, where)
+            data = self._memory.get((self._name, where))
             if data is None:
                 missing.append(where)
             else:
@@ -144,7 +146,7 @@ class OpenObject:
                     bad.append((first, beyond))
                     continue
                 into[first:beyond] = part
-                self._memory.put(self._name, (first, beyond), part)
+                self._memory.put((self._name, (first, beyond)), part, len(part))
         return bad
 
     def _read(self, first: int, beyond: int) -> bytes:

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sisock.frames import Column, Field, Frame
+from sisock.parsing import from_json
 from sisock.store import parquet
+from sisock.uris import check_field, check_node
 
 VERSION = 1
 _ROWS = 262_144  # taken at once
@@ -62,11 +64,12 @@ def opened(path: Path) -> Incoming:
     """What a file says of itself. Raises IncomingError."""
     try:
         metadata = pq.read_metadata(path)
-        told = json.loads((metadata.metadata or {})[b"sisock"])
+        told = from_json((metadata.metadata or {})[b"sisock"])
         if told["v"] != VERSION:
             raise IncomingError(f"{path} has format version {told['v']}: a newer sisock made it, use that one")
-        fields = {name: _field(each, told["timeline"]) for name, each in told["fields"].items()}
-        return Incoming(path, told["node"], told["timeline"], fields, told["source"], metadata.num_rows)
+        node, timeline = check_node(told["node"]), check_field(told["timeline"], "timeline")
+        fields = {check_field(name): _field(each, timeline) for name, each in told["fields"].items()}
+        return Incoming(path, node, timeline, fields, told["source"], metadata.num_rows)
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, AttributeError) as error:
         raise IncomingError(f"{path} cannot be taken ({error}): remove it, and import its source again") from error
 
@@ -80,10 +83,11 @@ def frames(file: Incoming, first: int) -> Iterator[Frame]:
     try:
         reader, at = pq.ParquetFile(file.path, page_checksum_verification=True), 0
         for batch in reader.iter_batches(_ROWS, use_threads=False):
+            batch.validate(full=True)
             if at + len(batch) > first:
                 yield _frame(file, batch.slice(max(0, first - at)))
             at += len(batch)
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise IncomingError(f"{file.path} is damaged ({error}): remove it, and import its source again") from error
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sisock.frames import Field
-from sisock.store.chunks import Footer, packed, unpacked
+from sisock.store.footers import Footer, unpacked
 from sisock.store.old import Old
 from sisock.store.old import unpacked as unpacked_old
 from sisock.store.schema import SCHEMA
@@ -22,8 +22,9 @@ from sisock.store.segments import Segment
 from sisock.store.storage import CURE
 from sisock.store.tiers import Kept, Span, kept_as
 
-VERSION = 1
-_OLD = 2  # the version from when on samples have gone: who does not know of that would make tiers anew without them
+VERSION = 3
+_OLDER = {"1": "3", "2": "4"}  # versions with one checksum for a block of tiers, and whole footers
+_OLD = 4  # the version from when on samples have gone: who does not know of that would make tiers anew without them
 
 
 class Known(NamedTuple):
@@ -61,8 +62,10 @@ class Index:
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(SCHEMA)
         made = self.about("version")
-        if made not in ("", str(VERSION), str(_OLD)):
+        if made not in ("", *_OLDER, str(VERSION), str(_OLD)):
             raise NewerError(f"{path} has the format version {made}: a newer sisock made it, use that one")
+        if made in _OLDER:  # from now on only for who knows this version; tiers are renewed when they are opened
+            self.note({"version": _OLDER[made]})
         self.fresh = not made  # it does not know yet what there is
         self._write("about", ("segments", self.about("segments", "0 0")))
 
@@ -90,7 +93,7 @@ class Index:
                 if outermost and self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise OSError(f"the archive's index cannot be written: {error}: {CURE}") from error
+                    raise OSError(f"the archive's index cannot be written: {error}{_cure(error)}") from error
                 raise
 
     # notes
@@ -113,7 +116,12 @@ class Index:
     # what there is
 
     def known(self) -> list[Known]:
-        """All timelines. Raises sqlite3.DatabaseError if it is damaged."""
+        """All timelines. Raises sqlite3.DatabaseError if anything in it is damaged."""
+        with self._lock:
+            (told,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if told != "ok":  # perhaps where nothing is read before something is to be written
+            raise sqlite3.DatabaseError(told.splitlines()[-1])
+        self._sound("SELECT key, value, sum FROM about")
         known = [self._one(*row) for row in self._sound("SELECT id, node, timeline, sum FROM series ORDER BY id")]
         with self._lock:
             sums = [each for (each,) in self._db.execute("SELECT sum FROM segments")]
@@ -179,7 +187,10 @@ class Index:
             found = self._sound("SELECT name, footer, sums, sum FROM footers WHERE name = ?", name)
         except sqlite3.DatabaseError:
             return None
-        return unpacked(*found[0][1:]) if found else None
+        try:
+            return unpacked(*found[0][1:]) if found else None
+        except OSError:
+            return None
 
     # changes, within `change`
 
@@ -208,7 +219,7 @@ class Index:
         row = (segment.name, segment.rows, segment.low, segment.high, starts, kinds, segment.nbytes, epochs)
         self._write("segments", (series, *row))
         self._change_tally(1, [check(series, *row)])
-        self._write("footers", (segment.name, *packed(footer)))
+        self._write("footers", (segment.name, *footer.packed()))
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget segments."""
@@ -279,6 +290,12 @@ class Index:
         left = self.about(f"blocks {series}", "[]")
         self.forget(f"blocks {series}")
         return dict(json.loads(left))
+
+
+def _cure(error: sqlite3.Error) -> str:
+    """What to do where it cannot be written; SQLite and we raise a bare DatabaseError for damage only."""
+    damaged = type(error) is sqlite3.DatabaseError
+    return "; end the recorder and start it again: it is made anew of the segments then" if damaged else f": {CURE}"
 
 
 def check(*values: int | str | bytes) -> int:

@@ -5,24 +5,27 @@ large pieces. A keeper that ends in whatever way finds in its intake what had no
 """
 
 import json
+import logging
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from sisock.frames import Field, Frame
 from sisock.store.archive import Archive
 from sisock.store.incoming import IncomingError
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 from sisock.store.retention import Keep
 from sisock.store.series import Series
 from sisock.store.weights import volume
 from sisock.uris import JOINT
 
+log = logging.getLogger(__name__)
 HEAVY = 48 * 2**20  # bytes that wait in memory, beyond which the heaviest timelines are written
 _LIGHT = 16 * 2**20  # bytes that wait after that
-_FULL = 2 * HEAVY  # bytes beyond which nothing more should be taken for now
+_FULL = HEAVY * 3 // 2  # bytes beyond which nothing more should be taken for now
 _FLUSH_AGE = 3600.0  # seconds that samples wait at the most, so that other tools find them in segments
 _RETAIN = 60.0  # seconds between looks at what is to be let go
 _UNBOUNDED = 2**62  # bytes: the intake lets go only what the archive has
@@ -85,19 +88,55 @@ class Keeper:
         self._cursors: dict[str, Cursor] = {}
         self._known: dict[str, dict[str, Field]] = {}
         self._incoming = self.archive.take_incoming()
-        self._recall()
+        try:
+            if not self._recalled():
+                self._begin_anew()
+        except BaseException:
+            self.archive.close(flush=False)
+            self._intake.close()
+            raise
+
+    def _recalled(self) -> bool:
+        """Take up what the intake has; False if it is damaged. Raises JournalError where it cannot be read now."""
+        try:
+            self._recall()
+        except JournalError:
+            if not self._intake.broken:
+                raise
+            return False
+        except _DamagedError:
+            return False
+        return True
+
+    def _begin_anew(self) -> None:
+        """Go on with a new intake: what came before the damage is kept, and all that journals have is taken again.
+
+        What came after it would stand for what is missing; of the rest the archive knows what it has.
+        """
+        self.archive.flush()
+        self._waiting.clear()
+        self._cursors.clear()
+        self._known.clear()
+        self._intake.begin_anew()
+        self._taken = self._intake.position
+        log.warning("what recorders have of journals is asked for again: what waited to be written was damaged")
 
     def _recall(self) -> None:
-        """Take up what the intake has: cursors, fields, and samples that perhaps are not in segments yet."""
+        """Take up what the intake has: cursors, fields, and samples that perhaps are not in segments yet.
+
+        Raises _DamagedError where something is missing; JournalError.
+        """
         for key, text in self._intake.notes().items():
             if key.startswith(_CURSOR):
-                self._cursors[key.removeprefix(_CURSOR)] = Cursor(*json.loads(text))
+                self._cursors[key.removeprefix(_CURSOR)] = Cursor(*_noted(text))
             elif key.startswith(_FIELDS):
-                fields = {name: Field(*each) for name, each in json.loads(text).items()}
+                fields = {name: Field(*each) for name, each in _noted(text).items()}
                 self._known[key.removeprefix(_FIELDS)] = fields
         position, more = -1, True
         while more:
             batch = self._intake.read_from(self._intake.epoch, position, HEAVY // 4)
+            if batch.dropped or self._intake.broken:
+                raise _DamagedError
             for stream, frame in zip(batch.streams, batch.frames, strict=True):
                 self._put(stream.split(JOINT, 1)[0], frame, max(0, position), again=True)
             position, more = batch.position, batch.more
@@ -124,13 +163,13 @@ class Keeper:
         notes, entries = {}, []
         for taking in takings:
             if taking.cursor is not None:
-                notes[_CURSOR + taking.node] = json.dumps(taking.cursor)
+                notes[_CURSOR + taking.node] = _note(taking.cursor)
             more = {
                 name: field for name, field in taking.fields.items() if self._fields(taking.node).get(name) != field
             }
             if more:
                 self._known[taking.node] = {**self._fields(taking.node), **more}
-                notes[_FIELDS + taking.node] = json.dumps(self._known[taking.node])
+                notes[_FIELDS + taking.node] = _note(self._known[taking.node])
             entries += [(taking.node, self._identified(taking.node, frame)) for frame in taking.frames]
         begin = self._intake.position
         self._intake.commit(notes, [(f"{node}{JOINT}{frame.timeline}", frame) for node, frame in entries])
@@ -230,3 +269,21 @@ class Keeper:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _DamagedError(Exception):
+    """The intake has not all that was written."""
+
+
+def _note(value: Any) -> str:
+    """A value as a note that proves itself."""
+    text = json.dumps(value)
+    return f"{zlib.crc32(text.encode()):08x} {text}"
+
+
+def _noted(note: str) -> Any:
+    """What was noted. Raises _DamagedError."""
+    check, _, text = note.partition(" ")
+    if check != f"{zlib.crc32(text.encode()):08x}":
+        raise _DamagedError
+    return json.loads(text)

@@ -115,10 +115,10 @@ class Level:
         low, high = np.searchsorted(blocks, (first // BLOCK, -(-beyond // BLOCK)))
         at = first
         if low < high:
-            run = blocks[low:high]
-            cuts = np.flatnonzero(np.diff(run) != 1) + 1
-            for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(run)], strict=True):
-                kept = max(first, int(run[begin]) * BLOCK), min(beyond, (int(run[end - 1]) + 1) * BLOCK)
+            held = blocks[low:high]
+            cuts = np.flatnonzero(np.diff(held) != 1) + 1
+            for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(held)], strict=True):
+                kept = max(first, int(held[begin]) * BLOCK), min(beyond, (int(held[end - 1]) + 1) * BLOCK)
                 if at < kept[0]:
                     yield Stretch(at, kept[0], kept=False)
                 yield Stretch(*kept, kept=True)
@@ -148,8 +148,9 @@ class Level:
         first, beyond, _ = stretch
         with self._lock:
             slots = self._slots_of(of, first // BLOCK, -(-beyond // BLOCK))
-            self._prove(slots)
-            got = {name: self._cut(name, slots, first, beyond) for name in {"count", "missing", *wanted}}
+            names = {"count", "missing", *wanted}
+            self._prove(slots, names)
+            got = self._slots.cut(slots, names, first % BLOCK, beyond - first)
         count, missing = got["count"], got["missing"]
         filled = count > 0
         if not filled.all():
@@ -173,19 +174,6 @@ class Level:
             found[row] = slots[low:high]
         return found
 
-    def _cut(self, name: str, slots: NDArray[np.intp], first: int, beyond: int) -> NDArray[Any]:
-        """A statistic of the bins `[first, beyond)`, of one field after the other."""
-        column, skipped = self._slots.bins[name], first % BLOCK
-        if len(slots) == 1:
-            whole: NDArray[Any] = column[slots[0]].reshape(-1)
-            return whole[skipped : skipped + beyond - first]
-        values = np.empty((len(slots), beyond - first), column.dtype)
-        for number, some in enumerate(slots.T):
-            at = number * BLOCK - skipped
-            a, b = max(0, at), min(beyond - first, at + BLOCK)
-            values[:, a:b] = column[some, a - at : b - at]
-        return values.reshape(-1)
-
     def _sparse(
         self, got: dict[str, NDArray[Any]], rows: NDArray[np.intp], first: int, beyond: int, kind: str, width: int
     ) -> Many:
@@ -194,9 +182,9 @@ class Level:
         start = (first + rows - of * (beyond - first)) << self.exponent
         return regroup_many(Many(decoded(got, start, kind), of), width)
 
-    def _prove(self, slots: NDArray[np.intp]) -> None:
+    def _prove(self, slots: NDArray[np.intp], names: Collection[str]) -> None:
         try:
-            self._slots.prove(slots)
+            self._slots.prove(slots, names)
         except TornError:
             self._sorted.clear()
             raise
@@ -209,7 +197,7 @@ class Level:
         records = np.empty((len(fields), len(numbers)), self._columns)
         with self._lock:
             for rows, slots, places in self._parts(fields, numbers):
-                self._prove(slots)
+                self._prove(slots, self._names)
                 for name in self._names:
                     records[name][:, rows] = self._slots.bins[name][slots[:, None], places]
         return records
@@ -265,7 +253,7 @@ class Level:
         with self._lock:
             slots = [s for places in self._places.values() for block, s in places.items() if first <= block < beyond]
             with contextlib.suppress(TornError):
-                self._prove(np.array(slots, np.intp))
+                self._prove(np.array(slots, np.intp), self._names)
 
     def damaged_blocks(self) -> list[int]:
         """Which blocks are damaged, of any field."""

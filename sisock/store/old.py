@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sisock.durable import sync
+from sisock.parsing import from_json
 from sisock.times import FIRST
 
 log = logging.getLogger(__name__)
@@ -79,5 +80,10 @@ def saved(tiers: Path) -> Iterator[Told]:
         if sum_ != f"{zlib.crc32(text.encode('utf-8', 'replace')):08x}":
             log.error("%s is damaged: bins of samples that went, in its folder, cannot be used", path)
             continue
-        node, timeline, fields, kinds, accounts, old = json.loads(text)
-        yield Told(node, timeline, fields, kinds, accounts, _of(old))
+        try:
+            node, timeline, fields, kinds, accounts, old = from_json(text)
+            told = Told(node, timeline, fields, kinds, accounts, _of(old))
+        except (ValueError, TypeError) as error:
+            log.error("%s is none of this archive's: %s", path, error)
+            continue
+        yield told

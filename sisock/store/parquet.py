@@ -32,6 +32,13 @@ def kind_of(column: Column) -> str:
     return {"f": "f8", "i": "i8", "b": "b1", "T": "text"}[column.values.dtype.kind]
 
 
+def known_kind(kind: str) -> str:
+    """Return the kind; raise ValueError if values cannot be of it."""
+    if kind not in _TYPES:
+        raise ValueError(f"{kind!r:.40} is no kind of values")
+    return kind
+
+
 def stored_name(field: str) -> str:
     """The name of a field's column: its own, unless that is one of ours."""
     return f"field::{field}" if field in OURS else field
@@ -154,7 +161,7 @@ def _fixed(array: pa.Array, kind: str) -> NDArray[Any]:
     _, data = array.buffers()
     if kind == "b1":
         return _bits(data, array.offset, len(array))
-    return np.frombuffer(data, _DTYPES[kind])[array.offset : array.offset + len(array)]
+    return np.frombuffer(data, _DTYPES[kind], array.offset + len(array))[array.offset :]
 
 
 def _nulls(array: pa.Array) -> NDArray[np.bool_]:

@@ -64,7 +64,7 @@ class _ChangedError(Exception):
 def answer(timelines: Sequence[Recorded], query: Query) -> Answer:
     """What the timelines have of the fields that the query asks for, reduced and labelled.
 
-    Raises ValueError with the cure where more is asked than an answer can hold.
+    Raises TooMuchError with the cure where more is asked than an answer can hold.
     """
     while True:
         with contextlib.suppress(_ChangedError):
@@ -165,7 +165,7 @@ def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Tro
     frames, until = [], {}
     for each in (_singly(each, trouble) for each in asked):
         if each.rows * len(each.names) > MOST_VALUES:
-            raise ValueError(
+            raise reduction.TooMuchError(
                 f"up to {each.rows} samples of {len(each.names)} fields are too many for one answer: "
                 "ask for less time, fewer fields or max_points"
             )

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sisock.parsing import from_json
 from sisock.store.tiers import Write
+
+
+class DamagedError(ValueError):
+    """These bytes are no such writes."""
 
 
 def packed(writes: Sequence[Write]) -> bytes:
@@ -18,10 +23,17 @@ def packed(writes: Sequence[Write]) -> bytes:
 
 
 def unpacked(body: bytes) -> list[Write]:
-    """The writes that `packed` made these bytes of."""
+    """The writes that `packed` made these bytes of. Raises DamagedError."""
+    try:
+        return _unpacked(body)
+    except (ValueError, TypeError, KeyError) as error:
+        raise DamagedError(f"these are no writes into tiers: {error}") from error
+
+
+def _unpacked(body: bytes) -> list[Write]:
     at = 4 + int.from_bytes(body[:4], "little")
     writes = []
-    for exponent, fields, bins, described in json.loads(body[4:at]):
+    for exponent, fields, bins, described in from_json(body[4:at]):
         record = np.dtype([tuple(each) for each in described])
         numbers = np.frombuffer(body, "<i8", bins, at)
         records = np.frombuffer(body, record, len(fields) * bins, at + 8 * bins).reshape(len(fields), bins)

@@ -1,9 +1,6 @@
 """The files that samples lie in at rest, and what can be read of them: what is good, and what is lost."""
 
-import json
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,14 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from sisock.frames import Frame, Times
+from sisock.parsing import from_json
 from sisock.store import parquet
-from sisock.store.chunks import Chunks, Footer, Image, about_in, footer_in, sealed, starts_in
+from sisock.store.chunks import Chunks, Image, parsed_footers
+from sisock.store.footers import Footer, footer_in, sealed
 from sisock.store.identified import NOBODY, Identified, accounts, together
 from sisock.store.parquet import OURS, ROWS, kind_of, stored_name
+from sisock.store.recent import Recent
 from sisock.store.storage import AwayError, Storage
 
 log = logging.getLogger(__name__)
-_OPEN, _CHUNKS = 128, 50_000  # files kept open, and chunks of them: what is known of one takes about a kilobyte
+_OPEN, _FOOTERS = 512, 30 * 2**20  # files kept open, and bytes of their footers
 _WRONG = "its checksum is wrong"
 
 
@@ -93,8 +93,8 @@ class SegmentFiles:
     def __init__(self, storage: Storage, footers: Callable[[str], Footer | None]) -> None:
         """Keep them there; `footers` is what the index knows of a file by its name."""
         self._storage, self._footers = storage, footers
-        self._open: OrderedDict[str, Chunks] = OrderedDict()
-        self._lock = threading.Lock()
+        self._open = Recent[str, Chunks](_FOOTERS, _OPEN)
+        self._parsed = parsed_footers()
 
     # writing
 
@@ -113,8 +113,7 @@ class SegmentFiles:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is fine."""
-        with self._lock:
-            self._open.pop(name, None)
+        self._open.drop(lambda key: key == name)
         self._storage.remove(name)
 
     def names(self) -> list[str]:
@@ -133,16 +132,29 @@ class SegmentFiles:
         """
         groups = segment.groups(start, end)
         names = [name for name in fields if name in segment.kinds]
-        ours = OURS if identity else OURS[:1]
         try:
-            image, bad = self._chunks(segment).read(groups, [*ours, *map(stored_name, names)])
-        except (OSError, pa.ArrowException) as error:
+            return self._read(segment, groups, (start, end), names, identity=identity, whole=whole)
+        except (OSError, ValueError, LookupError, pa.ArrowException) as error:  # proved, and yet none that can be read
             why = "it is gone" if isinstance(error, FileNotFoundError) else str(error)
             away = isinstance(error, AwayError)
             self._doubt(segment.name)
             return Read(_nothing(segment, names), tuple(Lost(segment, group, None, why, away) for group in groups))
+
+    def _read(
+        self,
+        segment: Segment,
+        groups: range,
+        span: tuple[int, int],
+        names: Sequence[str],
+        *,
+        identity: bool,
+        whole: bool,
+    ) -> Read:
+        """As `read`, of these row groups; raises what Arrow raises."""
+        ours = OURS if identity else OURS[:1]
+        image, bad = self._chunks(segment).read(groups, [*ours, *map(stored_name, names)])
         if not bad.any():
-            return Read(_inside(_decoded(image, segment, groups, names, identity=identity), start, end))
+            return Read(_inside(_decoded(image, segment, groups, names, identity=identity), *span))
         self._doubt(segment.name)
         parts, lost = [], []
         for group, gone in zip(groups, bad.tolist(), strict=True):
@@ -153,27 +165,21 @@ class SegmentFiles:
             lost += [Lost(segment, group, name, _WRONG) for name in torn]
             if not torn or not whole:
                 good = _decoded(image, segment, [group], [n for n in names if n not in torn], identity=identity)
-                parts.append(_inside(_with_gaps(good, segment, names, torn), start, end))
+                parts.append(_inside(_with_gaps(good, segment, names, torn), *span))
         return Read(together(parts, identity=identity) if parts else _nothing(segment, names), tuple(lost))
 
     def _chunks(self, segment: Segment) -> Chunks:
-        with self._lock:
-            if segment.name in self._open:
-                self._open.move_to_end(segment.name)
-                return self._open[segment.name]
-        blob = self._storage.open(segment.name)
-        footer = self._footers(segment.name) or footer_in(blob, segment.nbytes)
-        made = Chunks(blob, segment.nbytes, footer)
-        with self._lock:
-            self._open[segment.name] = made
-            while len(self._open) > _OPEN or sum(each.count for each in self._open.values()) > _CHUNKS:
-                self._open.popitem(last=False)
-        return made
+        found = self._open.get(segment.name)
+        if found is None:
+            blob = self._storage.open(segment.name)
+            footer = self._footers(segment.name) or footer_in(blob, segment.nbytes)
+            found = Chunks(blob, segment.nbytes, footer, self._parsed)
+            self._open.put(segment.name, found, footer.nbytes)
+        return found
 
     def _doubt(self, name: str) -> None:
         """Open a file anew next time: somebody may have put a copy in its place."""
-        with self._lock:
-            self._open.pop(name, None)
+        self._open.drop(lambda key: key == name)
         self._storage.doubt(name)
 
     def find(self, name: str) -> tuple[Made, dict[str, Any]]:
@@ -181,13 +187,17 @@ class SegmentFiles:
         try:
             size = self._storage.size(name)
             footer = footer_in(self._storage.open(name), size)
-            about = json.loads(about_in(footer))
+            metadata = footer.parsed()
+            about = from_json(metadata.metadata[b"sisock"])
             if about["v"] != parquet.VERSION:
                 raise DamagedError(f"{name} has format version {about['v']}: a newer sisock made it, use that one")
-            starts, high, rows = starts_in(footer)
-            kinds = {field: each["kind"] for field, each in about["fields"].items()}
+            times = [metadata.row_group(group).column(0).statistics for group in range(footer.groups)]
+            starts, high = np.array([each.min_raw for each in times], np.int64), int(times[-1].max_raw)
+            kinds = {str(field): parquet.known_kind(each["kind"]) for field, each in about["fields"].items()}
             epochs = {str(epoch): int(beyond) for epoch, beyond in about["epochs"].items()}
-            return Made(Segment(name, rows, int(starts[0]), high, starts, kinds, size, epochs), footer), about
+            return Made(
+                Segment(name, metadata.num_rows, int(starts[0]), high, starts, kinds, size, epochs), footer
+            ), about
         except AwayError:
             raise
         except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:

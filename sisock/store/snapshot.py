@@ -196,8 +196,16 @@ class Snapshot(NamedTuple):
             for name in names:
                 own = self.files.read(segment, *span, (name,), whole=True).samples if lost else samples
                 if len(own.frame):
-                    found.setdefault(name, []).append(own.frame.only((name,)))
-        return {name: in_time(frames) for name, frames in found.items()}
+                    found.setdefault(name, []).append(own.frame)
+        alike: dict[tuple[int, ...], list[str]] = {}  # fields that lie in the same frames
+        for name, frames in found.items():
+            alike.setdefault(tuple(map(id, frames)), []).append(name)
+        return {
+            name: whole
+            for names in alike.values()
+            for whole in [in_time([frame.only(names) for frame in found[names[0]]])]
+            for name in names
+        }
 
     def sound(self, start: int, end: int, asked: Asked) -> dict[str, Frame]:
         """As `raw`, for tiers. Raises UnreadableError if some of it is lost, AwayError."""

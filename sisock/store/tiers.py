@@ -29,7 +29,7 @@ from sisock.times import FIRST
 
 STEP = 2  # a tier's bins are 2**2 times as wide as those of the one before
 PER_BIN = 20  # samples of a finest bin at the usual rate, at least
-_FOLD = 3  # stored bins of which one of an answer is made, at least, where there are any so fine
+_FOLD = 2  # bins of an answer are multiples of so many stored ones at least, where there are any so fine
 _SURE = 2048  # samples by which finer bins are begun, where
 _COARSE = 4  # powers of two make the finest ones too wide: 16 times
 WIDEST = 58  # exponent of the widest bins: nine years

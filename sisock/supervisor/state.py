@@ -66,11 +66,10 @@ def end_left_behind(state: Path) -> list[int]:
 def check_ports(settings: Settings, *, bridge: bool) -> None:
     """Raise PortTaken with the cure if a port that we need is taken, InUseError if two of ours are the same."""
     ports = {"router_port": settings.router_port} | ({"bridge_port": settings.bridge_port} if bridge else {})
-    if settings.legacy_port:
-        ports["legacy_port"] = settings.legacy_port
+    ports |= {name: getattr(settings, name) for name in ("tls_port", "legacy_port") if getattr(settings, name)}
     for name, port in ports.items():
         same = [other for other in ports if ports[other] == port]
         if len(same) > 1:
             raise InUseError(f"{' and '.join(same)} are both {port}: give each a port of its own")
         option = "SISOCK_LEGACY_PORT" if name == "legacy_port" else f"--{name.replace('_', '-')}"
-        check_free(settings.interface, port, option)
+        check_free(settings.tls_interface if name in ("tls_port", "legacy_port") else settings.interface, port, option)

@@ -19,6 +19,7 @@ import cbor2
 from nacl.signing import SigningKey
 
 from sisock.keys import Key
+from sisock.keys.key import Shown
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _ROLES: dict[str, dict[str, Any]] = {role: {} for role in ("caller", "callee", "publisher", "subscriber")}
@@ -52,18 +53,26 @@ class Client:
         origin: str | None = None,
         serializer: str = "cbor",
         ca: Path | None = None,
+        show: Shown | None = None,
         timeout: float = 10.0,
     ) -> None:
         parts = urlsplit(url)
         self._json = serializer == "json"
         self._buffer = b""
         self._requests = itertools.count(1)
+        self.session = 0  # the session's id, once it has joined
         self.events: list[list[Any]] = []  # EVENT messages that came while another answer was awaited
         self.socket = socket.create_connection((parts.hostname or "", parts.port or 80), timeout)
-        if parts.scheme == "wss":
-            context = ssl.create_default_context(cafile=ca)
-            self.socket = context.wrap_socket(self.socket, server_hostname=parts.hostname)
-        self._handshake(parts.path, host or parts.netloc, origin, f"wamp.2.{serializer}")
+        try:
+            if parts.scheme == "wss":
+                context = ssl.create_default_context(cafile=ca)
+                if show is not None:
+                    context.load_cert_chain(show.chain, show.key)
+                self.socket = context.wrap_socket(self.socket, server_hostname=parts.hostname)
+            self._handshake(parts.path, host or parts.netloc, origin, f"wamp.2.{serializer}")
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +189,8 @@ class Client:
             answer = self.receive()
         if answer[0] != 2:
             raise Refused(answer[2], [answer[1].get("message")])
-        return {"session": answer[1], **answer[2]}
+        self.session = int(answer[1])
+        return {"session": self.session, **answer[2]}
 
     def _ask(self, message: list[Any]) -> list[Any]:
         self.send(message)

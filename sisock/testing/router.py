@@ -115,7 +115,8 @@ def running_router(
     `principals` gives each name its role, or a mapping with `role` and further entries; a hub is always among them.
     """
     port = settings.pop("router_port", None) or free_port()
-    router = Router(configuration.read(state=folder, router_port=port, router=f"ws://127.0.0.1:{port}/ws", **settings))
+    url = f"ws://{settings.get('interface') or '127.0.0.1'}:{port}/ws"
+    router = Router(configuration.read(state=folder, router_port=port, router=url, **settings))
     for name, given in {"hub": "hub", **(principals or {})}.items():
         entry = {"role": given} if isinstance(given, str) else dict(given)
         router.add_principal(name, **entry)

@@ -13,6 +13,10 @@ const series = (t, values, more = {}) => ({
 });
 const drawn = (...given) => [...pointsOf(...given).v];
 
+test("a line breaks before the sample that ends a gap, however its time was rounded", () => {
+  for (const end of [10 - 1e-7, 10, 10 + 1e-7]) assert.deepEqual(drawn(series([0, 1, 10, 11], [1, 2, 3, 4], { gaps: [[1, end]] })), [1, 2, NaN, 3, 4]);
+});
+
 test("a line breaks at gaps and where many values are missing, not at a single missing one", () => {
   assert.deepEqual(drawn(series([0, 1, 2, 3, 10, 11], [1, NaN, 3, 4, 5, 6], { gaps: [[3, 10]] })), [1, 3, 4, NaN, 5, 6]);
   assert.deepEqual(drawn(series([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, NaN, NaN, NaN, NaN, NaN, 2, 2, 2])), [1, 1, NaN, 2, 2, 2]);

@@ -16,6 +16,8 @@ import pytest
 
 from sisock import settings as configuration
 from sisock.testing.router import free_port
+from tests.demo import sisock, wait_for
+from tests.described import Described
 from tests.fleet import ARCHIVE, COUNTER, ROOT, Fleet, running_fleet
 
 PATIENCE = 30.0  # seconds until a test gives up
@@ -83,6 +85,17 @@ def test_a_million_samples_come_as_a_panel_can_show_them(bridge):
     (label,) = query(bridge, "archive::label", span={**SPAN, "to": "2017-07-14T02:45:00.000Z"})
     assert label["datapoints"][0] == ["000", 1_500_000_000_000]
     assert len(label["datapoints"]) == 300
+
+
+def test_what_real_nodes_have_is_as_the_bridge_describes_it(bridge):
+    described = Described(bridge.get("/openapi.json").json())
+    panel = {"range": SPAN, "targets": [{"target": "archive::.*", "type": kind} for kind in ("timeserie", "table")]}
+    asked = [("/search", {}), ("/query", {**panel, "maxDataPoints": 50}), ("/tag-values", {"key": "unit"})]
+    asked.append(("/annotations", {"range": last_minute(), "annotation": {"name": "nodes"}}))
+    for path, body in asked:
+        answer = bridge.post(path, json=body)
+        assert (answer.status_code, answer.json() != []) == (200, True)
+        assert described.operation(path, "POST").trouble_answered(200, answer.json()) is None
 
 
 def test_archived_and_live_nodes_share_a_panel(bridge):
@@ -241,3 +254,23 @@ def start(fleet: Fleet, *arguments: str, **change: Any) -> subprocess.Popen[byte
     environment = {**configuration.environment(configuration.read(**given)), "PYTHONPATH": str(ROOT), **told}
     command = [sys.executable, "-m", "grafana_json", *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_an_api_token_sees_what_it_was_given_until_it_is_taken_back(fleet, bridge):
+    """The router decides: the bridge signs in once more for each token."""
+    state = fleet.settings.state
+    token = sisock(state, "principal", "token", "grafana", "--nodes", "counter").stdout.strip()
+    wait_for(lambda: "grafana" in (state / "router" / "policy.json").read_text(), 5)
+    with httpx.Client(base_url=bridge.base_url, timeout=PATIENCE) as guest:
+        guest.headers["Authorization"] = f"Bearer {token}"
+        until(lambda: found(guest) >= {"counter::count"})
+        assert not any(each.startswith("archive") for each in found(guest))
+        assert query(guest, "counter::count", span=last_minute())[0]["datapoints"]
+        (hidden,) = query(guest, "archive::sine")
+        assert hidden["datapoints"] == []
+        assert "there is no data node 'archive'" in notices(hidden)
+        assert guest.get("/", auth=tuple(token.split("."))).status_code == 200
+        assert guest.get("/", headers={"Authorization": f"Bearer grafana.{'x' * 43}"}).status_code == 401
+        assert sisock(state, "revoke", "grafana").returncode == 0
+        until(lambda: guest.get("/").status_code == 401)
+    assert query(bridge, "archive::sine")[0]["datapoints"]

@@ -17,6 +17,7 @@ from sisock.settings import Settings, read
 from sisock.testing import Refused
 from sisock.testing.router import free_port
 from sisock.times import NS
+from tests.by_hand import add, proof
 from tests.fleet import ARCHIVE, COUNTER, Fleet, running_fleet
 
 SECRET = '''
@@ -202,7 +203,8 @@ def test_the_hub_believes_the_router_and_not_the_argument(fleet: Fleet) -> None:
             forger.call(uris.add, "ghost", "a ghost", 1)
         with pytest.raises(Refused, match="cannot name a data node"):
             forger.call(uris.add, "a ghost", "a ghost", 1)
-        assert forger.call(uris.add, "counter", "an impostor", 1) is False
+        with pytest.raises(Refused, match="has not signed"):
+            forger.call(uris.add, "counter", "an impostor", 1)
         forger.call(uris.subtract, "archive", 1)
         forger.call(uris.subtract, "counter", 1)
         assert consumer.nodes() == before
@@ -270,12 +272,12 @@ async def test_a_key_that_is_not_admitted_is_told(fleet: Fleet) -> None:
 
 
 def test_what_a_node_says_of_itself_cannot_harm_the_hub(fleet: Fleet) -> None:
-    uris = fleet.settings.uris
-    with fleet.router.client("counter") as odd:
-        for info in ({"x": b"bytes"}, {"x": "x" * 9_000_000}, {"x": float("nan")}, [1], "text"):
-            assert odd.call(uris.add, "counter", "x" * 100_000, 1, info=info) is False  # the true one has the name
+    for info in ({"x": "x" * 9_000_000}, {"x": float("nan")}, [1], "text", {"x": b"bytes"}):
+        odd = fleet.router.client("odd2")
+        with odd:
+            assert add(fleet, odd, "odd2", proof(fleet, odd, "odd2"), "x" * 100_000, info=info) is True
     with fleet.router.client("odd2") as odd:
-        assert odd.call(uris.add, "odd2", "x" * 100_000, 1, info={"x": b"bytes"}) is True
+        assert add(fleet, odd, "odd2", proof(fleet, odd, "odd2"), "x" * 100_000, info={"x": b"bytes"}) is True
         with BlockingConsumer(fleet.settings) as consumer:
             listed = {node.name: node for node in consumer.nodes()}
         assert listed["odd2"].info == {}

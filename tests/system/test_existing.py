@@ -22,7 +22,7 @@ from sisock.blocking import BlockingConsumer
 from sisock.errors import ConsumerError, NoHub
 from sisock.testing import Refused
 from sisock.testing.router import free_port
-from tests.demo import sisock
+from tests.demo import sisock, wait_for
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
 
 WITHIN = 30.0
@@ -38,8 +38,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         "observer": {"role": "consumer", "wampcra": {"secret_file": str(folder / "observer")}},
         "counter": "data_node",
     }
-    with running_fleet(folder, principals, legacy_port=free_port()) as fleet:
+    with running_fleet(folder, principals, legacy_port=free_port(), tls_interface="127.0.0.1") as fleet:
         fleet.node("counter", COUNTER)
+        wait_for(
+            lambda: names(fleet) == {"counter"}, WITHIN
+        )  # an existing program registers once: the hub must be there
         yield fleet
 
 
@@ -96,18 +99,27 @@ class Program:
 
 
 def certificate(fleet: Fleet) -> Any:
-    """The self-signed certificate that the router made for its listener."""
-    found = [path for path in fleet.settings.state.rglob("*.pem") if b"BEGIN CERTIFICATE" in path.read_bytes()]
-    assert len(found) == 1
-    return found[0]
+    """The certificate of the authority that signed the one of the router's listener."""
+    return fleet.settings.state / "ca" / "root.pem"
+
+
+def names(fleet: Fleet) -> set[str]:
+    """The nodes that the hub lists; none while it is not there."""
+    try:
+        with BlockingConsumer(fleet.settings, "cli") as consumer:
+            return {each.name for each in consumer.nodes()}
+    except NoHub:
+        return set()
 
 
 @pytest.fixture
 def node(fleet: Fleet) -> Iterator[Program]:
     program = Program(fleet, "server", "tests.existing.node", "old")
-    assert program.says() == "accepted True"
-    yield program
-    program.end()
+    try:
+        assert program.says() == "accepted True"
+        yield program
+    finally:
+        program.end()
 
 
 def test_an_existing_consumer_sees_existing_and_new_nodes_alike(fleet: Fleet, node: Program) -> None:
@@ -201,7 +213,11 @@ def test_what_an_existing_node_answers_is_reduced_here_with_every_spike(fleet: F
 
 
 def test_a_restarted_hub_still_has_the_existing_node_and_its_description(fleet: Fleet, node: Program) -> None:
+    table = fleet.settings.state / "hub" / "nodes.json"
     with BlockingConsumer(fleet.settings, "cli") as consumer:
+        while not (table.exists() and "An existing node." in table.read_text()):
+            assert node.process.poll() is None
+            time.sleep(0.05)
         fleet.kill("hub")
         fleet.hub()
         events = consumer.events()

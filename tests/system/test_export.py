@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -281,6 +282,45 @@ def columns(file: Path) -> tuple[list[int], list[str]]:
     lines = [line.split(",") for line in file.read_text().splitlines()[1:]]
     stamps = np.array([line[0].removesuffix("Z") for line in lines], "datetime64[s]")
     return stamps.astype(np.int64).tolist(), [line[2] for line in lines]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "hdf5"])
+def test_a_disk_that_takes_no_more_is_told_and_the_same_command_goes_on(
+    fleet: Fleet, tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / f"x.{kind}"
+    command = ("archive::sine", "--last", "all", "--format", kind, "--output", str(file))
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (300_000, 2_500_000):  # bytes of a file
+        running = begin(fleet, *command)
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (most, hard))
+        out, err = running.communicate(timeout=100)
+        if running.returncode == 0:
+            break
+        assert (running.returncode, file.exists()) == (1, False), (out, err)
+        assert err.splitlines()[-1].startswith(f"sisock: {file}: ")
+        assert err.endswith("; the same command goes on from here\n"), err
+        assert done(file) >= 0
+    assert most > 300_000
+    if running.returncode:
+        code, out, err = export(fleet, *command)
+        assert (code, err) == (0, f"sisock: {file}: goes on with what was begun\n"), err
+    assert "300,000 rows of 1 field" in out
+    assert out.endswith("counted again, the same\n")
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_symlink_stays_and_what_it_leads_to_is_replaced(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    file, link = tmp_path / "there" / "x.csv", tmp_path / "link.csv"
+    link.symlink_to(file)
+    file.write_text("old")
+    code, _, err = export(fleet, "mixed::daily", "--last", "all", "--output", str(link))
+    assert (code, err) == (0, ""), err
+    assert link.is_symlink()
+    assert not file.is_symlink()
+    assert file.read_text().startswith("time,mixed::daily\n")
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["link.csv", "there", "x.csv"]
 
 
 def test_a_difference_is_told_and_is_an_error(fleet: Fleet, tmp_path: Path) -> None:

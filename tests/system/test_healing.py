@@ -128,6 +128,25 @@ async def test_a_killed_router_comes_back_with_the_whole_fleet(fleet: Fleet, con
     await answering(consumer)
 
 
+async def test_the_first_list_of_a_hub_that_comes_back_has_no_node_that_is_not_there(
+    fleet: Fleet, consumer: Consumer
+) -> None:
+    fleet.stop("counter")
+    try:
+        fleet.router.kill()
+        fleet.router.start()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with contextlib.suppress(NoHub):
+                    states = {node.name: node.state for node in await consumer.nodes()}
+                    break
+                await asyncio.sleep(0.001)
+        assert states["counter"] == "away"
+    finally:
+        fleet.resume("counter")
+    await answering(consumer)
+
+
 async def test_a_stopped_router_goes_on_with_the_whole_fleet(fleet: Fleet, consumer: Consumer) -> None:
     assert fleet.router.process is not None
     os.killpg(fleet.router.process.pid, signal.SIGSTOP)

@@ -90,6 +90,22 @@ async def test_what_was_recorded_of_a_node_that_is_away_comes_with_a_notice(flee
         await consumer.sample("counter", ["count"])
 
 
+async def test_a_node_that_is_back_answers_itself_though_its_past_was_asked_for(
+    fleet: Fleet, consumer: Consumer
+) -> None:
+    kept = await record(consumer, "counter")
+    await kill(fleet, consumer)
+    async with recording(fleet.settings, {"counter": kept}):
+        for _ in range(2):
+            assert (await consumer.data("counter", ["count"], 1, 0)).notices
+        with consumer.watching() as heard:
+            fleet.node("counter")
+            while (event := await asyncio.wait_for(heard.get(), PATIENCE))[0] != "added":
+                pass
+        assert event[1].name == "counter"
+        assert not (await consumer.data("counter", ["count"], 1, 0)).notices
+
+
 async def test_a_recorder_that_fails_is_not_a_node_that_is_away(fleet: Fleet, consumer: Consumer) -> None:
     class Broken(Recorded):
         async def get_data(self, query):

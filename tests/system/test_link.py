@@ -93,7 +93,7 @@ def test_a_changed_principal_and_a_full_disk_do_not_trouble_the_hub(fleet: Fleet
     state = fleet.settings.state
     table = state / "hub" / "nodes.json"
     table.unlink(missing_ok=True)
-    table.mkdir()  # nothing can be written in its place
+    table.mkdir(parents=True)  # nothing can be written in its place
     principal = state / "principals" / "bridge.json"
     entry = json.loads(principal.read_text())
     principal.write_text(json.dumps({**entry, "nodes": ["nothing"]}))  # in place: the folder's time stays

@@ -51,7 +51,7 @@ def test_without_a_token_the_page_says_how_to_get_one(look: Opener) -> None:
     sight = look()
     sight.page.goto(sight.origin)
     sight.connection("refused")
-    assert "Nobody is signed in here yet. Run sisock link" in sight.text("dialog")
+    assert "Nobody is signed in here yet. Give your name and password, or run sisock link" in sight.text("dialog")
     sight.clean()
 
 

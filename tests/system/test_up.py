@@ -23,7 +23,8 @@ from tests.demo import WAVE, Up, all_gone, environment, healed, open_port, sisoc
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("up")
-    running = Up(folder, nodes=f"{folder}/wave.py,host,weather")
+    encrypted = ("--tls-port", str(free_port()))
+    running = Up(folder, *encrypted, nodes=f"{folder}/wave.py,host,weather", SISOCK_TLS_INTERFACE="127.0.0.1")
     yield running.until_ready()
     assert running.interrupt() == Exit.OK
 
@@ -37,6 +38,18 @@ def test_a_line_for_each_part_then_ready_then_addresses_and_nothing_alarming(up:
     assert f"http://127.0.0.1:{up.bridge_port}" in up.told
     assert not re.search(r"error|warn|fail|traceback|exception|refused", up.told, re.IGNORECASE)
     assert up.state.stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_of_it_listens_beyond_this_machine(up: Up) -> None:
+    parts = psutil.Process(up.process.pid).children(recursive=True)
+    listening = {
+        (part.name(), each.laddr.ip, each.laddr.port)
+        for part in parts
+        for each in part.net_connections("inet")
+        if each.status == psutil.CONN_LISTEN
+    }
+    assert {up.router_port, up.bridge_port} <= {port for _, _, port in listening}
+    assert {ip for _, ip, _ in listening} == {"127.0.0.1"}, listening
 
 
 def test_what_it_started_can_be_listed_and_asked(up: Up) -> None:
@@ -64,7 +77,7 @@ def examples(*commands: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("example", examples("ls", "get", "tail", "plot", "link", "settings", "doctor"))
+@pytest.mark.parametrize("example", examples("ls", "get", "tail", "plot", "link", "invite", "settings", "doctor"))
 def test_examples_of_the_help_work_as_they_stand(up: Up, tmp_path: Path, example: str) -> None:
     command = example.replace("sisock", f"{sys.executable} -m sisock", 1).partition("|")[0]
     if example.startswith("sisock tail") and "--count" not in example:
@@ -203,7 +216,7 @@ def test_node_files_that_cannot_be_loaded_are_told_by_line_and_the_rest_goes_on(
     (tmp_path / "broken.py").write_text("x = 1\ndef (\n")
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")
     nodes = ",".join(str(tmp_path / name) for name in ("broken.py", "ends.py", "wave.py"))
-    up = Up(tmp_path, "--interface", "0.0.0.0", nodes=nodes).until_ready()
+    up = Up(tmp_path, "--interface", "0.0.0.0", nodes=nodes, SISOCK_PLAINTEXT="true").until_ready()
     code = up.interrupt()
     assert re.search(
         rf"^broken +waits.*{tmp_path}/broken.py, line 2: cannot be loaded: SyntaxError", up.told, re.MULTILINE
@@ -214,3 +227,19 @@ def test_node_files_that_cannot_be_loaded_are_told_by_line_and_the_rest_goes_on(
     assert re.search(r"^wave +.* \d+\.\d s$", up.told, re.MULTILINE)
     assert "Grafana " not in up.told, "the bridge needs a token beyond loopback: it is not there"
     assert code == Exit.OK
+
+
+def test_beyond_loopback_it_says_nothing_in_the_clear(tmp_path: Path) -> None:
+    up = Up(tmp_path, "--interface", "0.0.0.0")
+    assert up.process.wait(60) == Exit.ERROR
+    assert "the router does not start: router: whoever listens on the way could read" in up.told
+    assert "for other machines give --tls-port 8443 instead of --interface" in up.told
+
+
+def test_with_a_tls_port_it_prints_an_address_for_other_machines(tmp_path: Path) -> None:
+    port = free_port()
+    up = Up(tmp_path, "--tls-port", str(port), SISOCK_TLS_INTERFACE="127.0.0.1").until_ready()
+    assert re.search(rf"^  elsewhere https://127\.0\.0\.1:{port}/#token=\S+$", up.told, re.MULTILINE)
+    shown = sisock(up.state, "ca", "show")
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["fingerprint", "ok", "ok", "ok"]
+    assert up.interrupt() == Exit.OK

@@ -64,6 +64,11 @@ class Disk:
             return self.writer.state, self.writer.streams
         return self._reached or (State(self.epoch), {})
 
+    @property
+    def broken(self) -> bool:
+        """Whether the file, or a row of it, was found to be damaged."""
+        return self._broken or bool(self._told)
+
     # writing
 
     def ready(self) -> Writer:
@@ -87,6 +92,11 @@ class Disk:
                 self._replace(writer, str(error))
                 self.ready().write(batch, lost, notes)
 
+    def begin_anew(self) -> None:
+        """Move the file aside and go on in a new one. Raises JournalError."""
+        self._broken = True
+        self.ready()
+
     def remove_upto(self, position: int) -> None:
         """As `Writer.remove_upto`. Raises JournalError."""
         writer = self.ready()
@@ -97,7 +107,7 @@ class Disk:
         """The writer on the file, or on a new one where that is damaged; `ours`: samples were published in our epoch."""
         try:
             return self._begin(ours=ours)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise
             self._file.move_aside(str(error))
@@ -124,6 +134,7 @@ class Disk:
             self._let_go(clean=False)
         self._file.move_aside(why)
         self._broken = False
+        self._told.clear()
         self.writer = self._open(ours=True)
 
     def _let_go(self, *, clean: bool) -> None:
@@ -184,5 +195,5 @@ def told(path: Path, what: str) -> Iterator[None]:
         raise
     except JournalInUse as error:
         raise JournalError(str(error)) from error
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise JournalError(f"the journal {path} cannot be {what}: {error}") from error

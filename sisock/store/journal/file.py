@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from sisock.times import NS
@@ -72,6 +72,7 @@ class JournalFile:
         """
         self._take_lock()
         db = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        db.text_factory = text
         try:
             new = self._prepare(db)
         except BaseException:
@@ -86,7 +87,7 @@ class JournalFile:
         )
         (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if tables and application != _APPLICATION:
-            raise _foreign("it is another program's")
+            raise _damage("it is another program's", sqlite3.SQLITE_NOTADB)
         if tables and version != FORMAT:
             raise JournalTooNew(
                 f"the journal {self.path} has format {version}, this sisock knows {FORMAT}: update it, or move that file away"
@@ -111,7 +112,9 @@ class JournalFile:
     def reader(self) -> sqlite3.Connection:
         """A connection that only reads, beside the one that writes."""
         address = f"file:{quote(str(self.path))}?mode=ro"
-        return sqlite3.connect(address, uri=True, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(address, uri=True, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        db.text_factory = text
+        return db
 
     def move_aside(self, why: str) -> None:
         """Give the file, whose connections are closed, another name; a few of these are kept."""
@@ -144,11 +147,29 @@ def _remove(path: Path) -> None:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file itself is not (or no longer) a database."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    """Whether SQLite says that the file itself is not (or no longer) a database; names of columns may be no text, too."""
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
-def _foreign(why: str) -> sqlite3.DatabaseError:
+def checked(row: tuple[Any, ...] | None, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row, whose values have to be of these types: of a page that was overwritten SQLite may read anything.
+
+    Raises sqlite3.DatabaseError, which `is_damage`.
+    """
+    if row is None or not all(map(isinstance, row, kinds)):
+        raise _damage("what stands in it was not written so", sqlite3.SQLITE_CORRUPT)
+    return row
+
+
+def text(stored: bytes) -> str:
+    """A text as it stands in a journal. Raises sqlite3.DatabaseError, which `is_damage`, for what is none."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError as error:
+        raise _damage(f"a text in it was not written so: {error}", sqlite3.SQLITE_CORRUPT) from error
+
+
+def _damage(why: str, code: int) -> sqlite3.DatabaseError:
     error = sqlite3.DatabaseError(why)
-    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+    error.sqlite_errorcode = code
     return error

@@ -101,6 +101,16 @@ class Journal:
         with self._committing:
             self._disk.remove_upto(position)
 
+    def begin_anew(self) -> None:
+        """Move the file aside, damaged as it is, and go on in a new one. Raises JournalError."""
+        with self._committing:
+            self._disk.begin_anew()
+
+    @property
+    def broken(self) -> bool:
+        """Whether what is on disk was found to be damaged: samples, or the file itself."""
+        return self._disk.broken
+
     def close(self) -> None:
         """Write what waits and let the file go; what cannot be written any more is told in the log."""
         if self.closed:

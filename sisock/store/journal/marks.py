@@ -20,9 +20,12 @@ class Marks(NamedTuple):
         """As written beside a row; a row that was never joined has none, and is its own."""
         if written is None:
             return cls(np.array([position]), np.array([samples]))
-        if len(written) % 16 != 4 or crc32(written[4:]).to_bytes(4, "little") != written[:4]:
+        if len(written) % 16 != 4 or len(written) == 4 or crc32(written[4:]).to_bytes(4, "little") != written[:4]:
             raise DamagedError("the marks of a row are not as they were written: their checksum is another")
         after, counts = np.frombuffer(written, "<i8", offset=4).reshape(2, -1)
+        rising = after[0] >= 0 and (after[1:] > after[:-1]).all() and after[-1] == position
+        if not rising or counts.min() < 1 or counts.max() > samples or counts.sum() != samples:
+            raise DamagedError("the marks of a row are of other samples than it has")
         return cls(after, counts)
 
     def written(self) -> bytes:

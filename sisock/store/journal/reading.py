@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from itertools import groupby
+from types import NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +12,9 @@ from sisock.frames import Frame
 from sisock.nearest import Which, nearer, nearest, sought
 from sisock.packing import DamagedError
 from sisock.store.journal.bulk import Bulk
-from sisock.store.journal.file import is_damage
+from sisock.store.journal.file import checked, is_damage
 from sisock.store.journal.marks import Marks
-from sisock.store.journal.rows import COLUMNS, MOST, Row
+from sisock.store.journal.rows import COLUMNS, KINDS, MOST, Row
 
 _LEAST = -(2**63)
 
@@ -63,7 +64,8 @@ class Snapshot:
     def __init__(self, db: sqlite3.Connection, bulk: Bulk, damaged: Callable[[int, int], None]) -> None:
         """`damaged` is called with the position and the number of samples of a row that cannot be read."""
         self._db, self._bulk, self._damaged = db, bulk, damaged
-        self.epoch, self.position, self.first = db.execute("SELECT epoch, position, first FROM state").fetchone()
+        found = db.execute("SELECT epoch, position, first FROM state").fetchone()
+        self.epoch, self.position, self.first = checked(found, (str, int, int))
         self._names: dict[int, str] = {}
 
     # in the order in which samples came
@@ -92,7 +94,7 @@ class Snapshot:
         """The latest frames of the journal's own epoch, of at most so many bytes; the oldest first."""
         frames: list[Frame] = []
         for each in self._db.execute(f"SELECT {COLUMNS} FROM rows ORDER BY position DESC"):
-            row = Row(*each)
+            row = Row(*checked(each, tuple(KINDS.values())))
             most -= row.size
             if most < 0:
                 break
@@ -105,8 +107,11 @@ class Snapshot:
         query = f"SELECT {COLUMNS} FROM rows WHERE position > ? ORDER BY position"
         try:
             for each in self._db.execute(query, (position,)):
-                yield Row(*each)
                 position = each[0]
+                if Row(*each).is_sound:
+                    yield Row(*each)
+                else:
+                    self._damaged(position, 0)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -115,19 +120,21 @@ class Snapshot:
     def _one_by_one(self, position: int) -> Iterator[Row]:
         """The same, found by the index and read each on its own."""
         found = self._db.execute("SELECT position FROM rows INDEXED BY rows_by_time").fetchall()
-        for (at,) in sorted(each for each in found if each[0] > position):
+        for (at,) in sorted(each for each in found if checked(each, (int,))[0] > position):
             row = self._row(at)
             if row is not None:
                 yield row
 
     def _row(self, position: int) -> Row | None:
         try:
-            return Row(*self._db.execute(f"SELECT {COLUMNS} FROM rows WHERE position = ?", (position,)).fetchone())
+            found = self._db.execute(f"SELECT {COLUMNS} FROM rows WHERE position = ?", (position,)).fetchone()
+            if found is not None and Row(*found).is_sound:
+                return Row(*found)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            self._damaged(position, 0)
-            return None
+        self._damaged(position, 0)
+        return None
 
     def _read(self, row: Row, fields: Collection[str] | None = None) -> tuple[Frame, Marks] | None:
         try:
@@ -138,7 +145,8 @@ class Snapshot:
 
     def _name(self, stream: int) -> str:
         if stream not in self._names:
-            (self._names[stream],) = self._db.execute("SELECT name FROM streams WHERE id = ?", (stream,)).fetchone()
+            found = self._db.execute("SELECT name FROM streams WHERE id = ?", (stream,)).fetchone()
+            (self._names[stream],) = checked(found, (str,))
         return self._names[stream]
 
     # by time
@@ -167,7 +175,8 @@ class Snapshot:
         """The number of a stream (0 for none), and the longest time in ns that a row of it covers."""
         found: tuple[int, int] | None
         found = self._db.execute("SELECT id, longest FROM streams WHERE name = ?", (stream,)).fetchone()
-        return found or (0, 0)
+        number, longest = checked(found or (0, 0), (int, int))
+        return number, longest
 
     def _overlapping(self, keys: str, stream: str, start: int, end: int) -> list[Any]:
         """These columns of the rows of a stream that reach into a time."""
@@ -176,7 +185,9 @@ class Snapshot:
             f"SELECT {keys} FROM rows INDEXED BY rows_by_time WHERE stream = ? AND low >= ? AND low < ? AND high >= ?"
         )
         start, end = max(_LEAST, min(start, MOST)), max(_LEAST, min(end, MOST))
-        return self._db.execute(query, (number, max(_LEAST, start - longest - 1), end, start)).fetchall()
+        kinds = tuple(KINDS[key] for key in keys.split(", "))
+        found = self._db.execute(query, (number, max(_LEAST, start - longest - 1), end, start)).fetchall()
+        return [checked(each, kinds) for each in found]
 
     def reaches(self, stream: str, end: int, before: int) -> int | None:
         """Sequence, in the journal's epoch and below `before`, of the first sample at or beyond a time; None without."""
@@ -207,7 +218,7 @@ class Snapshot:
             read = None if row is None else self._read(row, {field})
             if read is not None:
                 best = nearer(best, nearest(read[0], field, start, end, which), which)
-        return best, best is None and which != "after" and not self._overlapping("1", stream, end, MOST)
+        return best, best is None and which != "after" and not self._overlapping("position", stream, end, MOST)
 
     def _outwards(self, stream: str, start: int, end: int, which: Which) -> Iterator[tuple[int, int, int, int]]:
         """Position, earliest and latest time of the rows that reach into a time, and the longest time of all rows.
@@ -220,7 +231,9 @@ class Snapshot:
             f"SELECT position, low, high, {longest} FROM rows INDEXED BY rows_by_time WHERE stream = ? AND low >= ? "
             f"AND low < ? AND high >= ? ORDER BY low {way}, high {way}, position {way}"
         )
-        yield from self._db.execute(query, (number, max(_LEAST, start - longest - 1), end, start))
+        for each in self._db.execute(query, (number, max(_LEAST, start - longest - 1), end, start)):
+            position, low, high, _ = checked(each, (int, int, int, int))
+            yield position, low, high, longest
 
     def latest(self) -> list[Frame]:
         """The latest row of each stream, by time."""
@@ -234,8 +247,10 @@ class Snapshot:
         """How many samples of a stream had to go, and the earliest time of those that are there."""
         query = "SELECT dropped, (SELECT min(low) FROM rows WHERE stream = id) FROM streams WHERE name = ?"
         found = self._db.execute(query, (stream,)).fetchone()
-        return (0, None) if found is None else (int(found[0]), found[1])
+        dropped, low = checked(found or (0, None), (int, (int, NoneType)))
+        return dropped, low
 
     def notes(self) -> dict[str, str]:
         """The notes."""
-        return dict(self._db.execute("SELECT name, value FROM notes").fetchall())
+        found = self._db.execute("SELECT name, value FROM notes").fetchall()
+        return dict(checked(each, (str, str)) for each in found)

@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from types import NoneType
+from typing import Any, NamedTuple, Self
 
 from sisock.frames import Frame
 from sisock.packing import DamagedError, pack, unpack
@@ -43,6 +44,11 @@ class Row(NamedTuple):
             len(body), None, None, joined, body,
         )  # fmt: skip
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the values are of the types that they were written with."""
+        return all(isinstance(value, kind) for value, kind in zip(self, _KINDS, strict=True))
+
     def read(self, bulk: Bulk, fields: Collection[str] | None = None) -> tuple[Frame, Marks] | None:
         """Its samples and where they were written; None if they were removed. Raises DamagedError."""
         body = self.body
@@ -56,6 +62,9 @@ class Row(NamedTuple):
         return frame, Marks.of(self.marks, self.position, self.samples)
 
 
+_WHOLE, _BYTES = (int, NoneType), (bytes, NoneType)
+_KINDS: tuple[Any, ...] = (int, int, int, (str, NoneType), _WHOLE, _WHOLE, *[int] * 5, _WHOLE, _WHOLE, _BYTES, _BYTES)
+KINDS = dict(zip(Row._fields, _KINDS, strict=True))  # of each column, the types of what is written
 COLUMNS = ", ".join(Row._fields)
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' for _ in Row._fields)})"
 

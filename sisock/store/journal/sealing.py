@@ -41,6 +41,9 @@ def seal(
         damaged(beyond, 0)
         return 0
     for row in map(Row._make, rows):
+        if not row.is_sound:
+            damaged(beyond, 0)
+            continue
         try:
             read = row.read(bulk)
         except DamagedError:

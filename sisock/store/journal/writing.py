@@ -4,17 +4,22 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
+from types import NoneType
 from typing import NamedTuple
 
 from sisock.frames import Frame
 from sisock.store.journal.bulk import Bulk
+from sisock.store.journal.file import checked
 from sisock.store.journal.rows import LARGE, Row, in_files, insert
 from sisock.store.journal.sealing import seal
 from sisock.store.weights import runs
 
 JUMP = 2**32  # sequences that are left out after an unclean end: more than were published and not yet written
 _MOST_ROW = 2**20  # bytes of a row, unless one sample is larger
-_MOST_FRESH = 4 * 2**20  # bytes of small rows after which they are joined anyway
+_MOST_FRESH = 4 * 2**20  # bytes of small rows that are joined at once
+_WORTH = 8  # transactions whose rows are worth joining: those of fewer, of as many bytes, are large enough
+_STATE = (str, *[int] * 7)  # types of what is in the table of that name
+_STREAM = (str, int, int, (int, NoneType))
 _SHARE = 64  # what goes at once is at least this part of the journal
 
 
@@ -78,7 +83,8 @@ class Writer:
         """
         with self._transaction():
             found = self._db.execute("SELECT * FROM state").fetchone()
-            state = State(epoch) if found is None else State(*found)
+            empty = found is None and not self._db.execute("SELECT 1 FROM rows").fetchone()
+            state = State(epoch) if empty else State(*checked(found, _STATE))
             if not state.clean:
                 state.ends += 1
                 self._db.execute("UPDATE streams SET next = next + ?", (JUMP,))
@@ -147,7 +153,8 @@ class Writer:
 
     def _known(self) -> dict[str, Stream]:
         """The streams of the file."""
-        return {name: Stream(*rest) for name, *rest in self._db.execute("SELECT name, id, next, gone FROM streams")}
+        found = self._db.execute("SELECT name, id, next, gone FROM streams")
+        return {name: Stream(*rest) for name, *rest in (checked(each, _STREAM) for each in found)}
 
     def _open_streams(self, names: Iterable[str], streams: dict[str, Stream]) -> None:
         """Begin those streams that are new."""
@@ -173,7 +180,7 @@ class Writer:
         self._fresh_bytes += sum(sizes)
         if not large and self._fresh < self._limits.join_after and self._fresh_bytes < _MOST_FRESH:
             return
-        if self._fresh > 1:
+        if self._fresh > 1 and self._fresh >= min(_WORTH, self._limits.join_after):
             end = before if large else state.position
             state.bulk += seal(self._db, self._bulk, state.sealed, end, _MOST_ROW, self._damaged)
         state.sealed = state.position
@@ -187,7 +194,8 @@ class Writer:
         surplus = excess + self._limits.most_bytes // _SHARE if excess > 0 else 0
         oldest = None if self._limits.most_age is None else self._clock() - self._limits.most_age
         gone = 0
-        for till, written, size in self._db.execute("SELECT till, written, size FROM rows ORDER BY position"):
+        for each in self._db.execute("SELECT till, written, size FROM rows ORDER BY position"):
+            till, written, size = checked(each, (int, int, int))
             if surplus <= 0 and (oldest is None or written >= oldest):
                 break
             surplus -= size
@@ -218,7 +226,8 @@ class Writer:
 
     def _remove_files(self) -> None:
         """Remove the files of large rows that hold none any more."""
-        lowest = self._db.execute("SELECT min(file) FROM rows WHERE file IS NOT NULL").fetchone()[0]
+        found = self._db.execute("SELECT min(file) FROM rows WHERE file IS NOT NULL").fetchone()
+        (lowest,) = checked(found, ((int, NoneType),))
         self._bulk.remove_below(self._bulk.number if lowest is None else lowest)
 
     # the file

@@ -1,4 +1,4 @@
-"""The seam to autobahn for clients: join as a principal, call, offer and publish, and join again for ever."""
+"""The connection of one principal to the router: made, used, and made again for ever."""
 
 import asyncio
 import logging
@@ -10,42 +10,28 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from sisock.keys import Key
+from sisock.interfaces import loopback
+from sisock.keys import Key, Ticket, certificates
+from sisock.keys.key import shown
 from sisock.settings import Settings, is_address
+from sisock.wamp.session import Protocol, Session, WampError
 
-sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # where it is installed, its wheel complains about numpy 2
+sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # as there
 
-import txaio  # noqa: E402
-from autobahn.asyncio.wamp import ApplicationSession  # noqa: E402
-from autobahn.asyncio.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol  # noqa: E402
-from autobahn.wamp.cryptosign import CryptosignKey  # noqa: E402
+from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
 from autobahn.wamp.exception import ApplicationError, SerializationError, TransportLost  # noqa: E402
 from autobahn.wamp.serializer import CBORObjectSerializer, CBORSerializer  # noqa: E402
-from autobahn.wamp.types import CallOptions, ComponentConfig, PublishOptions, RegisterOptions  # noqa: E402
+from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions  # noqa: E402
 
 log = logging.getLogger(__name__)
-txaio.set_global_log_level("error")  # what autobahn would tell of a lost link is told here, once
 _FIRST_DELAY, _LAST_DELAY = 0.1, 2.0  # seconds between attempts to join
 _PATIENCE = 5.0  # seconds in which router and hub may come up, and a new key be admitted
-_HANDSHAKE = 5.0  # seconds for the connection, and again for signing in
+_CONNECTS = 5.0  # seconds for the connection
+_SIGNS_IN = 15.0  # seconds for signing in: a router that has just started may have a thousand clients before this one
 _MOST_UNSENT = 32 * 2**20  # bytes waiting to be sent beyond which live frames are dropped
-_MUCH_UNSENT = 2 * 2**20  # bytes waiting to be sent beyond which the next part of a large answer waits
 _DRAINED = 30.0  # seconds within which a part has been taken, or the answer is given up
 _ENCODER = CBORObjectSerializer()
 _MARGIN = 4096  # bytes of a message around what we put in
-
-
-class WampError(Exception):
-    """A call, a registration or a sign-in failed. `kind` is the last word of the error's URI.
-
-    Ours are bad_request, not_authorized, failed; WAMP's no_such_procedure, procedure_already_exists …;
-    and `lost` where the link to the router went, `late` where the deadline passed.
-    """
-
-    def __init__(self, kind: str, sentence: str) -> None:
-        """Say what kind of error it is, and what a person should know."""
-        super().__init__(sentence)
-        self.kind = kind
 
 
 class Call(NamedTuple):
@@ -65,22 +51,28 @@ class Link:
     """The connection of one principal to the router, made again for ever when it is lost."""
 
     def __init__(
-        self, settings: Settings, name: str, key: Key, on_join: Callable[["Link"], Awaitable[None]] | None = None
+        self,
+        settings: Settings,
+        name: str,
+        key: Key | Ticket,
+        on_join: Callable[["Link"], Awaitable[None]] | None = None,
+        most: float = _LAST_DELAY,
     ) -> None:
-        """Join as `name`; call `on_join` after each joining, to offer and subscribe.
+        """Join as `name`, by a key or a ticket; call `on_join` after each joining, to offer and subscribe.
 
-        A WampError that it raises is told, and tried again after a while; anything else ends `run`.
+        A WampError that it raises is told, and tried again after at most so many seconds; anything else ends `run`.
         """
         self.settings, self.name = settings, name
         self.limit = settings.message_limit - _MARGIN  # bytes that a message may carry
         self.joined = asyncio.Event()
         self.unsent = 0  # live events dropped since the router has been too slow for them
         self.trouble = "not connected yet"
+        self.refused = False  # whether the router did not let us in the last time
         self.lost: list[Callable[[], None]] = []  # called when the link is lost
-        self._key, self._on_join = key, on_join
-        self._session: _Session | None = None
+        self._key, self._on_join, self._most = key, on_join, most
+        self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
-        self._protocol: _Protocol | None = None
+        self._protocol: Protocol | None = None
         self._leaving, self._told = False, ("", True)
         self._patient = time.monotonic() + _PATIENCE
 
@@ -96,17 +88,18 @@ class Link:
                 reason = await session.over
                 self._tell("" if self._leaving else reason)
             except (OSError, WampError) as error:
-                new = isinstance(error, WampError) and error.kind == "not_authorized"
-                waits = f"waiting to be admitted by the router at {self.settings.url}" if new else ""
+                self.refused = isinstance(error, WampError) and error.kind == "not_authorized"
+                waits = f"waiting to be admitted by the router at {self.settings.url}" if self.refused else ""
                 self._tell(f"cannot join the router at {self.settings.url}: {error}", waits)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))  # spreads many nodes
-                delay = min(_LAST_DELAY, delay * 2)
+                delay = min(self._most, delay * 2)
             finally:
                 self._end()
 
-    async def _begin(self) -> "_Session":
+    async def _begin(self) -> "Session":
         """Join, offer and subscribe."""
         session = await self._open()
+        self.refused = False
         self._tell("")
         if self._on_join is not None:
             await self._on_join(self)
@@ -136,41 +129,62 @@ class Link:
             log.log(logging.INFO if early else logging.WARNING, "%s: %s", self.name, (early and at_first) or trouble)
         self.trouble, self._told = trouble, (trouble, early)
 
-    async def _open(self) -> "_Session":
+    async def _open(self) -> "Session":
         settings, loop = self.settings, asyncio.get_running_loop()
         if not is_address(settings.url):  # it may come from a file that somebody has edited
             raise WampError("bad_request", "this is not a router's address: write ws://HOST:PORT/ws or wss://…")
         where = urlsplit(settings.url)
-        session = _Session(settings.realm, self.name, self._key)
-        factory = WampWebSocketClientFactory(
-            lambda: session, url=settings.url, serializers=[CBORSerializer()], loop=loop
-        )
-        factory.protocol = _Protocol
+        private = where.scheme == "wss" or loopback(str(where.hostname)) or settings.plaintext
+        if isinstance(self._key, Ticket) and not private:
+            raise WampError("bad_request", "a password or token is not sent in the clear: write wss://…")
+        context = self._tls() if where.scheme == "wss" else None
+        port = where.port or (443 if context else 80)
+        try:
+            limit = _CONNECTS
+            async with asyncio.timeout(limit):
+                self._transport, self._protocol = await loop.create_connection(
+                    self._connection, str(where.hostname), port, ssl=context
+                )
+            limit = _SIGNS_IN
+            async with asyncio.timeout(limit):
+                await asyncio.shield(self._protocol.begun.joining)
+            self._session = self._protocol.begun
+        except TimeoutError as error:
+            raise WampError("lost", f"it did not answer within {limit:g} s") from error
+        finally:
+            if self._session is None and self._transport is not None:
+                self._transport.abort()
+        return self._session
+
+    def _connection(self) -> Protocol:
+        """A connection and its session. They are made once the router answers: that it does not is found out for less."""
+        settings, session = self.settings, Session(self.settings.realm, self.name, self._key)
+        factory = WampWebSocketClientFactory(lambda: session, url=settings.url, serializers=[CBORSerializer()])
+        factory.protocol = Protocol
         factory.setProtocolOptions(
-            openHandshakeTimeout=_HANDSHAKE,
+            openHandshakeTimeout=_SIGNS_IN,
             closeHandshakeTimeout=1,
             autoPingInterval=settings.ping_interval,
             autoPingTimeout=settings.ping_timeout,
             maxMessagePayloadSize=settings.message_limit,
             maxFramePayloadSize=settings.message_limit,
         )
-        context = ssl.create_default_context(cafile=settings.router_ca or None) if where.scheme == "wss" else None
-        port = where.port or (443 if context else 80)
+        made: Protocol = factory()
+        made.begun = session
+        return made
+
+    def _tls(self) -> ssl.SSLContext:
+        """What to trust, and what to show: the certificate of this machine, where it has one."""
+        files = shown(self.settings.state, self.name)
         try:
-            async with asyncio.timeout(_HANDSHAKE):
-                self._transport, self._protocol = await loop.create_connection(
-                    factory, str(where.hostname), port, ssl=context
-                )
-            async with asyncio.timeout(_HANDSHAKE):
-                await asyncio.shield(session.joining)
-        except TimeoutError as error:
-            raise WampError("lost", f"it did not answer within {_HANDSHAKE:g} s") from error
-        finally:
-            joined = session.joining.done() and not session.joining.exception()
-            if not joined and self._transport is not None:
-                self._transport.abort()
-        self._session = session
-        return session
+            context = ssl.create_default_context(cafile=self.settings.trusted)
+            if files.is_there():
+                if certificates.has_ended(files.chain):
+                    raise WampError("not_authorized", f"{files.chain} has ended: ask for an invitation with --rekey")
+                context.load_cert_chain(files.chain, files.key)
+        except ValueError as error:
+            raise WampError("not_authorized", str(error)) from error
+        return context
 
     async def leave(self) -> None:
         """Say goodbye to the router, so that it need not find out, and do not come back."""
@@ -187,7 +201,7 @@ class Link:
         """The id of the session, as the router discloses it to others."""
         return self._session.session_id if self._session is not None else None
 
-    def _attached(self) -> "_Session":
+    def _attached(self) -> "Session":
         if self._session is None or not self._session.is_attached():
             raise WampError("lost", f"not joined to the router at {self.settings.url}: {self.trouble or 'joining'}")
         return self._session
@@ -252,6 +266,11 @@ class Link:
         session.publish(uri, *args, options=None if eligible is None else PublishOptions(eligible_authid=eligible))
         return True
 
+    async def tell(self, uri: str, *args: Any, eligible: list[str] | None = None) -> None:
+        """Publish, and wait until the router has passed it on; raises WampError."""
+        options = PublishOptions(acknowledge=True, eligible_authid=eligible)
+        await self._do(self.settings.deadline, uri, lambda s: s.publish(uri, *args, options=options))
+
     async def drained(self) -> None:
         """Return when little waits to be sent. Raises WampError if the router takes nothing, or is lost."""
         self._attached()
@@ -262,7 +281,7 @@ class Link:
             raise WampError("late", f"the router has taken nothing within {_DRAINED:g} s") from error
         self._attached()
 
-    async def _do(self, limit: float, uri: str, act: Callable[["_Session"], Any]) -> Any:
+    async def _do(self, limit: float, uri: str, act: Callable[["Session"], Any]) -> Any:
         try:
             async with asyncio.timeout(limit):
                 return await act(self._attached())
@@ -275,64 +294,3 @@ class Link:
             raise WampError("lost", "the connection to the router was lost") from error
         except SerializationError as error:
             raise WampError("failed", f"{uri}: this cannot be sent: {error}") from error
-
-
-class _Protocol(WampWebSocketClientProtocol):  # type: ignore[misc]  # autobahn is not typed
-    """The connection, which knows whether much waits to be sent."""
-
-    def connection_made(self, transport: Any) -> None:
-        self.little_unsent = asyncio.Event()
-        self.little_unsent.set()
-        transport.set_write_buffer_limits(high=_MUCH_UNSENT)
-        super().connection_made(transport)
-
-    def pause_writing(self) -> None:
-        self.little_unsent.clear()
-
-    def resume_writing(self) -> None:
-        self.little_unsent.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.little_unsent.set()
-        super().connection_lost(exc)
-
-
-class _Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not typed
-    """One session, from joining to its end."""
-
-    def __init__(self, realm: str, name: str, key: Key) -> None:
-        super().__init__(ComponentConfig(realm=realm))
-        self._name, self._key = name, CryptosignKey.from_bytes(bytes.fromhex(key.private))
-        self._reason = "the connection to the router was lost"
-        loop = asyncio.get_running_loop()
-        self.joining: asyncio.Future[None] = loop.create_future()
-        self.over: asyncio.Future[str] = loop.create_future()
-
-    def onConnect(self) -> None:  # noqa: N802  # autobahn's names
-        extra = {"pubkey": self._key.public_key(), "channel_binding": None}
-        self.join(self.config.realm, ["cryptosign"], self._name, authextra=extra)
-
-    def onChallenge(self, challenge: Any) -> Any:  # noqa: N802
-        return self._key.sign_challenge(challenge)
-
-    def onJoin(self, details: Any) -> None:  # noqa: N802
-        if not self.joining.done():
-            self.joining.set_result(None)
-
-    def onLeave(self, details: Any) -> None:  # noqa: N802
-        if not self.joining.done():
-            self.joining.set_exception(WampError("not_authorized", str(details.message or details.reason)))
-        elif details.message and not str(details.reason).endswith("transport_lost"):
-            self._reason = f"the router ended the session: {details.message}"
-        super().onLeave(details)
-
-    def onDisconnect(self) -> None:  # noqa: N802
-        super().onDisconnect()
-        if not self.joining.done():
-            self.joining.set_exception(WampError("lost", "the router closed the connection"))
-        if not self.over.done():
-            self.over.set_result(self._reason)
-
-    def onUserError(self, fail: Any, msg: str) -> None:  # noqa: N802
-        if not isinstance(fail.value, (ApplicationError, asyncio.CancelledError)):  # the latter: its caller gave up
-            log.error("%s: %s: %r", self._name, msg, fail.value)

@@ -1,0 +1,99 @@
+"""The bridge's description of itself, as OpenAPI 3.1 has it: its doors, what they are asked and what they answer."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sisock
+from grafana_json.exchange import LARGEST_REQUEST
+from grafana_json.schemas import ANSWERED, ASKED, Schema
+
+_ABOUT = (
+    'Answers are JSON; an error is `{"error": sentence}`. A request body is read as JSON whatever its Content-Type says; '
+    "none at all is read as `{}`. A path that is not listed here is 404, a method that is not 405 (HEAD is GET without "
+    "the body), a Transfer-Encoding other than chunked 501."
+)
+_ERRORS = {
+    400: "the request makes no sense: the sentence says why, and what would",
+    401: "the token is missing or wrong, or has ended",
+    403: "the Host is not one of the bridge's names, or pages of the Origin may not ask it",
+    413: f"the request is longer than {LARGEST_REQUEST} bytes",
+    431: "the headers are too long",
+    503: "there is no router or no hub",
+}
+_EVERYWHERE = (400, 401, 403, 413, 431, 503)
+_TOKENS = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "the bridge's own token, or an API token"},
+    "basic": {"type": "http", "scheme": "basic", "description": "an API token: its name, and its secret as password"},
+}
+
+
+class Door(NamedTuple):
+    """One method at one path: what it is asked (a schema's name; "" where the body is not read), what it answers."""
+
+    method: str
+    path: str
+    summary: str
+    answer: str
+    asked: str = ""
+    needs_body: bool = True
+
+
+DOORS = (
+    Door("get", "/", "How many nodes are up; Grafana's test of the data source", "Health"),
+    Door("post", "/search", "Targets that contain a text", "Names", "Search", needs_body=False),
+    Door("post", "/query", "The series of a panel", "Series", "Panel"),
+    Door("post", "/annotations", "Nodes that came and went", "Changes", "AnnotationQuery"),
+    Door("post", "/tag-keys", "What ad-hoc filters can look at", "TagKeys"),
+    Door("post", "/tag-values", "What an ad-hoc filter can be set to", "TagValues", "TagKey"),
+    Door("get", "/openapi.json", "This description", "Description"),
+)
+
+
+def describe(*, guarded: bool) -> dict[str, Any]:
+    """The description of a bridge that asks for a token, or of one that takes one, too."""
+    paths: dict[str, dict[str, Any]] = {}
+    for door in DOORS:
+        paths[door.path] = {door.method: _operation(door, guarded=guarded), "options": _preflight()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "sisock: the bridge for Grafana", "version": sisock.__version__, "description": _ABOUT},
+        "paths": paths,
+        "components": {
+            "schemas": ASKED | ANSWERED,
+            "responses": {str(status): _answer(told, "Error") for status, told in _ERRORS.items()},
+            "securitySchemes": _TOKENS,
+        },
+    }
+
+
+def _operation(door: Door, *, guarded: bool) -> dict[str, Any]:
+    body = {"required": door.needs_body, "content": _json(door.asked)}
+    tokens: list[dict[str, list[str]]] = [{name: []} for name in _TOKENS]
+    return {
+        "operationId": f"{door.method} {door.path}",
+        "summary": door.summary,
+        **({"requestBody": body} if door.asked else {}),
+        "responses": {"200": _answer(door.summary, door.answer), **_errors(_EVERYWHERE)},
+        "security": tokens if guarded else [{}, *tokens],
+    }
+
+
+def _preflight() -> dict[str, Any]:
+    """What browsers ask first: the answer's headers say whether pages of the Origin may ask."""
+    answers = {
+        "204": {"description": "the headers say which pages may ask"},
+        **_errors([status for status in _EVERYWHERE if status not in (401, 503)]),
+    }
+    return {"summary": "A browser's preflight; it cannot carry a token", "responses": answers, "security": []}
+
+
+def _answer(told: str, schema: str) -> dict[str, Any]:
+    return {"description": told, "content": _json(schema)}
+
+
+def _errors(statuses: Sequence[int]) -> dict[str, Any]:
+    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+
+
+def _json(schema: str) -> dict[str, dict[str, Schema]]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}

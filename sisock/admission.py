@@ -1,0 +1,86 @@
+"""Who may sign in: the policy as the hub hands it to the router, and the procedures by which principals come and go."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from sisock.fleet.kept import Principals
+from sisock.fleet.ledger import Ledger
+from sisock.fleet.rules import Policy, read_policy
+from sisock.keys import certificates, compile_policy, invitations, revoking
+from sisock.keys.authority import Authority
+from sisock.settings import Settings
+from sisock.wamp import Call, Handler, Link, WampError
+
+log = logging.getLogger(__name__)
+_LOOK = 0.25  # seconds between looks at the principals' folder
+
+
+class Admission:
+    """The principals of the state directory, and the policy that they make."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        """Begin with the principals that are there. Raises ValueError with the cure where a file cannot be read."""
+        self._settings, self._ledger = settings, ledger
+        snapshot = compile_policy(settings.state)
+        self._principals = Principals(settings.state, snapshot["principals"])
+        self.policy: Policy = read_policy(snapshot)
+
+    def procedures(self) -> Iterator[tuple[str, Handler]]:
+        """What the hub offers of this, by URI."""
+        uris = self._settings.uris
+        yield uris.enroll, self._enroll
+        yield uris.renew, self._renew
+        yield uris.principals, self._list
+        yield uris.revoke, self._revoke
+
+    async def watch(self, link: Link) -> None:
+        """Hand the router a new policy when somebody is admitted, changed or dismissed."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            if link.joined.is_set() and self._principals.changed():
+                try:
+                    await self.hand_over(link)
+                except WampError as error:
+                    log.warning("hub: the router did not take the policy, once more in a moment: %s", error)
+
+    async def hand_over(self, link: Link) -> None:
+        """Hand the router the policy as it is now. Raises WampError."""
+        snapshot, stamps = self._principals.read()
+        await link.call(self._settings.uris.set_policy, snapshot)
+        self.policy = read_policy(snapshot)
+        self._principals.taken(stamps)
+        log.info("hub: policy of %d principals handed to the router", len(self.policy.principals))
+
+    async def _enroll(self, call: Call) -> dict[str, str]:
+        public, signature, request, *_ = (*call.args, None, None, None)
+        try:
+            admitted = invitations.accept(self._settings.state, call.authid, public, signature, request)
+        except invitations.RefusedError as error:
+            log.warning("hub: %s may not enroll: %s", call.authid, error)
+            raise WampError("not_authorized", str(error)) from error
+        log.info("hub: %s is enrolled as %s by %s", admitted.name, admitted.role, call.authid)
+        return admitted._asdict()  # the policy follows: to hand it over here would end the caller's session
+
+    async def _renew(self, call: Call) -> str:
+        """Another certificate for who has one; the name is that of the session."""
+        principal = self.policy.principals.get(call.authid or "")
+        if principal is None or not principal.certificate or not call.authid:
+            raise WampError("not_authorized", f"{call.authid} has no certificate that could be renewed")
+        try:
+            public = certificates.read_request(call.args[0] if call.args else None, call.authid)
+            return Authority(self._settings.state / "ca").issue_client(call.authid, public)
+        except ValueError as error:
+            raise WampError("bad_request", str(error)) from error
+
+    async def _list(self, _: Call) -> list[dict[str, Any]]:
+        return self._ledger.listed(self.policy.principals)
+
+    async def _revoke(self, call: Call) -> None:
+        name = call.args[0] if call.args else None
+        try:
+            revoking.revoke(self._settings.state, name)
+        except ValueError as error:
+            raise WampError("bad_request", str(error)) from error
+        log.warning("hub: %s has revoked %s", call.authid, name)

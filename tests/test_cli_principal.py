@@ -1,0 +1,71 @@
+"""`sisock principal` without a router: what it writes, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sisock.cli import main
+from sisock.exits import Exit
+from sisock.keys import ensure_principal
+from sisock.keys.entry import parse
+from sisock.keys.passwords import check
+from sisock.keys.principals import load_principal
+
+WORDS = "three small words"
+
+
+def run(state: Path, *arguments: str, typed: str = "") -> Result:
+    environment = {"SISOCK_STATE": str(state)}
+    return CliRunner().invoke(main, ["principal", *arguments], input=typed, env=environment, prog_name="sisock")
+
+
+def test_rights_are_given_changed_and_taken_away(state: Path) -> None:
+    assert run(state, "add", "ann", "--role", "viewer", "--nodes", "a*,tag:cold", typed=f"{WORDS}\n").exit_code == 0
+    entry = load_principal(state, "ann") or {}
+    assert check(entry["password"], WORDS)
+    assert entry["nodes"] == ["a*", "tag:cold"]
+    assert run(state, "set", "ann", "--role", "operator", "--switch", "a1").exit_code == 0
+    assert run(state, "set", "ann", "--nodes", "").exit_code == 0
+    assert run(state, "password", "ann", typed="other small words\n").exit_code == 0
+    ann = parse("ann", load_principal(state, "ann"))
+    assert (ann.role, ann.nodes, ann.switch) == ("operator", (), ("a1",))
+    assert check(ann.password, "other small words")
+    assert "password" in run(state, "ls").output
+    assert ann.password not in run(state, "ls", "--json").output
+    assert run(state, "rm", "ann").exit_code == 0
+    assert load_principal(state, "ann") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "says"),
+    [
+        (("add", "new", "--role", "viewer"), "short\n", "10 to 200 characters"),
+        (("add", "new", "--role", "viewer"), "", "10 to 200 characters"),
+        (("add", "new", "--role", "data_node"), "", "--key HEX"),
+        (("add", "freezer1", "--role", "viewer"), WORDS, "is there as data_node"),
+        (("add", "new", "--role", "viewer", "--nodes", "tag:a b"), WORDS, "is no tag"),
+        (("add", "a b", "--role", "viewer"), WORDS, "cannot name"),
+        (("set", "nobody", "--nodes", "x"), "", "no principal 'nobody'"),
+        (("set", "freezer1"), "", "give what to change"),
+        (("password", "freezer1"), WORDS, "is no person"),
+        (("password", "nobody"), WORDS, "no principal 'nobody'"),
+        (("token", "freezer1"), "", "signs in otherwise"),
+        (("token", "new", "--valid", "soon"), "", "soon"),
+        (("token", "new", "--valid", "100000000000d"), "", "'token' is for"),
+        (("token", "page"), "", "page is a part of sisock"),
+        (("set", "hub", "--role", "viewer"), "", "hub is a part of sisock"),
+        (("rm", "hub"), "", "hub is a part of sisock"),
+        (("add", "new", "--role", "viewer", "--switch", "x"), WORDS, "--switch means nothing for a viewer"),
+        (("add", "new", "--role", "admin", "--names", "x"), WORDS, "--names means nothing for a admin"),
+        (("add", "new", "--role", "viewer"), "a" * 43, "looks like a token"),
+    ],
+)
+def test_what_cannot_be_is_told_with_the_cure(state: Path, arguments: tuple[str, ...], typed: str, says: str) -> None:
+    ensure_principal(state, "freezer1", "data_node", "12" * 32)
+    ensure_principal(state, "hub", "hub", None)
+    done = run(state, *arguments, typed=typed)
+    assert done.exit_code in (Exit.USAGE, Exit.ERROR, Exit.UNKNOWN)
+    assert says in done.stderr
+    assert "Traceback" not in done.output
+    assert not (state / "principals" / "new.json").exists()

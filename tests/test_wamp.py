@@ -1,0 +1,54 @@
+"""A client's session whose connection is gone: what autobahn still wants to say then does no harm."""
+
+import asyncio
+import gc
+
+import pytest
+from autobahn.wamp.exception import TransportLost
+
+from sisock.keys import ensure_key
+from sisock.settings import read
+from sisock.wamp import Link
+from sisock.wamp.session import Session, WampError
+
+
+async def test_what_is_said_after_the_end_goes_nowhere(state):
+    session = Session("realm", "cli", ensure_key(state, "cli"))
+    session.onClose(wasClean=False)
+    await asyncio.sleep(0)
+    assert not session.is_attached()
+    session._transport.send("an answer that came too late")
+    with pytest.raises(TransportLost):
+        session.publish("some.topic")
+
+
+async def test_a_sign_in_that_nobody_waits_for_any_more_fails_in_silence(state):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    session = Session("realm", "cli", ensure_key(state, "cli"))
+    session.joining.set_exception(WampError("lost", "the router closed the connection"))
+    await asyncio.sleep(0)
+    del session
+    gc.collect()  # when asyncio tells of an error that nobody looked at
+    assert told == []
+
+
+async def test_a_connection_that_ends_before_it_is_open_is_tried_again_at_once(state):
+    """As one that a router took which was killed just then."""
+    came = asyncio.Queue()
+
+    async def close(_, writer):
+        came.put_nowait(None)
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    link = Link(read(state=state, router=f"ws://127.0.0.1:{port}/ws"), "cli", ensure_key(state, "cli"))
+    running = asyncio.ensure_future(link.run())
+    async with asyncio.timeout(10):  # a single attempt may take 15 s where nobody closes
+        for _ in range(3):
+            await came.get()
+    assert "closed the connection" in link.trouble
+    running.cancel()
+    await asyncio.wait({running})
+    server.close()
