@@ -139,6 +139,7 @@ async def _measure(fleet: Fleet, names: list[str], people: Crowds, number: int) 
     memory.append(_memory(fleet))
     each = np.diff(memory) / (number, len(names)) / 1e3
     _say(f"the router's memory: {memory[2] / 1e6:.0f} MB; {each[0]:.0f} kB for a consumer, {each[1]:.0f} kB for a node")
+    calls = await _calls(fleet.settings)
     await people.heard()
     went = await visits(fleet.settings)
     await asyncio.sleep(1)
@@ -154,7 +155,11 @@ async def _measure(fleet: Fleet, names: list[str], people: Crowds, number: int) 
         f"router killed: its port open after {_s(killed, opened)}, all listed after {_s(killed, listed)}, by all consumers "
         f"after {_s(killed, everywhere)}; {spent.since()}"
     )
-    return [*figures, Figure("after the router's port is open: listed for all", (everywhere - opened) / 1e9, 15, "s")]
+    return [
+        calls,
+        *figures,
+        Figure("after the router's port is open: listed for all", (everywhere - opened) / 1e9, 15, "s"),
+    ]
 
 
 class Spent:
@@ -195,6 +200,17 @@ async def _listed(settings: Settings, least: int) -> int:
                 if sum(node.state == "up" for node in await consumer.nodes()) >= least:
                     return time.monotonic_ns()
             await asyncio.sleep(0.2)
+
+
+async def _calls(settings: Settings) -> Figure:
+    """Calls of a node by one consumer, while all the others are there."""
+    took = []
+    async with Consumer(settings) as consumer:
+        for _ in range(500):
+            began = time.monotonic_ns()
+            await consumer.fields("node0")
+            took.append((time.monotonic_ns() - began) / 1e6)
+    return Figure("a call through the router among all these: p99", float(np.percentile(took, 99)), 20, "ms")
 
 
 def _latencies(went: list[Visit], heard: dict[tuple[str, str], list[int]], number: int) -> list[Figure]:

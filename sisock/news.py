@@ -15,6 +15,7 @@ from sisock.wamp import Link, WampError
 log = logging.getLogger(__name__)
 _MOST = 10_000  # news that wait; beyond these the oldest go
 _TOGETHER = 500  # news in one event
+_PAUSE = 0.05  # seconds after an event in which the next gathers
 _AT_ONCE = 8  # events to existing consumers that are on their way
 
 
@@ -50,6 +51,7 @@ class News:
             for allowed, some in groupby(items, key=lambda item: item.allowed):
                 news = [[item.what, item.node] for item in some]
                 await self._publish(self._uris.news, news, allowed)
+            await asyncio.sleep(_PAUSE)
 
     async def _tell_each(self) -> None:
         free = asyncio.Semaphore(_AT_ONCE)
@@ -63,9 +65,20 @@ class News:
 
         async with asyncio.TaskGroup() as telling:
             while True:
-                item = await self._each.get()
-                await free.acquire()
-                telling.create_task(tell(item))
+                items = [await self._each.get(), *self._each.waiting(_TOGETHER - 1)]
+                heard = {what for what, topic in topics.items() if await self._is_heard(topic)}
+                for item in items:
+                    if item.what in heard:
+                        await free.acquire()
+                        telling.create_task(tell(item))
+
+    async def _is_heard(self, topic: str) -> bool:
+        """Whether anybody listens: a thousand events for nobody would keep the router from the others."""
+        try:
+            return await self._link.call("wamp.subscription.lookup", topic) is not None
+        except WampError as error:
+            log.debug("hub: whether %s is heard is not known: %s", topic, error)
+            return True
 
     async def _publish(self, topic: str, said: object, allowed: tuple[str, ...] | None) -> None:
         try:

@@ -95,15 +95,16 @@ class Serving:
 
     async def _joined(self, link: Link) -> None:
         name, uris = self._service.name, self._uris
-        await link.subscribe(uris.hub_started, self._hub_started)
-        await self._claim(link, uris.node(name, "get_fields"), self._answering.get_fields)
-        await self._claim(link, uris.node(name, "get_sample"), self._answering.get_sample)
+        offered: dict[str, Handler] = {
+            "get_fields": self._answering.get_fields, "get_sample": self._answering.get_sample, "prove": self._prove,
+        }  # fmt: skip
+        claims = [self._claim(link, uris.node(name, what), handler) for what, handler in offered.items()]
         if self._journaled is not None:
-            await self._claim(link, uris.node(name, "read_from"), self._read_from, sized=True)
-        await self._claim(link, uris.node(name, "prove"), self._prove)
-        await self._claim(
+            claims.append(self._claim(link, uris.node(name, "read_from"), self._read_from, sized=True))
+        await asyncio.gather(link.subscribe(uris.hub_started, self._hub_started), *claims)
+        await self._claim(  # last: makes it listed
             link, uris.node(name, "get_data"), self._answering.get_data, sized=True
-        )  # last: makes it listed
+        )
         await self._hub_started()
 
     async def _claim(self, link: Link, uri: str, handler: Handler, *, sized: bool = False) -> None:

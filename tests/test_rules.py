@@ -43,7 +43,7 @@ EVERYTHING = {
     URIS.set_policy, URIS.authorize, URIS.refused, URIS.sign_out, URIS.enroll, URIS.renew, URIS.principals, URIS.revoke, "wamp.session.list", "wamp.session.get", "wamp.session.kill",
     "wamp.session.kill_by_authid", "wamp.session.add_testament", "wamp.session.on_join", "wamp.session.on_leave",
     "wamp.registration.list", "wamp.registration.get", "wamp.registration.remove_callee",
-    "wamp.registration.on_register", "wamp.registration.list_callees", "wamp.subscription.list", "wamp.subscription.get_events",
+    "wamp.registration.on_register", "wamp.registration.list_callees", "wamp.subscription.list", "wamp.subscription.lookup", "wamp.subscription.get_events",
     *(URIS.node(n, w) for n in ("weather", "lsof", "one", "hostess", "nobody") for w in ("get_fields", "get_data", "get_sample", "read_from", "prove", "act", "live", "x")),
     *(f"org.example.archive.{n}.{w}" for n in ("weather", "lsof") for w in ("get_fields", "get_data", "get_sample", "read_from", "live")),
     "", "org.example", "org.example.", "org.example.consumer.", "org.example.consumer..get_data", "org.example.consumer.weather",
@@ -85,6 +85,7 @@ def test_the_hub_offers_its_procedures_and_reads_the_routers_meta_api():
         "wamp.registration.list",
         "wamp.registration.get",
         "wamp.registration.list_callees",
+        "wamp.subscription.lookup",
     }
     assert of("lsof", *ANSWERS, "prove") < called
 

@@ -14,7 +14,7 @@ REGISTRATION_TOPICS = frozenset(
 )
 META_TOPICS = SESSION_TOPICS | REGISTRATION_TOPICS
 META_PROCEDURES = frozenset(
-    {"wamp.session.count", "wamp.session.list", "wamp.session.get"}
+    {"wamp.session.count", "wamp.session.list", "wamp.session.get", "wamp.subscription.lookup"}
     | {f"wamp.registration.{each}" for each in ("list", "get", "lookup", "match", "list_callees", "count_callees")}
 )
 ANSWERS = ("get_fields", "get_data", "get_sample")
