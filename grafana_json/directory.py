@@ -79,6 +79,11 @@ class Directory:
         with self._news:
             return self._fields.get(node)
 
+    def nodes(self) -> Mapping[str, Node]:
+        """The nodes as the hub lists them, as far as is known now."""
+        with self._news:
+            return dict(self._nodes)
+
     # hearing
 
     def _hear(self, what: str, node: Node) -> None:

@@ -43,7 +43,7 @@ _AT_ONCE = 64  # nodes asked for an instant at the same time
 
 
 class Request(NamedTuple):
-    """One question among several that are asked at the same time; times as in `Consumer.data`."""
+    """One question among several that are asked at the same time; times, `ns` and `statistics` as in `Consumer.data`."""
 
     node: str
     fields: tuple[str, ...]
@@ -52,6 +52,8 @@ class Request(NamedTuple):
     max_points: int | None = None
     reduce: str | None = None
     bin: int | None = None  # ns
+    ns: tuple[int, int] | None = None
+    statistics: tuple[str, ...] = ()
 
 
 class Consumer:
@@ -133,6 +135,7 @@ class Consumer:
         since: dict[str, tuple[str, int]] | None = None,
         bin: int | None = None,  # noqa: A002  # its name on the wire
         ns: tuple[int, int] | None = None,
+        statistics: Sequence[str] = (),
         deadline: float | None = None,
         kept: bool = True,
         own: bool = False,
@@ -140,14 +143,14 @@ class Consumer:
     ) -> Answer:
         """Samples of the fields; with `max_points` (or `bin`, a width in ns) reduced for a screen, every spike kept.
 
-        `ns`: start and end in nanoseconds since 1970, exact as floats are not, in place of the others. `own`: only what the
-        node has itself. Where the node is away its archive is asked, if `kept`, and a notice says so. An answer larger
+        `ns`: start and end in nanoseconds since 1970, exact as floats are not, in place of the others. `statistics`: those
+        that are wanted of `reduce="bins"`; all, where none is named. `own`: only what the node has itself. Where the node is away its archive is asked, if `kept`, and a notice says so. An answer larger
         than a message comes in parts, or not at all without `in_parts`. Raises NodeUnknown, NodeAway, NoAnswer, NoHub,
         TooLarge, or ConsumerError with the node's own sentence.
         """
         options = {
             "max_points": max_points, "reduce": reduce, "since": since, "bin": bin, "ns": ns and list(ns),
-            "own": own or None,
+            "own": own or None, "statistics": list(statistics) or None,
         }  # fmt: skip
         given = {name: value for name, value in options.items() if value is not None}
         asked = Asked(fields, start, end, min_stride, given)
@@ -201,8 +204,10 @@ class Consumer:
         """Answers to several requests, asked at the same time; one that fails is its error and costs no other."""
 
         def one(request: Request) -> Coroutine[Any, Any, Answer | ConsumerError]:
-            node, fields, start, end, most, reduce, width = request
-            asking = functools.partial(self.data, max_points=most, reduce=reduce, bin=width, deadline=deadline)
+            node, fields, start, end, most, reduce, width, ns, wanted = request
+            asking = functools.partial(
+                self.data, max_points=most, reduce=reduce, bin=width, ns=ns, statistics=wanted, deadline=deadline
+            )
             return self._within(node, lambda: asking(node, fields, start, end), deadline)
 
         return list(await asyncio.gather(*map(one, requests)))

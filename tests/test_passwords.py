@@ -31,6 +31,7 @@ def test_letters_of_any_language_make_a_password():
         None, 7, "", "secret", nobodys() + "x", nobodys().replace("m=65536", "m=99999"), nobodys().replace("t=2", "t=9"),
         nobodys().replace("argon2id", "argon2i$"), nobodys().encode(), nobodys()[:-1] + "é",
     ],
+    ids=("none", "number", "empty", "word", "longer", "memory", "rounds", "kind", "bytes", "letter"),  # texts are random
 )  # fmt: skip
 def test_what_is_no_hash_of_ours_is_not_kept(text):
     assert is_hash(nobodys())
