@@ -13,8 +13,8 @@ help:  ## show this list
 run: installed-run page  ## start router, hub, bridge and nodes on this machine; ARGS="--nodes host" goes to `sisock up`
 	@exec $(BIN)/python tools/foreground.py $(BIN)/sisock up $(ARGS)
 
-test: installed-dev page peers  ## run all tests; ARGS="-k weather" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: installed-dev page peers  ## run all tests, two modules at a time; ARGS="-k weather" goes to pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: installed-dev page  ## style, types, floors, Dockerfiles; bundling the page checks the JavaScript
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -71,6 +71,7 @@ class Hub:
             (uris.subtract, self._subtract),
             (uris.get_data_node, self._get_data_node),
             (uris.hub_nodes, self._nodes),
+            (uris.measures, self._measures),
             *self._admission.procedures(),
         ):
             await link.register(uri, _after(rebuilt, handler), sized=uri == uris.hub_nodes)
@@ -148,6 +149,11 @@ class Hub:
         if len(listed) * _LARGEST > self._link.limit and len(json.dumps(listed)) > self._link.limit:
             raise WampError("failed", f"{len(listed)} nodes are more than a message may list: set SISOCK_MESSAGE_LIMIT")
         return listed
+
+    async def _measures(self, _: Call) -> dict[str, int]:
+        """How the hub is doing."""
+        sessions = await self._link.call("wamp.session.count")
+        return {"sessions": sessions, "news_waiting": self._news.waiting, "refused": self._ledger.refusals}
 
     # what the router tells
 

@@ -10,6 +10,7 @@ from werkzeug.routing import RequestRedirect
 from grafana_json import exchange, openapi, simplejson
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.gate import WITHOUT_TOKEN, Gate, Refusal, make_gate
+from grafana_json.measures import FORM, Measures
 from grafana_json.query import RequestError
 from grafana_json.source import Source
 from grafana_json.views import Connect, UnwelcomeError, View, Visitors
@@ -19,7 +20,7 @@ from sisock.settings import Settings
 log = logging.getLogger(__name__)
 _SENTENCES = {
     404: f"the bridge answers {', '.join(door.path for door in openapi.DOORS)}, nothing else",
-    405: "the bridge is asked with POST; only / and /openapi.json take GET",
+    405: "the bridge is asked with POST; /, /metrics and /openapi.json take GET",
     413: f"a request may be {LARGEST_REQUEST} bytes long at the most",
 }
 
@@ -32,13 +33,16 @@ def create_app(consumer: Source, settings: Settings, connect: Connect | None = N
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     gate = make_gate(settings)
-    own = View.through(consumer, settings.bridge_deadline)
-    visitors = Visitors(connect, settings.bridge_deadline) if connect else None
-    app.extensions["visitors"] = visitors
+    measures, most = Measures(), settings.bridge_memory * 2**20
+    own = View.through(consumer, settings.bridge_deadline, most, measures=measures)
+    visitors = Visitors(connect, settings.bridge_deadline, most) if connect else None
+    app.extensions.update(visitors=visitors, measures=measures)
+    measures.count(app, frozenset(door.path for door in openapi.DOORS))
     _guard(app, gate)
     _explain(app)
     _admit(app, gate, own, visitors)
     _tell_health(app)
+    _measure(app, measures, own)
     _describe(app, guarded=gate.token is not None)
     app.register_blueprint(simplejson.door(_view))
     return app
@@ -133,6 +137,16 @@ def _tell_health(app: Flask) -> None:
         if not consumer.connected:
             return exchange.refuse("the bridge is not joined to the router: start it with `sisock up`", 503)
         return exchange.reply({"nodes": sum(node.state == "up" for node in consumer.nodes())})
+
+
+def _measure(app: Flask, measures: Measures, own: View) -> None:
+    """Answer `/metrics`: how the bridge is doing, with the names of all nodes that it sees."""
+
+    @app.get("/metrics")
+    def measured() -> Response:
+        if _view() is not own:
+            return exchange.refuse("how the bridge is doing is told to its own token, not to API tokens", 403)
+        return Response(measures.text(), content_type=FORM)
 
 
 def _describe(app: Flask, *, guarded: bool) -> None:

@@ -29,6 +29,7 @@ class Directory:
         self._source, self._deadline = source, deadline
         self._news = threading.Condition()
         self._nodes: dict[str, Node] = {}
+        self._hub: Mapping[str, int] = {}
         self._fields: dict[str, Mapping[str, Field]] = {}
         self._asked_at: dict[str, float] = {}  # when a node was last asked for its fields, monotonic
         self._asking: set[str] = set()
@@ -84,6 +85,11 @@ class Directory:
         with self._news:
             return dict(self._nodes)
 
+    def hub(self) -> Mapping[str, int]:
+        """How the hub is doing, by name, as it last told."""
+        with self._news:
+            return self._hub
+
     # hearing
 
     def _hear(self, what: str, node: Node) -> None:
@@ -135,11 +141,12 @@ class Directory:
     def _list(self) -> set[str]:
         """Read the listing; the nodes that are now asked for their fields: new, changed or long not asked."""
         nodes = {node.name: node for node in self._source.nodes()}
+        hub = self._source.measures()
         for node in nodes.values():
             self.changes.add(Change(node.since, node.name, node.state, node.description))
         now = time.monotonic()
         with self._news:
-            self._nodes, self._listed_at = nodes, now
+            self._nodes, self._hub, self._listed_at = nodes, hub, now
             self._fields = {name: fields for name, fields in self._fields.items() if name in nodes}
             self._asked_at = {name: at for name, at in self._asked_at.items() if name in nodes}
             self._told = {name: why for name, why in self._told.items() if name in nodes or not name}

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import sisock
 from grafana_json.exchange import LARGEST_REQUEST
+from grafana_json.measures import FORM
 from grafana_json.schemas import ANSWERED, ASKED, Schema
 
 _ABOUT = (
@@ -36,6 +37,7 @@ class Door(NamedTuple):
     answer: str
     asked: str = ""
     needs_body: bool = True
+    form: str = "application/json"  # of the answer
 
 
 DOORS = (
@@ -45,6 +47,7 @@ DOORS = (
     Door("post", "/annotations", "Nodes that came and went", "Changes", "AnnotationQuery"),
     Door("post", "/tag-keys", "What ad-hoc filters can look at", "TagKeys"),
     Door("post", "/tag-values", "What an ad-hoc filter can be set to", "TagValues", "TagKey"),
+    Door("get", "/metrics", "How the bridge is doing, as Prometheus reads it", "Measures", form=FORM),
     Door("get", "/openapi.json", "This description", "Description"),
 )
 
@@ -67,13 +70,13 @@ def describe(*, guarded: bool) -> dict[str, Any]:
 
 
 def _operation(door: Door, *, guarded: bool) -> dict[str, Any]:
-    body = {"required": door.needs_body, "content": _json(door.asked)}
+    body = {"required": door.needs_body, "content": _content(door.asked)}
     tokens: list[dict[str, list[str]]] = [{name: []} for name in _TOKENS]
     return {
         "operationId": f"{door.method} {door.path}",
         "summary": door.summary,
         **({"requestBody": body} if door.asked else {}),
-        "responses": {"200": _answer(door.summary, door.answer), **_errors(_EVERYWHERE)},
+        "responses": {"200": _answer(door.summary, door.answer, door.form), **_errors(_EVERYWHERE)},
         "security": tokens if guarded else [{}, *tokens],
     }
 
@@ -87,13 +90,13 @@ def _preflight() -> dict[str, Any]:
     return {"summary": "A browser's preflight; it cannot carry a token", "responses": answers, "security": []}
 
 
-def _answer(told: str, schema: str) -> dict[str, Any]:
-    return {"description": told, "content": _json(schema)}
+def _answer(told: str, schema: str, form: str = "application/json") -> dict[str, Any]:
+    return {"description": told, "content": _content(schema, form)}
 
 
 def _errors(statuses: Sequence[int]) -> dict[str, Any]:
     return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 
-def _json(schema: str) -> dict[str, dict[str, Schema]]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _content(schema: str, form: str = "application/json") -> dict[str, dict[str, Schema]]:
+    return {form: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}

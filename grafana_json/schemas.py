@@ -135,5 +135,6 @@ ANSWERED: dict[str, Schema] = {
     ),
     "TagKeys": _list(_object("type text", type={"const": "string"}, text={"enum": list(KEYS)})),
     "TagValues": _list(_object("text", text=_TEXT), maxItems=MOST_FOUND),
+    "Measures": {**_TEXT, "description": "Prometheus's text format"},
     "Description": _object("openapi info paths", openapi=_TEXT, info={"type": "object"}, paths={"type": "object"}),
 }

@@ -67,6 +67,7 @@ def serve(settings: Settings) -> int:
 
         app = create_app(consumer, settings, visit)
         server = make_server(app, listening, settings.bridge_workers, LARGEST_REQUEST)
+        app.extensions["measures"].waiting = lambda: len(server.task_dispatcher.queue)
         watch = Watch(consumer, lambda: os.kill(os.getpid(), signal.SIGTERM))
         lasting.settle()
         notify.ready(f"http://{interfaces.host_and_port(settings.interface, settings.bridge_port)}")

@@ -7,6 +7,9 @@ from sisock.consumer import Node, Request
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Field, Timeline
 
+Reply = Answer | ConsumerError
+Take = Callable[[Request, Reply], None]
+
 
 class Source(Protocol):
     """Nodes, their fields and their samples, asked by any thread."""
@@ -18,11 +21,17 @@ class Source(Protocol):
     def nodes(self) -> list[Node]:
         """The nodes that are up or away. Raises NoHub; another ConsumerError where there will never be one again."""
 
+    def measures(self) -> dict[str, int]:
+        """How the hub is doing, by name; empty where it does not tell. Raises NoHub."""
+
     def fields(self, node: str, start: float, end: float) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """What a node has, intervals taken between two times. Raises ConsumerError."""
 
-    def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
-        """Answers to several requests, asked at the same time, each within the deadline in seconds."""
+    def ask(self, requests: Sequence[Request], deadline: float, take: Take | None = None, /) -> list[Reply]:
+        """Answers to several requests, asked at the same time, each within the deadline in seconds.
+
+        `take` gets each request with its answer as soon as that is there, from whatever thread.
+        """
 
     def on_event(self, callback: Callable[[str, Node], None], /) -> None:
         """Call back with "added" or "subtracted" and the node, from a thread of the consumer's own."""

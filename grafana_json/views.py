@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from grafana_json.directory import READERS, Directory
+from grafana_json.measures import Measures
 from grafana_json.series import Panels
+from grafana_json.sharing import Sharing
 from grafana_json.source import Source, Visiting
 from sisock.errors import ConsumerError, NoHub
 from sisock.keys.api_tokens import ApiToken
@@ -37,17 +39,22 @@ class View(NamedTuple):
     panels: Panels
 
     @classmethod
-    def through(cls, source: Source, deadline: float, readers: int = READERS) -> "View":
-        """What this consumer sees; nobody waits for longer than the deadline, in seconds."""
-        directory = Directory(source, deadline, readers)
-        return cls(source, directory, Panels(source, directory, deadline))
+    def through(
+        cls, source: Source, deadline: float, most: int, readers: int = READERS, measures: Measures | None = None
+    ) -> "View":
+        """What this consumer sees; nobody waits for longer than the deadline, in seconds. `most`: bytes of answers kept."""
+        shared = Sharing(source, most, measures.answered if measures else lambda *_: None)
+        directory = Directory(shared, deadline, readers)
+        if measures:
+            measures.watch(shared, directory)
+        return cls(shared, directory, Panels(shared, directory, deadline))
 
 
 class _Visit:
     """A token that the router has let in."""
 
-    def __init__(self, source: Visiting, deadline: float) -> None:
-        self.source, self.view = source, View.through(source, deadline, _READERS)
+    def __init__(self, source: Visiting, deadline: float, most: int) -> None:
+        self.source, self.view = source, View.through(source, deadline, most, _READERS)
         self.used = 0.0  # when somebody came with it last
         self.stale = False  # whether the connection was lost since: what it may see can be less now
         source.on_lost(self._lost)
@@ -64,9 +71,11 @@ class _Visit:
 class Visitors:
     """A connection for each token that is in use. Any thread may ask."""
 
-    def __init__(self, connect: Connect, deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Connect so, and wait for the router for so many seconds."""
-        self._connect, self._deadline, self._clock = connect, deadline, clock
+    def __init__(
+        self, connect: Connect, deadline: float, most: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Connect so, wait for the router for so many seconds, and keep so many bytes of answers for all of them."""
+        self._connect, self._deadline, self._clock, self._most = connect, deadline, clock, most // MOST
         self._visits: dict[ApiToken, _Visit] = {}  # the last that was asked for is the last here
         self._turn = threading.Lock()
         self._new = threading.BoundedSemaphore(MOST_NEW)
@@ -100,7 +109,7 @@ class Visitors:
                 if refused:
                     raise UnwelcomeError(token.name)
                 raise NoHub("the bridge is not joined to the router: start it with `sisock up`")
-        visit = _Visit(source, self._deadline)
+        visit = _Visit(source, self._deadline, self._most)
         with self._turn:
             other = self._visits.pop(token, None)  # the same token, tried at the same time
             self._visits[token] = visit

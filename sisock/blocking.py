@@ -97,6 +97,10 @@ class BlockingConsumer:
         """As `Consumer.nodes`."""
         return self._do(self._consumer.nodes())
 
+    def measures(self) -> dict[str, int]:
+        """As `Consumer.measures`."""
+        return self._do(self._consumer.measures())
+
     def fields(self, node: str, start: float = 0, end: float = 0) -> tuple[dict[str, Field], dict[str, Timeline]]:
         """As `Consumer.fields`."""
         return self._do(self._consumer.fields(node, start, end))
@@ -146,9 +150,14 @@ class BlockingConsumer:
         """As `Consumer.instant`."""
         return self._do(self._consumer.instant(t, targets, which, deadline=deadline))
 
-    def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
-        """As `Consumer.ask`."""
-        return self._do(self._consumer.ask(requests, deadline))
+    def ask(
+        self,
+        requests: Sequence[Request],
+        deadline: float,
+        take: Callable[[Request, Answer | ConsumerError], None] | None = None,
+    ) -> list[Answer | ConsumerError]:
+        """As `Consumer.ask`; `take` is called in the consumer's thread."""
+        return self._do(self._consumer.ask(requests, deadline, take))
 
     def live(self, node: str, fields: Sequence[str] | None = None, last: float = 0.0) -> Iterator[Frame]:
         """As `Consumer.live`."""

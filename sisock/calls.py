@@ -84,6 +84,15 @@ class Calls:
         except (TypeError, KeyError) as error:
             raise ConsumerError(f"the hub's listing is not as docs/protocol.md says: {error!r:.200}") from error
 
+    async def measures(self) -> dict[str, int]:
+        """How the hub is doing, by name; empty where it does not tell. Raises NoHub."""
+        await self.reach()
+        try:
+            told = await self.link.call(self._uris.measures)
+        except WampError:
+            return {}
+        return {str(name): n for name, n in told.items() if isinstance(n, int)} if isinstance(told, dict) else {}
+
     async def why_absent(self, node: str) -> ConsumerError:
         """What to tell of a node that nobody offers."""
         try:

@@ -2,14 +2,12 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from sisock import batch, following, times, wire
+from sisock import batch, following, together, wire
 from sisock.batch import Batch
 from sisock.calls import Absent, Calls, decoded
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
@@ -23,7 +21,7 @@ from sisock.reading import Reading
 from sisock.renewing import keep_renewed
 from sisock.settings import Settings
 from sisock.times import NS
-from sisock.uris import fields_of
+from sisock.together import Request
 from sisock.wamp import Link, WampError
 
 __all__ = [
@@ -39,21 +37,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 _MOST_EVENTS = 10_000  # events kept for somebody who iterates slowly; the oldest go first
-_AT_ONCE = 64  # nodes asked for an instant at the same time
-
-
-class Request(NamedTuple):
-    """One question among several that are asked at the same time; times, `ns` and `statistics` as in `Consumer.data`."""
-
-    node: str
-    fields: tuple[str, ...]
-    start: float
-    end: float
-    max_points: int | None = None
-    reduce: str | None = None
-    bin: int | None = None  # ns
-    ns: tuple[int, int] | None = None
-    statistics: tuple[str, ...] = ()
 
 
 class Consumer:
@@ -100,6 +83,10 @@ class Consumer:
         """True while joined to the router."""
         return self._link.joined.is_set()
 
+    def why_not(self) -> str:
+        """Why this consumer is not joined; empty where it is."""
+        return "" if self.connected else self._link.trouble or "not joined to the router"
+
     async def _joined(self, link: Link) -> None:
         self._reading.changed()
         await link.subscribe(self._uris.news, self._hear)
@@ -115,6 +102,10 @@ class Consumer:
     async def nodes(self) -> list[Node]:
         """The data nodes that are up or known to be away, by name. Raises NoHub."""
         return await self._calls.nodes()
+
+    async def measures(self) -> dict[str, int]:
+        """How the hub is doing: `sessions` at the router, `news_waiting`, `refused` sign-ins; what it tells. Raises NoHub."""
+        return await self._calls.measures()
 
     async def fields(
         self, node: str, start: float = 0, end: float = 0, *, kept: bool = True
@@ -185,44 +176,21 @@ class Consumer:
 
         The nodes are asked at the same time, each within the deadline; one that fails is its error and costs no other.
         """
-        wanted = fields_of([node.name for node in await self.nodes()] if targets is None else targets)
-        ns, limit = times.moment(t, time.time_ns()), self._settings.deadline if deadline is None else deadline
-        at_once = asyncio.Semaphore(_AT_ONCE)
+        return await together.instant(
+            self, t, targets, which, self._settings.deadline if deadline is None else deadline
+        )
 
-        async def one(node: str, names: Sequence[str] | None) -> Answer:
-            known = list((await self.fields(node))[0]) if names is None else names
-            return await self.sample(node, known, which=which, ns=ns, deadline=limit)
+    async def ask(
+        self,
+        requests: Sequence[Request],
+        deadline: float,
+        take: Callable[[Request, Answer | ConsumerError], None] | None = None,
+    ) -> list[Answer | ConsumerError]:
+        """Answers to several requests, asked at the same time; one that fails is its error and costs no other.
 
-        async def in_turn(node: str, names: Sequence[str] | None) -> Answer | ConsumerError:
-            async with at_once:
-                return await self._within(node, lambda: one(node, names), limit)
-
-        found = await asyncio.gather(*(in_turn(*each) for each in wanted.items()))
-        return dict(zip(wanted, found, strict=True))
-
-    async def ask(self, requests: Sequence[Request], deadline: float) -> list[Answer | ConsumerError]:
-        """Answers to several requests, asked at the same time; one that fails is its error and costs no other."""
-
-        def one(request: Request) -> Coroutine[Any, Any, Answer | ConsumerError]:
-            node, fields, start, end, most, reduce, width, ns, wanted = request
-            asking = functools.partial(
-                self.data, max_points=most, reduce=reduce, bin=width, ns=ns, statistics=wanted, deadline=deadline
-            )
-            return self._within(node, lambda: asking(node, fields, start, end), deadline)
-
-        return list(await asyncio.gather(*map(one, requests)))
-
-    async def _within(self, node: str, ask: Callable[[], Awaitable[Answer]], deadline: float) -> Answer | ConsumerError:
-        """What the node answers within so many seconds, or why not."""
-        try:
-            async with asyncio.timeout(deadline):
-                return await ask()
-        except TimeoutError:
-            if not self.connected:
-                return NoHub(self._link.trouble or "not joined to the router")
-            return NoAnswer(f"{node} did not answer within {deadline:g} s")
-        except ConsumerError as error:
-            return error
+        `take` is called with each request and its answer as soon as that is there.
+        """
+        return await together.ask(self, requests, deadline, take)
 
     async def read_from(
         self,

@@ -14,7 +14,7 @@ from sisock.frames import Times
 from sisock.times import FIRST
 
 Rows = NDArray[np.intp]
-_DAY = 86_400 * 10**9  # ns
+DAY = 86_400 * 10**9  # ns
 _WIDEST = 15 << 59  # ns, the widest that an int64 can hold: three such bins cover all times
 _SHORT = 4  # bins a day at least, for its midnights to be worth a cut
 
@@ -30,18 +30,18 @@ class Grid(NamedTuple):
         """The row at which each bin that has samples begins; t ascending. Shape (bins,)."""
         starts = starts_of(t, self.width)
         if self.cut:
-            starts = np.union1d(starts, starts_of(t, _DAY))
+            starts = np.union1d(starts, starts_of(t, DAY))
         return starts[: self.most]  # a single bin may lie across a multiple: it takes all
 
     def begins(self, t: Times) -> Times:
         """When the bin of each time begins. Shape (n,)."""
         begins = floors(t, self.width)
-        return np.maximum(begins, floors(t, _DAY)) if self.cut else begins
+        return np.maximum(begins, floors(t, DAY)) if self.cut else begins
 
 
 def grid(start: int, end: int, bins: int, *, midnights: bool = True) -> Grid:
     """The bins for [start, end), `bins` at most; cut at midnights, if wanted, where bins are short against a day."""
-    cuts = (end - 1) // _DAY - start // _DAY if midnights else 0
+    cuts = (end - 1) // DAY - start // DAY if midnights else 0
     cut = 0 < _SHORT * cuts <= bins
     return Grid(width_of(start, end, bins - cuts if cut else bins), bins, cut)
 

@@ -22,6 +22,9 @@ class Inbox(Generic[T]):
         self._waiting.append(item)
         self._some.set()
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     async def get(self) -> T:
         """The oldest; waits for one."""
         await self._some.wait()

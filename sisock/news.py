@@ -39,6 +39,11 @@ class News:
         self._together.put(item)
         self._each.put(item)
 
+    @property
+    def waiting(self) -> int:
+        """News that are still to be told."""
+        return len(self._together) + len(self._each)
+
     async def run(self) -> None:
         """Tell, until cancelled."""
         async with asyncio.TaskGroup() as telling:

@@ -15,6 +15,7 @@ _BOUNDS = {
     "legacy_port": (0, 65535),
     "tls_port": (0, 65535),
     "bridge_workers": (1, 1000),
+    "bridge_memory": (0, 10**6),
     "connections": (1, 10**6),
     "message_limit": (2**16, 2**30),
 }
@@ -43,6 +44,7 @@ class Settings:
     bridge_token: str = ""  # file with the bearer token of the bridge; needed beyond loopback
     bridge_workers: int = 8  # threads that answer Grafana
     bridge_deadline: float = 3.0  # seconds after which a node that does not answer costs a panel its series
+    bridge_memory: int = 64  # MiB of answers that the bridge keeps for others who ask the same
     plaintext: bool = False  # true: the router may listen beyond loopback unencrypted, as behind a proxy
     tls_port: int = 0  # TLS listener for other machines, which serves the same; 0: none
     legacy_port: int = 0  # TLS listener for existing WAMP-CRA clients; 0: none

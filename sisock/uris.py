@@ -79,6 +79,11 @@ class Uris(NamedTuple):
         return f"{self.prefix}.hub.nodes"
 
     @property
+    def measures(self) -> str:
+        """Procedure of the hub that tells how it is doing."""
+        return f"{self.prefix}.hub.measures"
+
+    @property
     def news(self) -> str:
         """Topic of the hub: data nodes that came and went, several in one event."""
         return f"{self.prefix}.hub.news"

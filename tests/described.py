@@ -52,7 +52,7 @@ class Described:
     def _validator(self, holder: dict[str, Any]) -> jsonschema.Draft202012Validator | None:
         if "content" not in holder:
             return None
-        schema = holder["content"]["application/json"]["schema"]
+        schema = next(iter(holder["content"].values()))["schema"]  # all forms of an answer tell the same
         return jsonschema.Draft202012Validator({**schema, "components": self.document["components"]})
 
 

@@ -31,15 +31,22 @@ class Memory:
             raise NoHub("there is no router")
         return [Node(name, f"the {name}", "up", MONDAY * NS) for name in self.frames]
 
+    def measures(self):
+        return {"sessions": 3}
+
     def fields(self, node, start, end):
         if node in self.stopped:
             self.let_go.wait(5)
             raise NoAnswer(f"{node} did not answer within 5 s")
         return self.frames[node][0], {}
 
-    def ask(self, requests, deadline):
+    def ask(self, requests, deadline, take=None):
         self.asked.append([(request.node, request.fields) for request in requests])
-        return [self._answer(request) for request in requests]
+        answers = [self._answer(request) for request in requests]
+        for request, answer in zip(requests, answers, strict=True):
+            if take:
+                take(request, answer)
+        return answers
 
     def _answer(self, request):
         if request.node in self.stopped:
@@ -47,9 +54,17 @@ class Memory:
         if request.node not in self.frames:
             return NodeUnknown(f"there is no data node {request.node!r}")
         _, frame = self.frames[request.node]
-        query = Query(request.fields, to_ns(request.start), to_ns(request.end), max_points=request.max_points)
+        start, end = request.ns or (to_ns(request.start), to_ns(request.end))
+        query = Query(
+            request.fields, start, end, max_points=request.max_points, reduce=request.reduce, bin=request.bin,
+            statistics=request.statistics,
+        )  # fmt: skip
         here = frame.only(request.fields).between(query.start, query.end)
         return reduction.answer([here] if here.columns and len(here) else [], query, {})
+
+    def tell(self, what, node):
+        for call in self.callbacks:
+            call(what, node)
 
     def on_event(self, callback, /):
         self.callbacks.append(callback)

@@ -249,7 +249,7 @@ def test_a_connection_that_nobody_uses_ends():
         made.append(Guest(token))
         return made[-1]
 
-    visitors = Visitors(connect, 0.5, lambda: now[0])
+    visitors = Visitors(connect, 0.5, clock=lambda: now[0])
     visitors.view(ApiToken("ann", SECRET))
     now[0] = IDLE - 1
     visitors.view(ApiToken("bob", SECRET))

@@ -39,7 +39,7 @@ def allowed(authid, kind, uris):
 
 
 EVERYTHING = {
-    URIS.add, URIS.subtract, URIS.get_data_node, URIS.added, URIS.subtracted, URIS.hub_nodes, URIS.hub_started, URIS.news,
+    URIS.add, URIS.subtract, URIS.get_data_node, URIS.added, URIS.subtracted, URIS.hub_nodes, URIS.measures, URIS.hub_started, URIS.news,
     URIS.set_policy, URIS.authorize, URIS.refused, URIS.sign_out, URIS.enroll, URIS.renew, URIS.principals, URIS.revoke, "wamp.session.list", "wamp.session.get", "wamp.session.kill",
     "wamp.session.kill_by_authid", "wamp.session.add_testament", "wamp.session.on_join", "wamp.session.on_leave",
     "wamp.registration.list", "wamp.registration.get", "wamp.registration.remove_callee",
@@ -65,6 +65,7 @@ def test_the_hub_offers_its_procedures_and_reads_the_routers_meta_api():
         URIS.subtract,
         URIS.get_data_node,
         URIS.hub_nodes,
+        URIS.measures,
         URIS.enroll,
         URIS.renew,
         URIS.principals,
@@ -105,7 +106,7 @@ def test_an_existing_client_may_have_several_names():
 
 
 def test_a_consumer_asks_and_hears_what_it_may_see():
-    lists = {URIS.get_data_node, URIS.hub_nodes, URIS.sign_out}
+    lists = {URIS.get_data_node, URIS.hub_nodes, URIS.measures, URIS.sign_out}
     archive = {URIS.archive("weather", what) for what in ANSWERS}
     assert allowed("ann", "call", EVERYTHING) == (lists | archive | of("weather", *ASKED) | of("hostess", *ASKED))
     assert allowed("ann", "subscribe", EVERYTHING) == (

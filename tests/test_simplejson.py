@@ -15,7 +15,7 @@ from sisock.settings import Settings
 from sisock.times import NS
 from tests.memory import MONDAY, Memory, memory, minutes
 
-WITH_POST = "the bridge is asked with POST; only / and /openapi.json take GET"
+WITH_POST = "the bridge is asked with POST; /, /metrics and /openapi.json take GET"
 CASES = sorted((Path(__file__).parent / "cases" / "simplejson").glob("*.json"))
 
 
@@ -215,7 +215,7 @@ def test_field_lists_are_read_once_and_again_on_news(client, source):
         client.post("/search", json={"target": ""})
     assert source.listings == 1
     source.frames["new"] = ({"x": Field()}, Frame("samples", minutes(0), {"x": Column(np.array([1.0]))}))
-    source.callbacks[0]("added", Node("new", "it came", "up"))
+    source.tell("added", Node("new", "it came", "up"))
     assert "new::x" in strict(client.post("/search", json={"target": "new"}))
     assert source.listings == 2
 
@@ -235,8 +235,8 @@ def test_a_node_that_hangs_keeps_no_search_waiting_for_long(source):
 def test_comings_and_goings_are_annotations(client, source):
     client.post("/search")
     went = (MONDAY + 3600) * NS
-    source.callbacks[0]("subtracted", Node("host", "the host", "away", went))
-    source.callbacks[0]("added", Node("host", "the host", "up", went + 60 * NS))
+    source.tell("subtracted", Node("host", "the host", "away", went))
+    source.tell("added", Node("host", "the host", "up", went + 60 * NS))
     asked = {"annotation": {"name": "nodes", "enable": True, "query": "HOST"}, "range": panel()["range"]}
     answer = strict(client.post("/annotations", json=asked))
     assert [(each["time"] // 1000 - MONDAY, each["title"], each["tags"]) for each in answer] == [

@@ -21,6 +21,7 @@ class Ledger:
         self._table.recall(presence)
         self._seen = Seen(seen_file(state))
         self._refusals = Refusals(refused_file(state))
+        self.refusals = 0  # since this hub has been there
 
     def signed_in(self, principal: object) -> None:
         """A principal has signed in now."""
@@ -28,7 +29,9 @@ class Ledger:
 
     def refused(self, name: object, why: object, times: object = 1) -> None:
         """Somebody who came by this name was refused now, so many times."""
-        self._refusals.note(str(name), str(why), time.time_ns(), times if isinstance(times, int) else 1)
+        count = times if isinstance(times, int) else 1
+        self.refusals += count
+        self._refusals.note(str(name), str(why), time.time_ns(), count)
 
     def listed(self, principals: Mapping[str, Principal]) -> list[dict[str, Any]]:
         """Who may sign in, as admins see it."""

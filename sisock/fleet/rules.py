@@ -162,7 +162,7 @@ def _hub(uris: Uris, action: Action, node: _Node | None) -> bool:
 
 def _offers(uris: Uris) -> tuple[str, ...]:
     """The hub's procedures."""
-    asked = (uris.add, uris.subtract, uris.get_data_node, uris.hub_nodes)
+    asked = (uris.add, uris.subtract, uris.get_data_node, uris.hub_nodes, uris.measures)
     return (*asked, uris.enroll, uris.renew, uris.principals, uris.revoke)
 
 
@@ -194,7 +194,7 @@ def _consumer(policy: Policy, uris: Uris, principal: Principal, action: Action, 
     match action.kind:
         case "call":
             answers = seen and (_asks(node, "consumer") or _asks(node, "archive") or _is(node, "read_from"))
-            return answers or action.uri in (uris.get_data_node, uris.hub_nodes, uris.sign_out)
+            return answers or action.uri in (uris.get_data_node, uris.hub_nodes, uris.measures, uris.sign_out)
         case "subscribe":
             hub = (uris.added, uris.subtracted, uris.news, uris.hub_started)
             return (seen and _is(node, "live")) or action.uri in hub

@@ -197,13 +197,13 @@ async def test_a_large_answer_is_never_put_into_the_buffer_at_once_and_ends_with
     async with serving(fleet, consumer) as made, asyncio.timeout(PATIENCE):
         made._service.asked = lambda: os.killpg(router, signal.SIGSTOP)
         call = asyncio.ensure_future(
-            consumer._link.call(uri, ["a"], 1.0, 12e6, columns="typed", on_progress=lambda part: None)
+            consumer._link.call(uri, ["a"], 1.0, 4e6, columns="typed", on_progress=lambda part: None)
         )
         try:
             while not made.link._transport or made.link._transport.get_write_buffer_size() < 2**21:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.2)
-            assert made.link._transport.get_write_buffer_size() < 2**25  # of 192 MB
+            assert made.link._transport.get_write_buffer_size() < 2**25  # of 64 MB
         finally:
             call.cancel()
             made._service.asked = lambda: None

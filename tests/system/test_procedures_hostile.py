@@ -251,7 +251,7 @@ def certified(fleet: Fleet) -> Callable[[], Client]:
 
 
 OFFERED = {
-    "add": "counter", "subtract": "counter", "get_data_node": "cli", "hub_nodes": "cli", "enroll": "an invitation",
+    "add": "counter", "subtract": "counter", "get_data_node": "cli", "hub_nodes": "cli", "measures": "cli", "enroll": "an invitation",
     "renew": "a certificate", "principals": "root", "revoke": "root", "set_policy": "hub", "sign_out": "cli",
 }  # fmt: skip
 
