@@ -2,7 +2,7 @@
 
 A month of 20,167 weather samples, one a minute, lies in a text file of two columns. Four clients, each a process
 with one connection that stays open, ask the bridge for the whole month (a panel of 1000 points) or for four
-samples, each time for another window. Ours: CBOR, typed columns, reduced by the node with every spike kept.
+samples, each time for another window; no answer is kept for another question. Ours: CBOR, typed columns, reduced by the node with every spike kept.
 
 The stand-in (standins/original_bridge.py) runs on a plain Crossbar of its own. It parses the file at each request as far as the
 window goes, sends lists as JSON and answers all samples; it signs nobody in, checks nothing and labels nothing.
@@ -199,7 +199,7 @@ def ours(folder: Path) -> Iterator[int]:
     port = free_port()
     with contextlib.ExitStack() as parts:
         principals = {"bridge": "consumer", "weather": "data_node"}
-        options = {"bridge_port": port, "config": folder / "sisock.toml", "log_level": "warning"}
+        options = {"bridge_port": port, "config": folder / "sisock.toml", "log_level": "warning", "bridge_memory": 0}
         router = parts.enter_context(running_router(folder / "state", principals, **options))
         environment = configuration.environment(router.settings)
         for module in (["hub"], ["sisock", "node", "weather"], ["grafana_json"]):
