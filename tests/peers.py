@@ -20,7 +20,7 @@ PEERS = {  # program: its Debian package
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
-OWN = ("schemathesis",)  # programs in environments of their own
+OWN = ("schemathesis", "grafana-data")  # programs in environments of their own
 LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
 
