@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
-from grafana_json import exchange, openapi, simplejson
+from grafana_json import dialects, exchange, openapi
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.gate import WITHOUT_TOKEN, Gate, Refusal, make_gate
 from grafana_json.measures import FORM, Measures
@@ -19,7 +19,7 @@ from sisock.settings import Settings
 
 log = logging.getLogger(__name__)
 _SENTENCES = {
-    404: f"the bridge answers {', '.join(door.path for door in openapi.DOORS)}, nothing else",
+    404: f"the bridge answers {', '.join(dict.fromkeys(door.path for door in openapi.DOORS))}, nothing else",
     405: "the bridge is asked with POST; /, /metrics and /openapi.json take GET",
     413: f"a request may be {LARGEST_REQUEST} bytes long at the most",
 }
@@ -44,7 +44,7 @@ def create_app(consumer: Source, settings: Settings, connect: Connect | None = N
     _tell_health(app)
     _measure(app, measures, own)
     _describe(app, guarded=gate.token is not None)
-    app.register_blueprint(simplejson.door(_view))
+    app.register_blueprint(dialects.door(_view))
     return app
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from grafana_json.lookup import Work
 from grafana_json.patterns import Pieces, expand, matches
@@ -11,7 +11,7 @@ from grafana_json.query import RequestError
 _MOST = 1000  # changes remembered of a node
 _MOST_NODES = 10_000
 _SAME = 10 * 10**9  # ns within which two reports are of the same change
-MOST_SHOWN = 5000  # changes in an answer
+MOST_SHOWN = 5000  # in an answer
 _MOST_NAMES = 200  # alternatives in an annotation's query
 
 
@@ -22,16 +22,6 @@ class Change(NamedTuple):
     node: str
     state: str
     description: str
-
-    def described(self) -> dict[str, Any]:
-        """Title, text, tags and time of the annotation."""
-        went = {"up": "came", "away": "went away"}[self.state]
-        return {
-            "time": self.at // 1_000_000,
-            "title": f"{self.node} {went}",
-            "text": self.description,
-            "tags": [self.node, self.state],
-        }
 
 
 class Changes:

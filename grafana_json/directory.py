@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from grafana_json.changes import Change, Changes
 from grafana_json.source import Source
-from grafana_json.targets import Known
+from grafana_json.targets import Known, Tags
 from sisock.consumer import Node
 from sisock.errors import ConsumerError, NoHub
 from sisock.frames import Field
@@ -89,6 +89,10 @@ class Directory:
         """How the hub is doing, by name, as it last told."""
         with self._news:
             return self._hub
+
+    def tags(self) -> Tags:
+        """The tags of each node."""
+        return {name: node.tags for name, node in self.nodes().items()}
 
     # hearing
 

@@ -22,8 +22,8 @@ def body() -> Any:
 
 
 def reply(data: Any, status: int = 200) -> Response:
-    """The data as JSON: NaN and infinities become null."""
-    return Response(orjson.dumps(data), status, content_type="application/json")
+    """The data, which may hold arrays, as JSON: NaN and infinities become null."""
+    return Response(orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY), status, content_type="application/json")
 
 
 def refuse(sentence: str, status: int) -> Response:

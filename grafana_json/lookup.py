@@ -1,6 +1,6 @@
 """Names that patterns stand for, looked up with work that is bounded for the whole request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
 from grafana_json.patterns import Pieces, expand, matches
@@ -23,6 +23,21 @@ class Work:
         self._left -= names * sum(map(len, patterns))
         if self._left < 0:
             raise RequestError("looking up all these wildcards among all names takes too long: choose fewer values")
+
+
+def choosing(pattern: str, names: int, most: int, work: Work) -> Callable[[str], bool]:
+    """Whether a name is one that the pattern stands for, as a function, to be asked of so many names.
+
+    Raises RequestError where it stands for more than `most`, or the request is too much work.
+    """
+    try:
+        expansions = expand(pattern, most)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    plain = {pieces[0] for pieces in expansions if len(pieces) == 1}
+    wild = [pieces for pieces in expansions if len(pieces) > 1]
+    work.spend(wild, names)
+    return lambda name: name in plain or any(matches(pieces, name) for pieces in wild)
 
 
 class Lookup:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sisock
+from grafana_json import simpod_schemas
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.measures import FORM
 from grafana_json.schemas import ANSWERED, ASKED, Schema
@@ -22,6 +23,7 @@ _ERRORS = {
     503: "there is no router or no hub",
 }
 _EVERYWHERE = (400, 401, 403, 413, 431, 503)
+_OF_THE_DOOR = (400, 413, 503)  # errors that come in the form of whoever asked
 _TOKENS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "the bridge's own token, or an API token"},
     "basic": {"type": "http", "scheme": "basic", "description": "an API token: its name, and its secret as password"},
@@ -29,7 +31,10 @@ _TOKENS = {
 
 
 class Door(NamedTuple):
-    """One method at one path: what it is asked (a schema's name; "" where the body is not read), what it answers."""
+    """One method at one path: what it is asked (a schema's name; "" where the body is not read), what it answers.
+
+    `errors`: the schema of an error of its own.
+    """
 
     method: str
     path: str
@@ -38,15 +43,19 @@ class Door(NamedTuple):
     asked: str = ""
     needs_body: bool = True
     form: str = "application/json"  # of the answer
+    errors: str = "Error"
 
 
 DOORS = (
     Door("get", "/", "How many nodes are up; Grafana's test of the data source", "Health"),
-    Door("post", "/search", "Targets that contain a text", "Names", "Search", needs_body=False),
-    Door("post", "/query", "The series of a panel", "Series", "Panel"),
-    Door("post", "/annotations", "Nodes that came and went", "Changes", "AnnotationQuery"),
+    Door("post", "/search", "Targets that contain a text; nodes, fields, tags", "Names", "Search", needs_body=False),
+    Door("post", "/query", "The series of a panel, or simPod's annotations", "Series", "Query", errors="AnyError"),
+    Door("post", "/annotations", "Nodes that came and went, gaps of series", "Changes", "AnnotationQuery"),
     Door("post", "/tag-keys", "What ad-hoc filters can look at", "TagKeys"),
-    Door("post", "/tag-values", "What an ad-hoc filter can be set to", "TagValues", "TagKey"),
+    Door("post", "/tag-values", "What an ad-hoc filter can be set to", "TagValues", "TagKey", errors="AnyError"),
+    Door("post", "/metrics", "Nodes, and the form of each", "Metrics", "Metric", needs_body=False, errors="AnyError"),
+    Door("post", "/metric-payload-options", "What a line of a form can be", "Options", "Option", errors="AnyError"),
+    Door("post", "/variable", "As /search", "Variables", "Variable", needs_body=False, errors="AnyError"),
     Door("get", "/metrics", "How the bridge is doing, as Prometheus reads it", "Measures", form=FORM),
     Door("get", "/openapi.json", "This description", "Description"),
 )
@@ -56,13 +65,13 @@ def describe(*, guarded: bool) -> dict[str, Any]:
     """The description of a bridge that asks for a token, or of one that takes one, too."""
     paths: dict[str, dict[str, Any]] = {}
     for door in DOORS:
-        paths[door.path] = {door.method: _operation(door, guarded=guarded), "options": _preflight()}
+        paths.setdefault(door.path, {"options": _preflight()})[door.method] = _operation(door, guarded=guarded)
     return {
         "openapi": "3.1.0",
         "info": {"title": "sisock: the bridge for Grafana", "version": sisock.__version__, "description": _ABOUT},
         "paths": paths,
         "components": {
-            "schemas": ASKED | ANSWERED,
+            "schemas": ASKED | ANSWERED | simpod_schemas.ASKED | simpod_schemas.ANSWERED,
             "responses": {str(status): _answer(told, "Error") for status, told in _ERRORS.items()},
             "securitySchemes": _TOKENS,
         },
@@ -76,7 +85,7 @@ def _operation(door: Door, *, guarded: bool) -> dict[str, Any]:
         "operationId": f"{door.method} {door.path}",
         "summary": door.summary,
         **({"requestBody": body} if door.asked else {}),
-        "responses": {"200": _answer(door.summary, door.answer, door.form), **_errors(_EVERYWHERE)},
+        "responses": {"200": _answer(door.summary, door.answer, door.form), **_errors(_EVERYWHERE, door.errors)},
         "security": tokens if guarded else [{}, *tokens],
     }
 
@@ -94,8 +103,10 @@ def _answer(told: str, schema: str, form: str = "application/json") -> dict[str,
     return {"description": told, "content": _content(schema, form)}
 
 
-def _errors(statuses: Sequence[int]) -> dict[str, Any]:
-    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+def _errors(statuses: Sequence[int], schema: str = "Error") -> dict[str, Any]:
+    shared = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+    own = {} if schema == "Error" else {str(status): _answer(_ERRORS[status], schema) for status in _OF_THE_DOOR}
+    return shared | own
 
 
 def _content(schema: str, form: str = "application/json") -> dict[str, dict[str, Schema]]:

@@ -6,8 +6,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-KEYS = ("node", "field", "unit", "type")  # what ad-hoc filters can look at
-OPERATORS = ("=", "!=", "=~", "!~")
+KEYS = ("node", "field", "unit", "type", "tag")  # what ad-hoc filters can look at
+OPERATORS = ("=", "!=", "=~", "!~", "=|", "!=|")  # the last two: one of several values, none of them
+REDUCTIONS = ("minmax", "m4", "band", "mean", "first", "last", "count", "std", "lttb", "stride")
 MOST_TARGETS = 200
 _MOST_POINTS = 100_000
 MOST_FILTERS = 20
@@ -23,19 +24,25 @@ class RequestError(ValueError):
 
 
 class Target(NamedTuple):
-    """One line of the panel's query editor; `kind` is "timeserie" or "table"."""
+    """One line of the panel's query editor; `kind` is "timeserie" or "table".
+
+    `reduce` is one of REDUCTIONS; `points`: how many it wants for itself, None for as many as the panel has.
+    """
 
     text: str
     ref: str | None
-    kind: str
+    kind: str = "timeserie"
+    reduce: str = "minmax"
+    points: int | None = None
 
 
 class Filter(NamedTuple):
-    """An ad-hoc filter: `key` is one of KEYS."""
+    """An ad-hoc filter: `key` is one of KEYS; `values` are those of an operator that takes several."""
 
     key: str
     operator: str
     value: str
+    values: tuple[str, ...] = ()
 
 
 class Panel(NamedTuple):
@@ -82,7 +89,11 @@ def parse_points(most: Any, interval_ms: Any, span: float) -> int:
     if interval is not None:
         intervals = max(1, math.ceil(min(_MOST_POINTS, span * 1000 / interval)))
         points = 2 * intervals if points is None else min(points, 2 * intervals)
-    return max(1, min(_MOST_POINTS, math.floor(points or _USUAL_POINTS)))
+    return _bounded(points or _USUAL_POINTS)
+
+
+def _bounded(points: float) -> int:
+    return max(1, math.floor(min(_MOST_POINTS, points)))
 
 
 def _positive(value: Any, what: str) -> float | None:
@@ -109,7 +120,35 @@ def _target(given: Any) -> Target | None:
         raise RequestError(f"type={shown(kind)} is unknown: use 'timeserie' or 'table'")
     if given.get("hide") or not text:
         return None
-    return Target(text, ref[:_LONGEST_REF] if isinstance(ref, str) else None, kind)
+    return Target(text, parse_ref(ref), kind, *_options(given))
+
+
+def parse_ref(given: Any) -> str | None:
+    """The letter of a line, by which its series come back to it; None where it is no text."""
+    return given[:_LONGEST_REF] if isinstance(given, str) else None
+
+
+def _options(given: dict[str, Any]) -> tuple[str, int | None]:
+    """The options in a line's additional data, which says anything: what makes no sense as one was not meant."""
+    said: dict[str, Any] = next((given[key] for key in ("payload", "data") if isinstance(given.get(key), dict)), {})
+    try:
+        return parse_options(said)
+    except RequestError:
+        return parse_options({})
+
+
+def parse_options(given: dict[str, Any]) -> tuple[str, int | None]:
+    """How a target is reduced, and to how many points, as a form has it; raises RequestError."""
+    reduce, points = optional(given.get("reduce"), "", "reduce", "a text") or "minmax", given.get("points")
+    if reduce not in REDUCTIONS:
+        raise RequestError(f"reduce={shown(reduce)} is unknown: use one of {', '.join(REDUCTIONS)}")
+    if isinstance(points, str):
+        try:
+            points = float(points) if points.strip() else None
+        except ValueError:
+            raise RequestError(f"points={shown(points)} is not a number above zero") from None
+    wanted = _positive(points, "points")
+    return reduce, None if wanted is None else _bounded(wanted)
 
 
 def parse_filters(given: Any) -> tuple[Filter, ...]:
@@ -127,7 +166,11 @@ def _filter(given: Any) -> Filter:
         raise RequestError(f"the filter key {shown(key)} is unknown: use one of {', '.join(KEYS)}")
     if operator not in OPERATORS:
         raise RequestError(f"the filter operator {shown(operator)} is unknown: use one of {', '.join(OPERATORS)}")
-    return Filter(key, operator, checked(value, str, "a filter's value", "a text"))
+    if not operator.endswith("|"):
+        return Filter(key, operator, checked(value, str, "a filter's value", "a text"))
+    values = checked(given.get("values"), list, "a filter's values", "a list of texts")
+    several = tuple(checked(each, str, "one of a filter's values", "a text") for each in values)
+    return Filter(key, operator, value if isinstance(value, str) else "", several)
 
 
 def checked(value: Any, kind: type, what: str, form: str) -> Any:

@@ -4,8 +4,8 @@ import sys
 from typing import Any
 
 from grafana_json.changes import MOST_SHOWN
+from grafana_json.dialects import MOST_FOUND
 from grafana_json.query import KEYS, MOST_FILTERS, MOST_TARGETS, OPERATORS
-from grafana_json.simplejson import MOST_FOUND
 
 Schema = dict[str, Any]
 
@@ -52,13 +52,25 @@ ASKED: dict[str, Schema] = {
         type={"enum": ["timeserie", "table", "", None], "default": "timeserie"},
         refId={"description": "comes back with the series if it is a text"},
         hide={"description": "whether the target is not asked for"},
+        payload={"description": "`reduce` and `points` as simPod has them, where it is an object that says so"},
+        data={"description": "likewise"},
     ),
-    "Filter": _object(
-        "key value",
-        key={"enum": list(KEYS)},
-        operator={"enum": list(OPERATORS), "default": "="},
-        value=_TEXT,
-    ),
+    "Filter": {
+        "oneOf": [
+            _object(
+                "key value",
+                key={"enum": list(KEYS)},
+                operator={"enum": list(OPERATORS[:4]), "default": "="},
+                value=_TEXT,
+            ),
+            _object(
+                "key operator values",
+                key={"enum": list(KEYS)},
+                operator={"enum": list(OPERATORS[4:])},
+                values=_list(_TEXT),
+            ),
+        ]
+    },
     "Panel": _object(
         "range",
         range=_ref("Range"),
@@ -71,18 +83,25 @@ ASKED: dict[str, Schema] = {
         "range annotation",
         range=_ref("Range"),
         annotation=_object(
-            query={**_TEXT_OR_NOTHING, "description": "a part of a node's name, or (a|b)"},
+            query={
+                **_TEXT_OR_NOTHING,
+                "description": "a part of a node's name, or (a|b): it came and went; or node::field: its gaps",
+            },
             enable={"description": "whether anything is wanted", "default": True},
         ),
     ),
-    "TagKey": _object("key", key={"enum": list(KEYS)}),
+    "TagKey": _object(
+        "key",
+        key={"enum": list(KEYS)},
+        filters={**_list(_ref("Filter"), maxItems=MOST_FILTERS), "type": ["array", "null"]},
+    ),
 }
 
 ANSWERED: dict[str, Schema] = {
     "Error": {**_object("error", error=_TEXT), "additionalProperties": False},
     "Health": _object("nodes", nodes={**_COUNT, "description": "how many are up"}),
     "Names": _list(_TEXT, maxItems=MOST_FOUND),
-    "Series": _list({"oneOf": [_ref("Timeserie"), _ref("Table")]}),
+    "Series": _list({"oneOf": [_ref("Timeserie"), _ref("Table"), _ref("Frame")]}),
     "Timeserie": {
         **_object(
             "target datapoints meta",
@@ -127,9 +146,10 @@ ANSWERED: dict[str, Schema] = {
             "annotation time title text tags",
             annotation={"type": "object", "additionalProperties": {"type": ["string", "boolean"]}},
             time=_MS,
+            timeEnd=_MS,
             title=_TEXT,
             text=_TEXT,
-            tags={**_list(_TEXT, minItems=2, maxItems=2), "description": "the node, and up or away"},
+            tags={**_list(_TEXT), "description": "the node, and up or away; the node, the field, and gap"},
         ),
         maxItems=MOST_SHOWN,
     ),

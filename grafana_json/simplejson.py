@@ -1,68 +1,47 @@
-"""The door for Grafana's SimpleJSON plugin."""
+"""Answers in the form of Grafana's SimpleJSON plugin."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from flask import Blueprint, Response
 
-from grafana_json.exchange import body, reply
-from grafana_json.query import KEYS, RequestError, checked, optional, parse_panel, parse_range, shown
+from grafana_json.marks import Mark, Told, Window
+from grafana_json.query import checked, optional, parse_range
 from grafana_json.series import Series
-from grafana_json.targets import attribute, search
 from grafana_json.units import grafana_unit
-from grafana_json.views import View
 from sisock.frames import Column
-from sisock.times import NS
+from sisock.uris import JOINT
 
-MOST_FOUND = 5000  # names in a listing
 _MS = 1_000_000  # ns
 _ECHOED = ("name", "datasource", "enable", "hide", "iconColor", "query", "type")  # what Grafana knows an annotation by
 _LONGEST_ECHO = 200  # characters
 
 
-def door(view: Callable[[], View]) -> Blueprint:
-    """The procedures of the plugin, all but `/`, which all doors share; each answers with what its caller may see."""
-    at = Blueprint("simplejson", __name__)
+class Annotation(NamedTuple):
+    """A question for annotations: None where it is not enabled, and what Grafana knows it by."""
 
-    @at.post("/search")
-    def find() -> Response:
-        asked = checked(body(), dict, "the request", "an object")
-        text = optional(asked.get("target"), "", "target", "the text to look for")
-        return reply(search(text, view().directory.known(), MOST_FOUND))
+    window: Window | None
+    echo: dict[str, Any]
 
-    @at.post("/query")
-    def query() -> Response:
-        return reply(render(view().panels.fetch(parse_panel(body()))))
 
-    @at.post("/annotations")
-    def annotations() -> Response:
-        """Nodes that came and went."""
-        asked = checked(body(), dict, "the request", "an object")
-        start, end = parse_range(asked.get("range"))
-        about = checked(asked.get("annotation"), dict, "annotation", 'an object as {"name": "nodes", "query": ""}')
-        text = optional(about.get("query"), "", "annotation.query", "names of nodes, or nothing for all")
-        changes = view().directory.changes
-        found = changes.between(int(start * NS), int(end * NS), text) if about.get("enable", True) else []
-        echo = _echo(about)
-        return reply([{"annotation": echo, **change.described()} for change in found])
+def parse_annotation(body: Any) -> Annotation:
+    """The question of a request; raises RequestError."""
+    asked = checked(body, dict, "the request", "an object")
+    start, end = parse_range(asked.get("range"))
+    about = checked(asked.get("annotation"), dict, "annotation", 'an object as {"name": "nodes", "query": ""}')
+    text = optional(about.get("query"), "", "annotation.query", "names of nodes, or nothing for all")
+    return Annotation(Window(start, end, text) if about.get("enable", True) else None, _echo(about))
 
-    @at.post("/tag-keys")
-    def tag_keys() -> Response:
-        return reply([{"type": "string", "text": key} for key in KEYS])
 
-    @at.post("/tag-values")
-    def tag_values() -> Response:
-        """What an ad-hoc filter can be set to."""
-        key = checked(body(), dict, "the request", "an object").get("key")
-        if key not in KEYS:
-            raise RequestError(f"the key {shown(key)} is unknown: use one of {', '.join(KEYS)}")
-        known = view().directory.known()
-        values = {attribute(key, node, field, known) for node in known for field in known[node]}
-        return reply([{"text": value} for value in sorted(values - {""})[:MOST_FOUND]])
+def annotations(told: Told, echo: dict[str, Any]) -> list[dict[str, Any]]:
+    """The elements of an answer: what happened at a time, or from one to another."""
+    return [{"annotation": echo, **_mark(mark)} for mark in told.marks]
 
-    return at
+
+def _mark(mark: Mark) -> dict[str, Any]:
+    until = {} if mark.until is None else {"timeEnd": mark.until // _MS}
+    return {"time": mark.at // _MS, "title": mark.title, "text": mark.text, "tags": mark.tags, **until}
 
 
 def _echo(about: dict[str, Any]) -> dict[str, Any]:
@@ -79,9 +58,15 @@ def render(series: Iterable[Series]) -> list[dict[str, Any]]:
     """The elements of an answer: a list of [value, ms] for each series, a table for those of one time axis."""
     elements: list[dict[str, Any]] = []
     for target, of_target in groupby(series, key=lambda each: each.target):
-        together = list(of_target)
+        together = [each for one in of_target for each in _apart(one)]
         elements += map(_timeserie, together) if target.kind == "timeserie" else map(_table, _by_axis(together))
     return elements
+
+
+def _apart(series: Series) -> list[Series]:
+    """The columns of a band as series of their own."""
+    named = [series._replace(name=f"{series.name}{JOINT}{name}", column=column) for name, column in series.more]
+    return [series, *named]
 
 
 def _timeserie(series: Series) -> dict[str, Any]:
@@ -115,12 +100,7 @@ def _about(together: list[Series]) -> dict[str, Any]:
 
 
 def _label(series: Series) -> dict[str, Any]:
-    label = series.label
-    if label is None:
-        return {}
-    width = {} if label.bin is None else {"bin": label.bin / _MS}
-    gaps = [[start // _MS, end // _MS] for start, end in label.gaps]
-    return {"method": label.method, "samples": label.samples, **width, "gaps": gaps}
+    return series.label.described() if series.label else {}
 
 
 def _milliseconds(series: Series) -> list[int]:

@@ -1,15 +1,17 @@
 """Which series the targets of a panel stand for, given what is known to be there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from grafana_json.lookup import Lookup, Work
+from grafana_json.lookup import Lookup, Work, choosing
 from grafana_json.patterns import Pieces, expand, is_pattern, matches
 from grafana_json.query import Filter, Panel, RequestError, Target
 from sisock.frames import Field
 from sisock.uris import JOINT, split_target
 
 Known = Mapping[str, Mapping[str, Field]]  # what is known to be there: {node: {field: Field}}
+Tags = Mapping[str, Sequence[str]]  # the words by which nodes are chosen together: {node: [tag]}
+NO_TAGS: Tags = {}
 
 _MOST_SERIES = 1000
 _LONGEST_NAME = 300  # characters of a target that stands for nothing
@@ -45,7 +47,7 @@ def needs_known(panel: Panel) -> bool:
     return bool(panel.filters) or any(is_pattern(target.text) for target in panel.targets)
 
 
-def resolve(panel: Panel, known: Known) -> list[Wanted | Broken]:
+def resolve(panel: Panel, known: Known, tags: Tags = NO_TAGS) -> list[Wanted | Broken]:
     """The series that the targets stand for, filtered, in order; raises RequestError where they are too many."""
     work = Work()
     lookup = Lookup(known, work) if needs_known(panel) else Lookup({}, work)
@@ -54,8 +56,8 @@ def resolve(panel: Panel, known: Known) -> list[Wanted | Broken]:
         series += _resolve(target, known, lookup)
         if len(series) > _MOST_SERIES:
             raise RequestError(f"the panel asks for more than {_MOST_SERIES} series: choose fewer values")
-    keep = [_passes(each, work, len(series)) for each in panel.filters]
-    return [s for s in series if isinstance(s, Broken) or all(test(s.node, s.field, known) for test in keep)]
+    keep = [_passes(each, work, len(series), known, tags) for each in panel.filters]
+    return [s for s in series if isinstance(s, Broken) or all(test(s.node, s.field) for test in keep)]
 
 
 def _resolve(target: Target, known: Known, lookup: Lookup) -> list[Wanted | Broken]:
@@ -81,22 +83,19 @@ def _wanted(target: Target, text: str) -> Wanted | Broken:
         return Broken(target._replace(text=text), str(error))
 
 
-def _passes(given: Filter, work: Work, names: int) -> Callable[[str, str, Known], bool]:
-    """Whether a series of that node and field passes the filter, as a function, for so many names."""
-    try:
-        allowed = [(given.value,)] if given.operator in ("=", "!=") else expand(given.value, _MOST_SERIES)
-    except ValueError as error:
-        raise RequestError(str(error)) from None
-    plain = {pieces[0] for pieces in allowed if len(pieces) == 1}
-    wild = [pieces for pieces in allowed if len(pieces) > 1]
-    work.spend(wild, names)
+def _passes(given: Filter, work: Work, series: int, known: Known, tags: Tags) -> Callable[[str, str], bool]:
+    """Whether a series of that node and field passes the filter, as a function, to be asked of so many series."""
     wanted = not given.operator.startswith("!")
+    each_has = max(map(len, tags.values()), default=1) if given.key == "tag" else 1
+    chosen = _chosen(given, work, series * max(1, each_has))
+    return lambda node, field: any(map(chosen, attributes(given.key, node, field, known, tags))) is wanted
 
-    def test(node: str, field: str, known: Known) -> bool:
-        text = attribute(given.key, node, field, known)
-        return (text in plain or _any_matches(wild, text)) is wanted
 
-    return test
+def _chosen(given: Filter, work: Work, names: int) -> Callable[[str], bool]:
+    """Whether a text is what the filter names, whichever way its operator has it."""
+    if given.operator in ("=~", "!~"):
+        return choosing(given.value, names, _MOST_SERIES, work)
+    return set(given.values if given.operator.endswith("|") else (given.value,)).__contains__
 
 
 def _any_matches(expansions: list[Pieces], text: str) -> bool:
@@ -109,6 +108,20 @@ def attribute(key: str, node: str, field: str, known: Known) -> str:
         return node if key == "node" else field
     about = known.get(node, {}).get(field)
     return "" if about is None else (about.units or "") if key == "unit" else about.type
+
+
+def attributes(key: str, node: str, field: str, known: Known, tags: Tags) -> Sequence[str]:
+    """As `attribute`; a node has any number of tags, and is looked at by an empty one where it has none."""
+    return tags.get(node) or ("",) if key == "tag" else (attribute(key, node, field, known),)
+
+
+def values(key: str, known: Known, tags: Tags, filters: Sequence[Filter] = ()) -> set[str]:
+    """What a filter of that key can be set to, among the series that pass the other filters."""
+    series = [(node, field) for node in known for field in known[node]]
+    work = Work()
+    keep = [_passes(each, work, len(series), known, tags) for each in filters]
+    passing = (each for each in series if all(test(*each) for test in keep))
+    return {text for node, field in passing for text in attributes(key, node, field, known, tags)} - {""}
 
 
 def search(text: str, known: Known, most: int) -> list[str]:

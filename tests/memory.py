@@ -18,6 +18,7 @@ class Memory:
 
     def __init__(self, nodes):
         self.frames = nodes
+        self.tags = {}
         self.stopped = set()
         self.connected = True
         self.asked = []
@@ -29,7 +30,8 @@ class Memory:
         self.listings += 1
         if not self.connected:
             raise NoHub("there is no router")
-        return [Node(name, f"the {name}", "up", MONDAY * NS) for name in self.frames]
+        infos = {name: {"tags": self.tags.get(name, [])} for name in self.frames}
+        return [Node(name, f"the {name}", "up", MONDAY * NS, info=infos[name]) for name in self.frames]
 
     def measures(self):
         return {"sessions": 3}
@@ -93,4 +95,6 @@ def memory():
     noise[5003] = 99.0
     fast = Frame("samples", t, {"cpu": Column(noise), "cpu (core 0)": Column(noise), "mem.free": Column(-noise)})
     host = {"cpu": Field(units="%"), "cpu (core 0)": Field(units="%"), "mem.free": Field(units="B")}
-    return Memory({"weather": (weather, Frame("samples", minutes(0, 1, 2, 5), columns)), "host": (host, fast)})
+    source = Memory({"weather": (weather, Frame("samples", minutes(0, 1, 2, 5), columns)), "host": (host, fast)})
+    source.tags = {"weather": ["roof", "slow"], "host": ["lab"]}
+    return source

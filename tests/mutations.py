@@ -15,14 +15,30 @@ PANEL = {
     "adhocFilters": [{"key": "unit", "operator": "=~", "value": "(%|B)"}],
 }
 TABLE = {"range": SPAN, "targets": [{"target": "weather::.*", "refId": "B", "type": "table"}]}
+BUILT = {
+    "range": SPAN,
+    "maxDataPoints": 20,
+    "targets": [
+        {"target": "host", "refId": "A", "payload": {"field": ["cpu", "mem.*"], "reduce": "band", "points": "8"}},
+        {"target": "weather::.*", "refId": "B", "payload": {}, "editorMode": "code", "hide": False},
+    ],
+    "filters": [{"key": "tag", "operator": "=|", "value": "lab", "values": ["lab", "roof"]}],
+}
+MARKED = {"range": SPAN, "targets": [{"refId": "Anno", "target": "host::cpu"}]}
 ABOUT = {"name": "nodes", "enable": True, "query": "(host|weather)", "iconColor": "red"}
 SOUND: dict[str, list[Any]] = {
     "/": [None],
-    "/search": [{"target": ""}, {"target": "host::cpu"}],
-    "/query": [PANEL, TABLE],
-    "/annotations": [{"range": {**SPAN, "from": "2026-02-01"}, "annotation": ABOUT}],
+    "/search": [{"target": ""}, {"target": "host::cpu"}, {"target": "fields of (host|weather)"}],
+    "/query": [PANEL, TABLE, BUILT, MARKED],
+    "/annotations": [
+        {"range": {**SPAN, "from": "2026-02-01"}, "annotation": ABOUT},
+        {"range": SPAN, "annotation": {**ABOUT, "query": "weather::.*"}},
+    ],
     "/tag-keys": [None],
-    "/tag-values": [{"key": "unit"}, {"key": "node"}],
+    "/tag-values": [{"key": "unit"}, {"key": "node"}, {"key": "tag", "filters": BUILT["filters"], "timeRange": SPAN}],
+    "/metrics": [{}, {"metric": "host", "payload": {"reduce": "mean"}}],
+    "/metric-payload-options": [{"metric": "host", "payload": {}, "name": "field"}],
+    "/variable": [{"payload": {"target": "nodes with (lab|roof)"}, "range": SPAN}, {"payload": {"target": "cpu"}}],
     "/openapi.json": [None],
 }
 GETS = ("/", "/openapi.json")
@@ -32,6 +48,7 @@ SCALARS: list[Any] = [
     *("host::cpu", "weather::sky", "::", "a::", "::b", "nobody::x", ".*", ".*::.*", "(a|b)", "(" * 40, "(a|b)" * 12),
     *(".*x" * 300, "(" + "|".join(map(str, range(1500))) + ")", "0001-01-01", "9999-12-31T23:59:59.999999+23:59"),
     *("2026-02-02T00:00:00-23:59", "now-6h", "2026-W05-1", "=~", "!~", "table", "timeserie", "unit", "node", "type"),
+    *("fields of .*", "nodes", "nodes with .*", "tags", "field", "mean", "band", "lttb", "bins", "Anno", "=|"),
 ]
 METHODS = [
     "GET",

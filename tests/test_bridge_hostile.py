@@ -8,14 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grafana_json.app import create_app
-from grafana_json.query import RequestError, Target, parse_filters, parse_panel, parse_points
+from grafana_json.query import REDUCTIONS, RequestError, Target, parse_filters, parse_panel, parse_points
 from grafana_json.targets import Panel, resolve, search
 from sisock.frames import Field
 from sisock.settings import Settings
 from tests.hostile import any_shape
 from tests.memory import memory
 
-PATHS = ("/search", "/query", "/annotations", "/tag-keys", "/tag-values")
+PATHS = (
+    *("/search", "/query", "/annotations", "/tag-keys", "/tag-values"),
+    *("/metrics", "/metric-payload-options", "/variable"),
+)
 SPAN = {"from": "2026-02-02T00:00:00Z", "to": "2026-02-02T04:00:00Z"}
 WIDE = {"node": {f"{i}q{i % 2}x": Field() for i in range(10_000)}}
 SOON = 20.0  # seconds of processor: without a bound it would be minutes
@@ -41,16 +44,33 @@ def of_keys(**forms):
 
 
 moments = st.datetimes().map(lambda t: t.isoformat() + "Z") | st.sampled_from(["0001-01-01T00:00:00+23:59", "now", ""])
-targets = of_keys(target=either(st.text(max_size=30)), refId=anything, type=either(st.just("table")), hide=anything)
+payloads = of_keys(
+    field=either(st.lists(st.sampled_from(["cpu", "mem.*", ""]))),
+    reduce=either(st.sampled_from(REDUCTIONS)),
+    points=either(st.integers() | st.floats() | st.sampled_from(["7", "1e400", "-0"])),
+    target=either(st.sampled_from(["nodes", "fields of .*"])),
+)
+texts = st.text(max_size=30) | st.sampled_from(["host", "host::cpu", "weather::.*"])
+references = either(st.sampled_from(["A", "Anno"]))
+of_simpod = of_keys(target=either(texts), refId=references, hide=anything, payload=either(payloads))
+of_simplejson = of_keys(
+    target=either(texts), refId=anything, type=either(st.just("table")), hide=anything, data=payloads
+)
+targets = of_simpod | of_simplejson
 filters = of_keys(
-    key=either(st.sampled_from(["node", "unit"])),
-    operator=either(st.sampled_from(["=", "!~"])),
+    key=either(st.sampled_from(["node", "unit", "tag"])),
+    operator=either(st.sampled_from(["=", "!~", "=|"])),
     value=either(st.just(".*")),
+    values=either(st.lists(st.text(max_size=5), max_size=3)),
 )
 requests = of_keys(
     range=either(st.just(SPAN) | of_keys(**{"from": either(moments), "to": either(moments)})),
     targets=either(st.lists(either(targets), max_size=3)),
     adhocFilters=either(st.lists(either(filters), max_size=2)),
+    filters=either(st.lists(either(filters), max_size=2)),
+    metric=either(st.sampled_from(["host", "(host|weather)", "host::cpu"])),
+    payload=either(payloads),
+    name=either(st.sampled_from(["field", "reduce"])),
     maxDataPoints=either(st.integers() | st.floats()),
     intervalMs=either(st.integers() | st.floats()),
     annotation=either(of_keys(name=anything, query=either(st.text()), enable=anything, iconColor=anything)),
@@ -66,13 +86,18 @@ def client():
     source.let_go.set()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(path=st.sampled_from(PATHS), body=either(requests))
 def test_json_of_any_shape_is_answered_or_refused(client, path, body):
     response = client.post(path, data=json.dumps(body))
     assert response.status_code in (200, 400)
     answer = json.loads(response.data)
-    assert response.status_code == 200 or (list(answer) == ["error"] and len(answer["error"]) < 500)
+    assert response.status_code == 200 or (list(answer) == ["error"] and len(sentence(answer["error"])) < 500)
+
+
+def sentence(error):
+    """The sentence of an error in whichever form."""
+    return error["message"] if isinstance(error, dict) else error
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -87,6 +112,8 @@ def test_json_of_any_shape_is_answered_or_refused(client, path, body):
         '{{"range": {span}, "targets": [{{"target": "host::cpu", "type": {}, "refId": {}}}]}}',
         '{{"range": {span}, "adhocFilters": [{{"key": {}, "value": {}}}]}}',
         '{{"range": {span}, "intervalMs": {}, "maxDataPoints": {}}}',
+        '{{"range": {span}, "targets": [{{"target": "host", "payload": {{"field": {}, "points": {}}}}}]}}',
+        '{{"metric": {}, "name": "field", "payload": {{"target": {}}}}}',
     ],
 )
 def test_however_deep_a_request_is_it_is_no_error_of_the_bridge(client, path, deep, form):
@@ -177,6 +204,18 @@ def test_an_annotation_is_echoed_as_far_as_it_is_known_and_short(client):
 
 
 def test_a_long_reference_is_cut(client):
-    target = {"target": "host::(cpu|mem.free)", "refId": "A" * 10_000}
+    target = {"target": "host::(cpu|mem.free)", "refId": "A" * 10_000, "type": "timeserie"}
     answer = client.post("/query", json={"range": SPAN, "targets": [target]}).json
     assert {each["refId"] for each in answer} == {"A" * 100}
+    del target["type"]
+    answer = client.post("/query", json={"range": SPAN, "targets": [target]}).json
+    assert {each["schema"]["refId"] for each in answer} == {"A" * 100}
+
+
+def test_a_form_with_very_many_fields_is_refused(client):
+    line = {"target": "host", "payload": {"field": [f"f{number}" for number in range(1001)]}}
+    answer = client.post("/query", json={"range": SPAN, "targets": [line]})
+    assert (answer.status_code, answer.json["error"]["message"]) == (
+        400,
+        "the panel asks for more than 1000 series: choose fewer values",
+    )

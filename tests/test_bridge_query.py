@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grafana_json.patterns import expand, is_pattern, matches
-from grafana_json.query import Panel, RequestError, Target, parse_filters, parse_panel, parse_points, parse_range
+from grafana_json.query import (
+    Filter,
+    Panel,
+    RequestError,
+    Target,
+    parse_filters,
+    parse_panel,
+    parse_points,
+    parse_range,
+)
 from grafana_json.targets import Broken, Wanted, attribute, needs_known, resolve, search
 from sisock.frames import Field
 
@@ -99,7 +108,7 @@ def test_a_panel_is_read_whole():
     )
     assert (panel.start, panel.end, panel.points) == (1769817600.0, 1769904000.0, 500)
     assert panel.targets == (Target("host::cpu", "A", "timeserie"), Target("host::memory", None, "table"))
-    assert panel.filters == (("unit", "=", "%"),)
+    assert panel.filters == (Filter("unit", "=", "%"),)
 
 
 @pytest.mark.parametrize(

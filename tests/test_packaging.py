@@ -1,5 +1,6 @@
 """Wheel and sdist hold all that a checkout does; the locks are whole and name no index."""
 
+import json
 import re
 import subprocess
 import sys
@@ -83,3 +84,10 @@ def test_a_lock_is_hashed_names_no_index_and_agrees_with_the_others(lock):
     assert not re.search(r"https?:|file:/|index-url|find-links|trusted-host", text)
     run = {} if lock.stem in apart.PROGRAMS else dict(PIN.findall((ROOT / "requirements" / "run.txt").read_text()))
     assert {name: version for name, version in pins.items() if run.get(name, version) != version} == {}
+
+
+@pytest.mark.parametrize("folder", apart.PACKAGES.values(), ids=apart.PACKAGES)
+def test_a_lock_of_npm_is_hashed_and_names_no_registry(folder):
+    packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert all(each["integrity"].startswith("sha512-") for name, each in packages.items() if name)
+    assert not any("resolved" in each for each in packages.values())

@@ -92,6 +92,11 @@ def test_what_real_nodes_have_is_as_the_bridge_describes_it(bridge):
     panel = {"range": SPAN, "targets": [{"target": "archive::.*", "type": kind} for kind in ("timeserie", "table")]}
     asked = [("/search", {}), ("/query", {**panel, "maxDataPoints": 50}), ("/tag-values", {"key": "unit"})]
     asked.append(("/annotations", {"range": last_minute(), "annotation": {"name": "nodes"}}))
+    fields = [field.removeprefix("archive::") for field in found(bridge, "archive::")]
+    form = {"target": "archive", "payload": {"field": fields, "reduce": "band", "points": "50"}}
+    asked += [("/metrics", {}), ("/metric-payload-options", {"metric": "archive", "name": "field"})]
+    asked += [("/query", {"range": SPAN, "targets": [form]}), ("/variable", {"payload": {"target": "nodes"}})]
+    asked.append(("/query", {"range": last_minute(), "targets": [{"refId": "Anno", "target": ""}]}))
     for path, body in asked:
         answer = bridge.post(path, json=body)
         assert (answer.status_code, answer.json() != []) == (200, True)
