@@ -13,6 +13,7 @@ from tests.bridge import serving
 
 LARGEST = 10_000
 PATIENCE = 20.0
+ASKS_FIRST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\nExpect: 100-continue\r\n\r\n"
 
 
 def app(environ, start_response):
@@ -100,7 +101,12 @@ def test_who_asks_first_is_told_before_sending(port):
 
 @pytest.mark.parametrize(
     "text",
-    [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\na b: c\r\n\r\n", (b"GET / HTTP/1.1\r\na: " + b"b" * 2**15)[: 2**15]],
+    [
+        b"nonsense\r\n\r\n",
+        ASKS_FIRST,
+        b"GET / HTTP/1.1\r\na b: c\r\n\r\n",
+        (b"GET / HTTP/1.1\r\na: " + b"b" * 2**15)[: 2**15],
+    ],
 )
 def test_what_is_no_request_is_refused_in_a_sentence(port, text):
     with contextlib.ExitStack() as stack:
