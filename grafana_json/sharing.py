@@ -15,6 +15,7 @@ from sisock.frames import Answer, Field, Part, Timeline
 from sisock.grid import DAY, grid
 from sisock.reduction import PER_BIN, POINTS, bins_of
 from sisock.times import NS, to_ns
+from sisock.uris import JOINT
 
 OLDEST = 5.0  # seconds that an answer may be old whose window is not over
 _LONGEST = 600.0  # seconds for which an answer that will not change is kept
@@ -197,11 +198,14 @@ def _as_asked(reply: Reply, request: Request) -> Reply:
     if isinstance(reply, ConsumerError) or request.max_points is None:
         return reply
     start, end = _window(request)
-    return replace(reply, parts=tuple(_within(part, start, end) for part in reply.parts))
+    return replace(reply, parts=tuple(_within(part, start, end, reply.method) for part in reply.parts))
 
 
-def _within(part: Part, start: int, end: int) -> Part:
-    if part.samples != len(part.points):
+def _within(part: Part, start: int, end: int, method: str) -> Part:
+    of_bins = method in PER_BIN and part.points.timeline.endswith(
+        f"{JOINT}{method}"
+    )  # which begin before their samples
+    if of_bins or part.samples != len(part.points):
         return part
     points = part.points.between(start, end)
     return part._replace(points=points, samples=len(points))

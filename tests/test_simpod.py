@@ -143,6 +143,17 @@ def test_every_reduction_of_the_form_is_the_nodes_own(client, reduce):
     assert spike or reduce not in ("minmax", "m4", "band")
 
 
+def test_a_bin_that_begins_before_the_window_is_there_with_its_only_sample():
+    t = (np.arange(20) * 60 + MONDAY + 3) * NS
+    source = Memory({"slow": ({"n": Field()}, Frame("samples", t, {"n": Column(np.arange(20.0))}))})
+    client = create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    window = {"from": "2026-02-02T00:00:02Z", "to": "2026-02-02T00:20:00Z"}
+    body = {"range": window, "targets": [line("slow::n", payload={"reduce": "mean", "points": 60})]}
+    (frame,) = client.post("/query", json=body).json
+    assert frame["data"]["values"][1] == list(range(20))
+    assert frame["data"]["values"][0][0] < (MONDAY + 2) * 1000
+
+
 def test_reductions_are_those_of_the_nodes_but_for_joining():
     assert set(REDUCTIONS) == set(reduction.METHODS) - {"bins"}
 
