@@ -15,12 +15,13 @@ from tools import apart
 
 PEERS = {  # program: its Debian package
     "chromium": "chromium",
+    "influxd": "influxdb",
     "ip": "iproute2",
     "lsof": "lsof",
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
-OWN = ("schemathesis", "grafana-data")  # programs in environments of their own
+OWN = ("schemathesis", "grafana-data", "grafana-schema")  # programs in environments of their own
 LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
 

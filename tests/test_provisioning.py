@@ -1,53 +1,375 @@
-"""What Grafana is given at its start: valid, of one piece, and with targets that there are."""
+"""What Grafana is given at its start: valid, of one piece, the same for the same fleet, with all fields in it."""
 
 import json
+import random
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-import grafana_json
-from data_nodes.host.node import Host
-from data_nodes.weather.node import Weather
-from grafana_json.query import Panel, parse_targets
-from grafana_json.targets import Wanted, resolve
+from sisock.frames import Field
+from sisock.grafana import yaml as ours
+from sisock.grafana.doors import DOORS, reference, selector
+from sisock.grafana.groups import by_unit
+from sisock.grafana.marking import as_json, as_yaml, is_ours
+from sisock.grafana.node_dashboard import MOST_OPEN, MOST_PANELS
+from sisock.grafana.provisioning import files, write
+from sisock.grafana.seen import Seen, seen
+from sisock.grafana.sources import Bridge, token_in_environment, token_in_file
 from sisock.nodes import health
+from tests.grafana_types import complaints, every_panel
+from tests.provisioned import BRIDGE, FOLDER, HOST, ODD, dashboards, fleet, provisioned
 
-FOLDER = Path(grafana_json.__file__).parent / "provisioning"
-DASHBOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
-WHERE_THERE_ARE_DISKS = ("host::io/.*/read", "host::io/.*/written")
-
-
-def test_the_data_source_is_the_bridge_and_carries_its_token():
-    (source,) = yaml.safe_load((FOLDER / "datasources" / "sisock.yaml").read_text())["datasources"]
-    assert (source["type"], source["access"], source["isDefault"]) == ("grafana-simple-json-datasource", "proxy", True)
-    assert source["jsonData"]["httpHeaderName1"] == "Authorization"
-    assert source["secureJsonData"]["httpHeaderValue1"].startswith("Bearer $__file{")
+ROOT = Path(__file__).parents[1]
+EVERY_DOOR = [("prometheus",), ("prometheus", "simpod"), ("simpod",), ("simplejson",), ("infinity",)]
 
 
-def test_the_dashboards_are_found_where_compose_mounts_them():
-    (provider,) = yaml.safe_load((FOLDER / "dashboards" / "sisock.yaml").read_text())["providers"]
-    compose = yaml.safe_load((FOLDER.parents[1] / "compose.yaml").read_text())
-    mounts = dict(volume.split(":")[:2] for volume in compose["services"]["grafana"]["volumes"])
-    assert f"{mounts['./grafana_json/provisioning']}/dashboards" == provider["options"]["path"]
-    assert DASHBOARDS
+def parsed(name: str, doors=("prometheus",), nodes=None):
+    return yaml.safe_load(provisioned(doors, nodes)[name])
 
 
-@pytest.mark.parametrize("path", DASHBOARDS, ids=[path.stem for path in DASHBOARDS])
-def test_every_panel_asks_for_what_there_is(path):
-    dashboard = json.loads(path.read_text())
-    known = {"host": {**Host().fields, **health.FIELDS}, "weather": {**Weather().fields, **health.FIELDS}}
-    for panel in dashboard["panels"]:
-        assert panel["datasource"]["uid"] == "sisock"
-        for target in panel["targets"]:
-            series = resolve(Panel(0, 1, 10, parse_targets([target]), ()), known)
-            there = [each for each in series if isinstance(each, Wanted) and each.field in known[each.node]]
-            assert there == series or target["target"] in WHERE_THERE_ARE_DISKS, target
+def expressions(dashboard) -> str:
+    return "\n".join(target.get("expr", "") for panel in every_panel(dashboard) for target in panel.get("targets", ()))
 
 
-def test_dashboards_and_panels_have_ids_of_their_own():
-    dashboards = [json.loads(path.read_text()) for path in DASHBOARDS]
-    assert len({dashboard["uid"] for dashboard in dashboards}) == len(dashboards)
-    for dashboard in dashboards:
-        ids = [panel["id"] for panel in dashboard["panels"]]
-        assert len(set(ids)) == len(ids)
+# as Grafana has it
+
+
+def test_grafanas_own_types_accept_every_dashboard(tmp_path: Path):
+    every = {
+        f"{'_'.join(doors)}_{uid}".replace("-", "_"): page
+        for doors in EVERY_DOOR
+        for uid, page in dashboards(doors).items()
+        if uid != "sisock-node-wide" or doors == ("prometheus",)
+    }
+    assert complaints(every, tmp_path) == []
+
+
+def test_grafanas_own_types_refuse_what_is_not_theirs(tmp_path: Path):
+    page = dashboards()["sisock-node-old"]
+    panel = next(each for each in page["panels"] if each["type"] == "timeseries")
+    panel["fieldConfig"]["defaults"]["custom"]["showPoints"] = "perhaps"
+    page["graphTooltip"] = 7
+    said = "\n".join(complaints({"page": page}, tmp_path))
+    assert '"perhaps"' in said
+    assert "Type '7' is not assignable" in said
+
+
+@pytest.mark.parametrize("doors", EVERY_DOOR, ids="+".join)
+def test_every_panel_has_a_number_and_a_place_of_its_own_and_names_a_data_source_that_is_there(doors):
+    uids = {source["uid"] for source in parsed("datasources/sisock.yaml", doors)["datasources"]}
+    for uid, page in dashboards(doors).items():
+        panels = list(every_panel(page))
+        assert len({panel["id"] for panel in panels}) == len(panels)
+        taken = set()
+        for panel in page["panels"]:
+            at = panel["gridPos"]
+            cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+            assert not cells & taken
+            assert at["x"] + at["w"] <= 24
+            taken |= cells
+        named = {panel["datasource"]["uid"] for panel in panels if "datasource" in panel}
+        assert named <= uids | {"${metrics}"} if uid == "sisock-bridge" else named <= uids
+
+
+def test_uids_are_short_enough_their_own_and_the_same_as_those_of_the_files():
+    names = ["host", "a" * 27, "a" * 28, "b" * 63, "b" * 62 + "c"]
+    uids = [seen(name, "", {}).uid for name in names]
+    assert len(set(uids)) == len(uids)
+    assert all(len(uid) <= 40 and re.fullmatch(r"[A-Za-z0-9_-]+", uid) for uid in uids)
+    assert uids[:2] == ["sisock-node-host", f"sisock-node-{'a' * 27}"]
+    for name, text in provisioned().items():
+        if name.endswith(".json"):
+            assert name == f"dashboards/{json.loads(text)['uid']}.json"
+
+
+def test_the_same_fleet_in_any_order_is_the_same_bytes():
+    shuffled = fleet()
+    random.Random(1).shuffle(shuffled)
+    backwards = [seen(n.name, n.description, dict(reversed(n.fields.items())) | (health.FIELDS if n.healthy else {}), n.kind, n.span) for n in shuffled]  # fmt: skip
+    assert provisioned(nodes=backwards) == provisioned()
+
+
+# what is in a dashboard
+
+
+def unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def asks_for(dashboard, field: str) -> bool:
+    found = re.findall(r'field(=~?)"((?:[^"\\]|\\.)*)"', expressions(dashboard))
+    return any(unquoted(v) == field if how == "=" else re.fullmatch(unquoted(v), field) for how, v in found)
+
+
+def test_every_field_of_a_node_is_asked_for_texts_through_another_door():
+    page = dashboards()["sisock-node-host"]
+    asked = {name for name in HOST if asks_for(page, name)}
+    assert asked == {name for name, field in HOST.items() if field.type != "string"}
+    assert not asks_for(page, "cpu/99")
+
+
+def test_names_with_any_characters_are_asked_for_as_they_are():
+    assert selector("n", [ODD]) == 'sisock{node="n",field="say \\"x\\"\\\\(y|z).*$[°]"}'
+    quoted = re.search(r'field=~"(.*)"}', selector("n", [ODD, "b"]))
+    pattern = unquoted(quoted[1])
+    assert re.fullmatch(pattern, ODD)
+    assert re.fullmatch(pattern, "b")
+    assert not re.fullmatch(pattern, ODD.replace(".", "x"))
+
+
+def test_fields_of_one_unit_that_belong_together_share_a_panel_and_numbers_count():
+    groups = by_unit(seen("host", "", HOST).fields)
+    assert [(g.title, len(g.fields), g.units) for g in groups if "network" in g.title] == [
+        ("network (1 of 2)", 8, "B/s"),
+        ("network (2 of 2)", 8, "B/s"),
+    ]
+    cores = next(g.fields for g in groups if "cpu/2" in g.fields)
+    assert list(cores).index("cpu/2") < list(cores).index("cpu/10")
+    assert {g.title: g.units for g in groups if "memory" in g.title} == {"memory/usage": "%", "memory/used": "B"}
+
+
+def test_units_are_grafanas():
+    page = dashboards()["sisock-node-host"]
+    units = {p["title"]: p["fieldConfig"]["defaults"].get("unit") for p in page["panels"] if p["type"] == "timeseries"}
+    assert units["network (1 of 2)"] == "binBps"
+    assert units[ODD] == "furlong"
+    assert units["Time an attempt takes"] == "s"
+
+
+def test_a_line_has_every_spike_of_each_step():
+    page = dashboards()["sisock-node-old"]
+    panel = next(p for p in page["panels"] if p["title"] == "x, y")
+    assert [t["expr"] for t in panel["targets"]] == [
+        'max_over_time(sisock{node="old",field=~"x|y"}[$__interval])',
+        'min_over_time(sisock{node="old",field=~"x|y"}[$__interval])',
+    ]
+    filled = {o["matcher"]["options"]: {p["id"]: p["value"] for p in o["properties"]} for o in panel["fieldConfig"]["overrides"]}  # fmt: skip
+    assert filled["x"]["custom.fillBelowTo"] == "x (min)"
+    assert filled["y (min)"]["custom.hideFrom"]["legend"] is True
+
+
+def test_booleans_and_texts_are_states_and_texts_come_through_the_door_that_has_them():
+    page = dashboards(("prometheus", "simpod"))["sisock-node-host"]
+    states = {p["title"]: p for p in page["panels"] if p["type"] == "state-timeline"}
+    assert states["States"]["targets"][0]["expr"] == 'avg_over_time(sisock{node="host",field="door"}[$__interval])'
+    assert [m["type"] for m in states["States"]["fieldConfig"]["defaults"]["mappings"]] == ["value", "range"]
+    assert states["Texts"]["datasource"]["uid"] == "sisock-simpod"
+    assert states["Texts"]["targets"][0]["target"] == "host::mode"
+    assert states["State"]["targets"][0]["target"] == "host::health.state"
+
+
+def test_what_prometheus_cannot_show_is_told_with_the_cure():
+    (told,) = [p for p in dashboards()["sisock-node-host"]["panels"] if p["type"] == "text"]
+    assert "mode" in told["options"]["content"]
+    assert "--door simpod" in told["options"]["content"]
+
+
+def test_of_many_panels_some_twenty_are_open_and_the_rest_is_in_closed_rows():
+    page = dashboards()["sisock-node-wide"]
+    rows = [p for p in page["panels"] if p["type"] == "row"]
+    assert len([p for p in page["panels"] if p["type"] != "row"]) <= MOST_OPEN + 5
+    assert [row["collapsed"] for row in rows] == [True] * (len(rows) - 1) + [False]
+    assert rows[-1]["title"] == "Health"
+    assert all(len(row["panels"]) <= MOST_OPEN for row in rows)
+    assert sum(len(row["panels"]) for row in rows) > 400 - MOST_OPEN - 1
+    drawn = [p for p in every_panel(page) if p["type"] == "timeseries"]
+    assert len(drawn) == MOST_PANELS + 1
+    (told,) = [p for p in page["panels"] if p["type"] == "text"]
+    assert told["options"]["content"].startswith("100 more panels")
+
+
+def test_an_archive_that_is_not_added_to_opens_at_its_own_time_others_at_the_last_hour():
+    assert dashboards()["sisock-node-weather"]["time"] == {
+        "from": "2011-01-26T00:00:00.000Z",
+        "to": "2013-10-23T00:00:00.000Z",
+    }
+    assert dashboards()["sisock-node-host"]["time"] == {"from": "now-1h", "to": "now"}
+
+
+def test_the_fleet_links_to_each_node_unless_a_name_is_too_long_for_that():
+    short = [node for node in fleet() if len(node.name) < 28]
+    page = json.loads(files(short, [DOORS["prometheus"]], BRIDGE, FOLDER)["dashboards/sisock-fleet.json"])
+    (table,) = [p for p in page["panels"] if p["type"] == "table"]
+    links = [o for o in table["fieldConfig"]["overrides"] if o["properties"][0]["id"] == "links"]
+    assert links[0]["properties"][0]["value"][0]["url"] == "/d/sisock-node-${__data.fields.Node}"
+    assert "/d/sisock-node" not in json.dumps(dashboards()["sisock-fleet"])
+    (listed,) = [p for p in dashboards()["sisock-fleet"]["panels"] if p["type"] == "dashlist"]
+    assert listed["options"]["tags"] == ["sisock-node"]
+    assert "sisock-node" in dashboards()["sisock-node-host"]["tags"]
+
+
+def test_the_bridge_is_watched_by_the_measures_that_it_has():
+    asked = expressions(dashboards()["sisock-bridge"])
+    assert set(re.findall(r"sisock_\w+", asked)) == {
+        "sisock_bridge_requests_total",
+        "sisock_bridge_request_seconds_bucket",
+        "sisock_node_call_seconds_bucket",
+        "sisock_node_calls_failed_total",
+        "sisock_bridge_waiting",
+        "sisock_nodes",
+        "sisock_bridge_joined",
+        "sisock_bridge_answers_shared_total",
+    }
+
+
+# data sources
+
+
+def test_data_sources_name_the_token_and_never_have_it():
+    sources = parsed("datasources/sisock.yaml", tuple(DOORS))["datasources"]
+    assert [source["type"] for source in sources] == [
+        "prometheus",
+        "simpod-json-datasource",
+        "grafana-simple-json-datasource",
+        "yesoreyeram-infinity-datasource",
+    ]
+    assert [source["isDefault"] for source in sources] == [True, False, False, False]
+    for source in sources:
+        assert source["url"] == "http://bridge:5000"
+        assert source["jsonData"]["httpHeaderName1"] == "Authorization"
+        assert source["secureJsonData"] == {"httpHeaderValue1": "Bearer $__file{/secrets/bridge.token}"}
+    assert sources[3]["jsonData"]["allowedHosts"] == ["http://bridge:5000"]
+
+
+def test_without_a_token_no_header_is_sent():
+    text = files([], [DOORS["prometheus"]], Bridge("http://127.0.0.1:5000"), FOLDER)["datasources/sisock.yaml"]
+    (source,) = yaml.safe_load(text)["datasources"]
+    assert "secureJsonData" not in source
+
+
+@pytest.mark.parametrize("path", ["relative", "/a}b", "/a$b", "/a\nb", ""])
+def test_a_path_that_grafana_would_read_otherwise_is_refused(path: str):
+    with pytest.raises(ValueError, match="no path that Grafana can be told"):
+        token_in_file(path)
+
+
+def test_a_token_may_be_in_grafanas_environment():
+    assert token_in_environment("SISOCK_SECRET") == "$__env{SISOCK_SECRET}"
+    with pytest.raises(ValueError, match="cannot name an environment variable"):
+        token_in_environment("A B")
+
+
+def test_grafana_is_told_where_the_dashboards_are_and_that_they_are_not_its_own_to_change():
+    (provider,) = parsed("dashboards/sisock.yaml")["providers"]
+    assert provider["options"]["path"] == "/etc/grafana/provisioning/dashboards"
+    assert provider["allowUiUpdates"] is False
+
+
+def test_compose_mounts_what_is_written_where_grafana_looks_and_where_it_was_written():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    writer, grafana = services["provision"], services["grafana"]
+    assert writer["entrypoint"][-1] == FOLDER
+    assert f"provisioning:{FOLDER}" in writer["volumes"]
+    assert f"provisioning:{FOLDER}:ro" in grafana["volumes"]
+    made = {f"{FOLDER}/{name}" for name in provisioned()}
+    assert grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] in made
+    assert writer["healthcheck"]["test"][-1] == f"{FOLDER}/{list(provisioned())[-1]}"  # which is written last
+
+
+# alert rules
+
+
+def test_alert_rules_are_paused_examples_on_the_prometheus_door():
+    (group,) = parsed("alerting/sisock.yaml")["groups"]
+    rules = {rule["uid"]: rule for rule in group["rules"]}
+    assert len(rules) == len(group["rules"])
+    assert all(rule["isPaused"] is True and len(rule["uid"]) <= 40 for rule in rules.values())
+    assert all(rule["title"].startswith("Example: ") for rule in rules.values())
+    for rule in rules.values():
+        query, threshold = rule["data"]
+        assert query["datasourceUid"] == "sisock-prometheus"
+        assert (threshold["datasourceUid"], rule["condition"]) == ("__expr__", threshold["refId"])
+        assert threshold["model"]["expression"] == query["refId"]
+    assert rules["sisock-node-away"]["data"][0]["model"]["expr"] == "up"
+    silent = rules["sisock-silent-host"]
+    assert silent["noDataState"] == "Alerting"
+    assert silent["data"][0]["model"]["expr"] == 'count_over_time(sisock{node="host",field="health.took"}[600s])'
+    assert "sisock-silent-weather" not in rules  # an archive
+    assert rules["sisock-above-limit"]["data"][1]["model"]["conditions"][0]["evaluator"]["type"] == "gt"
+
+
+def test_an_alerts_text_has_no_variable_of_the_environment():
+    node = Seen("n", "", {"$HOME": Field()}, healthy=False)
+    (group,) = parsed("alerting/sisock.yaml", nodes=[node])["groups"]
+    assert "$$HOME" in group["rules"][-1]["title"]
+    assert group["rules"][-1]["data"][0]["model"]["expr"] == 'max_over_time(sisock{node="n",field="$HOME"}[5m])'
+
+
+def test_without_the_prometheus_door_there_are_no_alert_rules():
+    assert "alerting/sisock.yaml" not in provisioned(("simpod",))
+
+
+# files
+
+
+def test_yaml_reads_back_as_it_was_written():
+    odd = [
+        "",
+        "true",
+        "No",
+        "null",
+        "1",
+        "1e5",
+        "0x1f",
+        "- a",
+        "a: b",
+        "#x",
+        "é\u2028\x85\x7f\ufeff😀",
+        'q"\\',
+        "a\nb\t",
+    ]
+    data = {
+        "texts": odd, "nested": [[1, [2.5]], {"a": {"b": [None, True]}, "c": []}], "empty": {}, "é: #": {"k": "v"},
+        "on": -3, "paths": ["/a/b-c", "http://h:1/x", "a b", "$__file{/x}"],
+    }  # fmt: skip
+    assert yaml.safe_load(ours.dump(data)) == data
+
+
+def test_our_files_are_known_until_somebody_edits_them():
+    page = {"uid": "x", "description": "what it is", "panels": []}
+    for text, edited in (
+        (as_json(page), as_json(page).replace('"x"', '"y"')),
+        (as_json({"uid": "x"}), as_json({"uid": "x"}).replace("Made", "made")),
+        (as_yaml({"ab": 1}, "about"), as_yaml({"ab": 1}, "about").replace("ab: 1", "ab: 2")),
+    ):
+        assert is_ours(text)
+        assert not is_ours(edited)
+    assert is_ours(json.dumps(json.loads(as_json(page)), indent=4))  # laid out otherwise, the same
+    assert not any(map(is_ours, ["", "{", "{}", "[]", '{"description": 5}', "# a comment", "{" * 100_000]))
+
+
+def test_files_are_written_whole_only_where_they_changed_and_never_where_they_are_not_ours(tmp_path: Path):
+    texts = provisioned()
+    assert set(write(tmp_path, texts).changed) == set(texts)
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()} == set(texts)
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    assert write(tmp_path, texts) == ((), ())
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+    mine = tmp_path / "dashboards/sisock-node-host.json"
+    mine.write_text(mine.read_text().replace("sisock: host", "my own host"))
+    foreign = tmp_path / "datasources/sisock.yaml"
+    foreign.write_bytes(b"apiVersion: 1\n# \xff mine")
+    kept = mine.read_bytes(), foreign.read_bytes()
+    other = provisioned(nodes=[seen("host", "another description", HOST)])
+    written = write(tmp_path, {**other, "datasources/sisock.yaml": "new"})
+    assert set(written.edited) == {"dashboards/sisock-node-host.json", "datasources/sisock.yaml"}
+    assert (mine.read_bytes(), foreign.read_bytes()) == kept
+    assert (tmp_path / "dashboards/sisock-node-old.json").exists()  # of a node that is there no more
+
+
+def test_the_dashboard_of_a_node_that_is_away_stays_as_it_is(tmp_path: Path):
+    name = "dashboards/sisock-node-host.json"
+    write(tmp_path, {name: "{}"}, {name})
+    assert (tmp_path / name).read_text() == "{}"
+    texts = provisioned()
+    (tmp_path / name).write_text(texts[name])
+    changed = {**texts, name: texts[name].replace("this machine", "what is kept of it")}
+    assert name not in write(tmp_path, changed, {name}).changed
+    assert (tmp_path / name).read_text() == texts[name]
+
+
+def test_panels_are_lettered_as_in_grafana():
+    assert [reference(at) for at in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]

@@ -11,7 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ("schemathesis", "pip-audit")
-PACKAGES = {"grafana-data": ROOT / "tests" / "grafana"}  # where package.json and package-lock.json of each lie
+PACKAGES = {  # where package.json and package-lock.json of each lie
+    "grafana-data": ROOT / "tests" / "grafana",
+    "grafana-schema": ROOT / "tests" / "grafana_schema",
+}
 _NPM = (
     "ci",
     "--loglevel=error",

@@ -21,3 +21,6 @@ for secret in bridge.token grafana.password; do
     chmod 444 "/share/secrets/$secret"
 done
 chmod 755 /share/secrets
+
+# What Grafana reads at its start is written by somebody who is not root.
+[ ! -d /share/provisioning ] || chown "$owner" /share/provisioning

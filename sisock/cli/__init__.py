@@ -10,6 +10,7 @@ from sisock.cli.doctor import doctor
 from sisock.cli.export import export
 from sisock.cli.failures import Sentences
 from sisock.cli.get import get
+from sisock.cli.grafana import grafana
 from sisock.cli.import_ import import_
 from sisock.cli.init import init
 from sisock.cli.invite import enroll, invite, revoke
@@ -64,6 +65,7 @@ _COMMANDS = (
     router,
     hub,
     bridge,
+    grafana,
     completion,
 )
 for command in _COMMANDS:

@@ -18,16 +18,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def ask(settings: Settings, work: Callable[["Consumer"], Coroutine[Any, Any, T]]) -> T:
-    """What the work with a consumer at the hub gives; Failure at once where there is no router."""
+def ask(
+    settings: Settings,
+    work: Callable[["Consumer"], Coroutine[Any, Any, T]],
+    name: str | None = None,
+    *,
+    patient: bool = False,
+) -> T:
+    """What the work with a consumer at the hub gives; Failure at once where there is no router, unless `patient`.
+
+    The consumer joins as the principal `name`, as `Consumer` does.
+    """
     from sisock.consumer import Consumer
 
     async def run() -> T:
-        async with Consumer(settings) as consumer:
+        async with Consumer(settings, name) as consumer:
             return await work(consumer)
 
     _quiet_logging()
-    _look_for_router(settings)
+    if not patient:
+        _look_for_router(settings)
     return asyncio.run(run())
 
 

@@ -16,6 +16,7 @@ ROLES = {
     "bridge": ("consumer", {"sensitive": False}),
     "cli": ("consumer", {"sensitive": True}),
     "page": ("consumer", {"sensitive": True}),
+    "provision": ("consumer", {"sensitive": False}),  # `sisock grafana provision`, where it is a service of its own
 }
 KEYLESS = "page"  # signs in by the token of its address
 
@@ -30,7 +31,7 @@ def init(settings: Settings, principals: str) -> None:
 
     `sisock up` does this by itself. Do it by hand for containers and machines of their own: each part
     gets its key file keys/NAME.key, and only the router and the hub see the rest. Nothing that exists
-    is changed, and a node that cannot be loaded keeps none of the others. NAMES may hold hub, bridge, cli, page, names of data nodes and files with data nodes.
+    is changed, and a node that cannot be loaded keeps none of the others. NAMES may hold hub, bridge, cli, page, provision, names of data nodes and files with data nodes.
 
       sisock init --state state --principals hub,bridge,cli,page,weather
     """

@@ -1,0 +1,184 @@
+"""Follow the chosen fields of nodes, those that come later included."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sisock.cli.asking import check_fields
+from sisock.cli.failures import Failure
+from sisock.errors import ConsumerError, NodeUnknown
+from sisock.exits import Exit
+from sisock.frames import Column, Frame
+from sisock.nodes import health
+from sisock.uris import JOINT, check_field, check_node
+
+if TYPE_CHECKING:
+    from sisock.consumer import Consumer, Node
+
+log = logging.getLogger(__name__)
+_WILD = frozenset("*?[")
+_LOOK = 30.0  # seconds after which it is looked for nodes without news of any
+Take = Callable[[str, Frame], None]
+
+
+class Choice(NamedTuple):
+    """Patterns of nodes, each with those of its fields; None: all but those of its health."""
+
+    patterns: Mapping[str, Sequence[str] | None]
+
+    def nodes(self, listed: "Sequence[Node]") -> list[str]:
+        """The names among these that are chosen; those of sensitive nodes only where they are written out."""
+        return [
+            node.name
+            for node in listed
+            if node.name in self.patterns
+            or (not node.sensitive and any(_matches(pattern, node.name) for pattern in self.patterns))
+        ]
+
+    def fields(self, node: str, known: Sequence[str]) -> list[str]:
+        """The fields of a node that are chosen, among those known."""
+        wanted = [fields for pattern, fields in self.patterns.items() if _matches(pattern, node)]
+        return [name for name in known if any(_takes(fields, name) for fields in wanted)]
+
+    @property
+    def plain(self) -> dict[str, list[str]]:
+        """The nodes that are named without a wildcard, each with its fields that are, which have to be there."""
+        named = {node: fields or () for node, fields in self.patterns.items() if not _WILD & set(node)}
+        return {node: [each for each in fields if not _WILD & set(each)] for node, fields in named.items()}
+
+
+def choice(targets: Sequence[str]) -> Choice:
+    """What targets `node`, `node::field` choose, where `*` stands for anything; all where there are none.
+
+    Raises ValueError with the cure for other text.
+    """
+    patterns: dict[str, list[str] | None] = {}
+    for target in targets or ("*",):
+        node, joint, field = target.partition(JOINT)
+        if not _WILD & set(node):
+            check_node(node)
+        if not joint:
+            patterns[node] = None
+        elif patterns.setdefault(node, []) is not None:
+            fields = patterns[node]
+            assert fields is not None
+            fields.append(check_field(field))
+    return Choice(patterns)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return pattern == text or fnmatchcase(text, pattern)
+
+
+def _takes(patterns: Sequence[str] | None, field: str) -> bool:
+    if patterns is None:
+        return field not in health.FIELDS
+    return any(_matches(pattern, field) for pattern in patterns)
+
+
+async def follow(consumer: "Consumer", chosen: Choice, take: Take) -> None:
+    """Hand over each frame of what is chosen, until cancelled. Raises Failure where what is named is not there."""
+    tasks: dict[str, asyncio.Task[None]] = {}
+    await _check(consumer, chosen)
+    try:
+        with consumer.watching() as news:
+            while True:
+                for node in await _present(consumer, chosen):
+                    if node not in tasks or tasks[node].done():
+                        tasks[node] = asyncio.create_task(_follow(consumer, node, chosen, take))
+                try:
+                    await asyncio.wait_for(news.get(), _LOOK)
+                    news.waiting(1_000_000)
+                except TimeoutError:
+                    log.debug("no news of nodes: looked for them")
+    finally:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _check(consumer: "Consumer", chosen: Choice) -> None:
+    """Raise NodeUnknown or Failure where a node or field that is named is not there."""
+    listed = {node.name: node for node in await consumer.nodes()}
+    for node, fields in chosen.plain.items():
+        if node not in listed:
+            raise NodeUnknown(f"there is no data node {node!r}: `sisock ls` lists them")
+        if fields and listed[node].state == "up":
+            check_fields(node, fields, (await consumer.fields(node))[0])
+
+
+async def _present(consumer: "Consumer", chosen: Choice) -> list[str]:
+    """The chosen nodes that are up; none where the hub does not answer."""
+    try:
+        return chosen.nodes([node for node in await consumer.nodes() if node.state == "up"])
+    except ConsumerError as error:
+        log.info("nodes are not listed: %s", error)
+        return []
+
+
+async def _follow(consumer: "Consumer", node: str, chosen: Choice, take: Take) -> None:
+    """Hand over the frames of one node; ends where there is no such node any more."""
+    try:
+        async for frame in consumer.live(node):
+            names = chosen.fields(node, list(frame.columns))
+            if names:
+                take(node, frame.only(names))
+    except ConsumerError as error:
+        log.info("%s: followed no further: %s", node, error)
+
+
+async def newest(consumer: "Consumer", chosen: Choice) -> list[tuple[str, Frame]]:
+    """The newest sample of each chosen field, those of one timeline and time in one frame. Raises ConsumerError."""
+    await _check(consumer, chosen)
+    found: list[tuple[str, Frame]] = []
+    for node in chosen.nodes(await consumer.nodes()):
+        try:
+            names = chosen.fields(node, list((await consumer.fields(node))[0]))
+            found += [(node, frame) for frame in await _newest(consumer, node, names)]
+        except ConsumerError as error:
+            if node in chosen.plain:
+                raise
+            log.info("%s: left out: %s", node, error)
+    return found
+
+
+async def _newest(consumer: "Consumer", node: str, names: Sequence[str]) -> list[Frame]:
+    answer = await consumer.sample(node, names) if names else None
+    together: dict[tuple[str, int], dict[str, Column]] = {}
+    for part in answer.parts if answer else ():
+        if len(part.points):
+            together.setdefault((part.of, int(part.points.t[0])), {}).update(part.points.columns)
+    return [Frame(of, np.array([t], np.int64), columns) for (of, t), columns in together.items()]
+
+
+class Pace:
+    """Hands frames on as they come, or of each timeline the newest row, once in so long."""
+
+    def __init__(self, put: Take, every: float | None) -> None:
+        """Hand on to `put`; `every`: seconds between rows of one timeline."""
+        if every is not None and every <= 0:
+            raise Failure("--every: longer than 0s", Exit.USAGE)
+        self._put, self._every = put, every
+        self._newest: dict[tuple[str, str], Frame] = {}
+
+    def take(self, node: str, frame: Frame) -> None:
+        """Take a frame that came."""
+        if self._every is None:
+            self._put(node, frame)
+        elif len(frame):
+            row = frame.in_time().rows(slice(-1, None))
+            before = self._newest.get((node, frame.timeline))
+            if before is None or row.t[0] >= before.t[0]:
+                self._newest[node, frame.timeline] = row
+
+    async def run(self) -> None:
+        """Hand on what is newest, until cancelled."""
+        while self._every is not None:
+            await asyncio.sleep(self._every)
+            for (node, _), row in self._newest.items():
+                self._put(node, row)
+            self._newest.clear()

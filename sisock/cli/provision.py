@@ -1,0 +1,129 @@
+"""`sisock grafana provision`: data sources, dashboards and alert rules as files that Grafana reads."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from sisock.cli.asking import ask
+from sisock.cli.options import CLIENT, with_settings
+from sisock.settings import Settings
+from sisock.uris import check_node
+
+if TYPE_CHECKING:
+    from sisock.consumer import Consumer
+    from sisock.grafana.reading import Fleet
+    from sisock.grafana.sources import Bridge
+
+NAMES = ("prometheus", "simpod", "simplejson", "infinity")
+
+
+@click.command(epilog="Exit codes: 1 a file cannot be written, 2 bad options, 4 no hub or no answer.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--watch", is_flag=True, help="Keep the files current as nodes come and go, until Ctrl-C.")
+@click.option(
+    "--door", "doors", multiple=True, type=click.Choice(NAMES), default=["prometheus"], show_default=True,
+    help="A door as data source, once for each; the first one feeds the panels.",
+)  # fmt: skip
+@click.option("--bridge", metavar="URL", help="Where Grafana reaches the bridge. Default: http://127.0.0.1:5000.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="File with the bridge's token, or one of `sisock principal token`; Grafana reads it, too.",
+)
+@click.option("--secret-path", metavar="PATH", help="Where Grafana finds this file, if it is not on this machine.")
+@click.option("--secret-variable", metavar="NAME", help="Variable of Grafana's environment that holds the token.")
+@click.option("--sensitive", is_flag=True, help="Dashboards of sensitive nodes, too; the token has to see them.")
+@click.option("--principal", metavar="NAME", help="Sign in with the key of this one. Default: cli.")
+@with_settings("bridge_port", *CLIENT)
+def provision(
+    settings: Settings,
+    *,
+    folder: Path,
+    watch: bool,
+    doors: tuple[str, ...],
+    bridge: str | None,
+    token_file: Path | None,
+    secret_path: str | None,
+    secret_variable: str | None,
+    sensitive: bool,
+    principal: str | None,
+) -> None:
+    """Write into DIR what Grafana reads at its start.
+
+    That is a data source for each door of the bridge, a dashboard for each data node made of its
+    fields, one of all nodes and one of the bridge, and examples of alert rules, which are paused.
+    The token is named, never written. What was edited by hand, or is not of this command, is left as it is.
+    DIR has to be where Grafana finds it: its provisioning folder, under the same path.
+
+      sisock grafana provision /etc/grafana/provisioning
+      sisock grafana provision /etc/grafana/provisioning --token-file /etc/sisock/grafana.token --watch
+      sisock grafana provision out --door prometheus --door simpod --bridge https://lab.example:5000
+    """
+    if principal is not None:
+        check_node(principal)
+    where = _bridge(bridge or f"http://127.0.0.1:{settings.bridge_port}", token_file, secret_path, secret_variable)
+    job = _Job(folder.absolute(), doors, where, sensitive=sensitive)
+    ask(settings, job.keep if watch else job.once, principal, patient=watch)
+
+
+def _bridge(url: str, token_file: Path | None, secret_path: str | None, variable: str | None) -> "Bridge":
+    """Where the bridge is and how its token is named. Raises UsageError."""
+    from sisock.grafana.sources import Bridge, token_in_environment, token_in_file
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise click.UsageError(f"--bridge {url!r:.200}: write http://HOST:PORT or https://HOST:PORT")
+    given = [each for each in (token_file, secret_path, variable) if each is not None]
+    if len(given) > 1:
+        raise click.UsageError("give one of --token-file, --secret-path and --secret-variable")
+    if token_file is not None:
+        return Bridge(url, token_in_file(str(token_file.absolute())))
+    if secret_path is not None:
+        return Bridge(url, token_in_file(secret_path))
+    return Bridge(url, None if variable is None else token_in_environment(variable))
+
+
+class _Job:
+    """Writes the files, and tells what it changed."""
+
+    def __init__(self, folder: Path, doors: tuple[str, ...], bridge: "Bridge", *, sensitive: bool) -> None:
+        self._folder, self._doors, self._bridge, self._sensitive = folder, doors, bridge, sensitive
+        self._told: set[str] = set()
+
+    async def once(self, consumer: "Consumer") -> None:
+        """Write them as the fleet is now."""
+        from sisock.grafana.reading import read_fleet
+
+        await self._write(await read_fleet(consumer, sensitive=self._sensitive))
+        click.echo(f"{self._folder} has what Grafana reads at its start")
+
+    async def keep(self, consumer: "Consumer") -> None:
+        """Write them whenever the fleet has changed, until cancelled."""
+        from sisock.grafana.reading import follow_fleet
+
+        async for fleet in follow_fleet(consumer, sensitive=self._sensitive):
+            await self._write(fleet)
+
+    async def _write(self, fleet: "Fleet") -> None:
+        """Bring the files up to date, and tell what came of it, what was edited only once."""
+        from sisock.grafana.doors import DOORS
+        from sisock.grafana.provisioning import dashboard_file, files, write
+
+        doors = [DOORS[name] for name in dict.fromkeys(self._doors)]
+        texts = files(fleet.nodes, doors, self._bridge, str(self._folder))
+        pages = {node.name: dashboard_file(node.uid) for node in fleet.nodes}
+        for name in fleet.unread:
+            del texts[pages[name]]
+        written = await asyncio.to_thread(write, self._folder, texts, {pages[name] for name in fleet.away})
+        for name in written.changed:
+            click.echo(f"written: {name}")
+        for name in written.edited:
+            if name not in self._told:
+                click.echo(
+                    f"sisock: {self._folder / name} was edited and stays as it is: delete it to have ours", err=True
+                )
+        self._told.update(written.edited)

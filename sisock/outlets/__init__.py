@@ -1,0 +1,1 @@
+"""Where samples also go: services of others."""
