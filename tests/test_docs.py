@@ -77,3 +77,14 @@ def test_the_tests_that_a_defence_is_said_to_have_are_there(page: str):
 def test_all_that_the_router_has_to_withstand_is_listed():
     rows = re.findall(r"^\| (T\d+) \|", (ROOT / "docs" / "router.md").read_text(), re.MULTILINE)
     assert rows == [f"T{number}" for number in range(1, 29)]
+
+
+def test_what_errors_mean_is_told_of_errors_that_there_are():
+    page = (ROOT / "docs" / "grafana.md").read_text().partition("## When something is wrong")[2]
+    source = "\n".join(path.read_text() for path in [*ROOT.glob("sisock/**/*.py"), *ROOT.glob("grafana_json/**/*.py")])
+    said = [
+        text for cell in re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE) for text in re.findall(r"`([^`]*)`", cell)
+    ]
+    ours = [part.strip() for text in said for part in text.split("…") if text[0].islower() and " " in text]
+    assert len(ours) > 10
+    assert [text for text in ours if text not in source] == []

@@ -5,6 +5,7 @@ import random
 import re
 from pathlib import Path
 
+import promql_parser
 import pytest
 import yaml
 
@@ -108,6 +109,15 @@ def test_every_field_of_a_node_is_asked_for_texts_through_another_door():
     asked = {name for name in HOST if asks_for(page, name)}
     assert asked == {name for name, field in HOST.items() if field.type != "string"}
     assert not asks_for(page, "cpu/99")
+
+
+def test_every_expression_is_promql():
+    for uid, page in dashboards().items():
+        for asked in filter(None, expressions(page).splitlines()):
+            plain = re.sub(r"\$__(rate_)?(interval|range)", "1m", asked)
+            assert promql_parser.parse(plain), (uid, asked)
+    for rule in parsed("alerting/sisock.yaml")["groups"][0]["rules"]:
+        assert promql_parser.parse(rule["data"][0]["model"]["expr"])
 
 
 def test_names_with_any_characters_are_asked_for_as_they_are():
