@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sisock.cli import main
-from sisock.cli.following import Choice, Pace, choice
+from sisock.cli.choosing import Choice, choice
+from sisock.cli.following import Pace
 from sisock.consumer import Node
 from sisock.exits import Exit
 from sisock.frames import Column, Frame, column

@@ -9,13 +9,18 @@ import promql_parser
 import pytest
 import yaml
 
+from data_nodes.host.node import Host
+from data_nodes.weather.node import Weather
+from grafana_json.query import Panel, parse_targets
+from grafana_json.targets import Wanted, resolve
 from sisock.frames import Field
 from sisock.grafana import yaml as ours
-from sisock.grafana.doors import DOORS, reference, selector
+from sisock.grafana.doors import DOORS
 from sisock.grafana.groups import by_unit
 from sisock.grafana.marking import as_json, as_yaml, is_ours
 from sisock.grafana.node_dashboard import MOST_OPEN, MOST_PANELS
-from sisock.grafana.provisioning import files, write
+from sisock.grafana.promql import reference, selector
+from sisock.grafana.provisioning import Pages, files, write
 from sisock.grafana.seen import Seen, seen
 from sisock.grafana.sources import Bridge, token_in_environment, token_in_file
 from sisock.nodes import health
@@ -92,6 +97,14 @@ def test_the_same_fleet_in_any_order_is_the_same_bytes():
     assert provisioned(nodes=backwards) == provisioned()
 
 
+def test_dashboards_that_are_remembered_are_those_that_would_be_made():
+    doors = [DOORS["prometheus"]]
+    pages, first = Pages(doors), fleet()
+    changed = [node._replace(description="another") if node.name == "host" else node for node in first]
+    for nodes in (first, changed, first):
+        assert files(nodes, doors, BRIDGE, FOLDER, pages) == files(nodes, doors, BRIDGE, FOLDER)
+
+
 # what is in a dashboard
 
 
@@ -109,6 +122,16 @@ def test_every_field_of_a_node_is_asked_for_texts_through_another_door():
     asked = {name for name in HOST if asks_for(page, name)}
     assert asked == {name for name, field in HOST.items() if field.type != "string"}
     assert not asks_for(page, "cpu/99")
+
+
+@pytest.mark.parametrize("kind", [Host, Weather])
+def test_every_panel_asks_for_what_there_is(kind):
+    fields = {**kind().fields, **health.FIELDS}
+    made = files([seen("here", "", fields)], [DOORS["simplejson"]], BRIDGE, FOLDER)
+    asked = [t for p in every_panel(json.loads(made["dashboards/sisock-node-here.json"])) for t in p.get("targets", ())]
+    series = [each for t in asked for each in resolve(Panel(0, 1, 10, parse_targets([t]), ()), {"here": fields})]
+    assert all(isinstance(each, Wanted) for each in series)
+    assert {each.field for each in series} == set(fields)
 
 
 def test_every_expression_is_promql():

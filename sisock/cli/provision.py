@@ -91,7 +91,12 @@ class _Job:
     """Writes the files, and tells what it changed."""
 
     def __init__(self, folder: Path, doors: tuple[str, ...], bridge: "Bridge", *, sensitive: bool) -> None:
-        self._folder, self._doors, self._bridge, self._sensitive = folder, doors, bridge, sensitive
+        from sisock.grafana.doors import DOORS
+        from sisock.grafana.provisioning import Pages
+
+        self._folder, self._bridge, self._sensitive = folder, bridge, sensitive
+        self._doors = [DOORS[name] for name in dict.fromkeys(doors)]
+        self._pages = Pages(self._doors)
         self._told: set[str] = set()
 
     async def once(self, consumer: "Consumer") -> None:
@@ -110,11 +115,9 @@ class _Job:
 
     async def _write(self, fleet: "Fleet") -> None:
         """Bring the files up to date, and tell what came of it, what was edited only once."""
-        from sisock.grafana.doors import DOORS
         from sisock.grafana.provisioning import dashboard_file, files, write
 
-        doors = [DOORS[name] for name in dict.fromkeys(self._doors)]
-        texts = files(fleet.nodes, doors, self._bridge, str(self._folder))
+        texts = await asyncio.to_thread(files, fleet.nodes, self._doors, self._bridge, str(self._folder), self._pages)
         pages = {node.name: dashboard_file(node.uid) for node in fleet.nodes}
         for name in fleet.unread:
             del texts[pages[name]]

@@ -14,7 +14,7 @@ from sisock.settings import Settings
 from sisock.times import parse_duration
 
 if TYPE_CHECKING:
-    from sisock.cli.following import Choice
+    from sisock.cli.choosing import Choice
     from sisock.consumer import Consumer
     from sisock.outlets.grafana_live import Live
 
@@ -63,7 +63,7 @@ def push(
       sisock grafana push https://grafana.example --token-file grafana.token --every 1s 'freezer*' host
       sisock grafana push http://127.0.0.1:3000 --token-file grafana.token --once weather
     """
-    from sisock.cli.following import choice
+    from sisock.cli.choosing import choice
     from sisock.outlets.grafana_live import Live, Trouble, address, read_token
 
     where, chosen, said = address(url, stream), choice(targets), _tags(tags)

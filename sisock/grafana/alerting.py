@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sisock.grafana.dashboards import TAG
-from sisock.grafana.doors import Door, selector
+from sisock.grafana.doors import Door
 from sisock.grafana.groups import of_type
+from sisock.grafana.promql import selector
 from sisock.grafana.seen import Seen, uid
 
 MOST_NODES = 50  # with a rule of their own

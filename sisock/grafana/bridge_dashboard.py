@@ -6,9 +6,9 @@ The measures stand at the bridge's `/metrics`; a Prometheus has to scrape them, 
 from typing import Any
 
 from sisock.grafana.dashboards import dashboard
-from sisock.grafana.doors import prometheus
 from sisock.grafana.layout import WIDTH, Sized, laid_out
 from sisock.grafana.panels import series, stat, words
+from sisock.grafana.promql import prometheus
 
 UID = "sisock-bridge"
 _SOURCE = {"type": "prometheus", "uid": "${metrics}"}

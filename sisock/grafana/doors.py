@@ -1,13 +1,10 @@
 """The doors of the bridge as Grafana's data sources, and how a panel asks each for fields of a node."""
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from sisock.grafana.promql import Target, prometheus, reference, selector
 from sisock.uris import JOINT
-
-Target = dict[str, Any]
-_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")  # what RE2 does not take as itself
 
 
 class Door(NamedTuple):
@@ -40,45 +37,6 @@ class Door(NamedTuple):
     def series(self, node: str, field: str) -> str:
         """What a panel calls the series of a field."""
         return field if self.bare else f"{node}{JOINT}{field}"
-
-
-def reference(number: int) -> str:
-    """The letters by which a panel knows its queries: A to Z, then AA, AB and so on."""
-    letters = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
-
-
-# Prometheus
-
-
-def selector(node: str, fields: Sequence[str]) -> str:
-    """The generic metric for these fields of a node, whatever characters their names have."""
-    if len(fields) == 1:
-        return f"sisock{{node={quoted(node)},field={quoted(fields[0])}}}"
-    pattern = "|".join(_SPECIAL.sub(r"\\\1", field) for field in fields)
-    return f"sisock{{node={quoted(node)},field=~{quoted(pattern)}}}"
-
-
-def quoted(text: str) -> str:
-    """The text as PromQL has it."""
-    return '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
-
-
-def prometheus(expression: str, legend: str, number: int = 0, *, instant: bool = False, table: bool = False) -> Target:
-    """A query in PromQL as a panel has it."""
-    return {
-        "refId": reference(number),
-        "expr": expression,
-        "legendFormat": legend,
-        "editorMode": "code",
-        "instant": instant,
-        "range": not instant,
-        "format": "table" if table else "time_series",
-    }
 
 
 def _bands(node: str, fields: Sequence[str]) -> list[Target]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sisock.grafana.dashboards import NODE_TAG, comings_and_goings, dashboard
-from sisock.grafana.doors import Door, Target, prometheus, reference
+from sisock.grafana.doors import Door
 from sisock.grafana.layout import WIDTH, Sized, laid_out
 from sisock.grafana.panels import UP_AWAY, dashboards, series, stat, states, table
+from sisock.grafana.promql import Target, prometheus, reference
 from sisock.grafana.seen import NODE_UID, Seen
 
 UID = "sisock-fleet"
@@ -48,16 +49,14 @@ def _by_metrics(nodes: Sequence[Seen], door: Door) -> list[Sized]:
 def _table(nodes: Sequence[Seen], source: dict[str, str]) -> dict[str, Any]:
     """A row for each node: state, age of its newest sample, how long its last attempt took."""
     asked = [
-        prometheus("up", "", 0, instant=True, table=True),
-        prometheus(f"time() - timestamp({_TOOK})", "", 1, instant=True, table=True),
-        prometheus(_TOOK, "", 2, instant=True, table=True),
+        prometheus(f"max by (node) ({each})", "", at, instant=True, table=True)
+        for at, each in enumerate(("up", f"time() - timestamp({_TOOK})", _TOOK))
     ]
-    hidden = dict.fromkeys(("Time", "__name__", "field", "unit", "tags"), True)
     names = {"node": "Node", "Value #A": "State", "Value #B": "Newest sample", "Value #C": "Attempt took"}
     order = {"node": 0, "Value #A": 1, "Value #B": 2, "Value #C": 3}
     steps = [
         {"id": "merge", "options": {}},
-        {"id": "organize", "options": {"excludeByName": hidden, "renameByName": names, "indexByName": order}},
+        {"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": names, "indexByName": order}},
     ]
     return table("Nodes", source, asked, [*_columns(), *_links(nodes)], steps)
 

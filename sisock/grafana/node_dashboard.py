@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sisock.grafana.dashboards import LIVE, NODE_TAG, comings_and_goings, dashboard
-from sisock.grafana.doors import Door, prometheus, quoted
+from sisock.grafana.doors import Door
+from sisock.grafana.drawing import booleans, lines, newest
 from sisock.grafana.groups import Group, by_unit, chunks, of_type
 from sisock.grafana.layout import WIDTH, Row, Sized, laid_out
-from sisock.grafana.panels import UP_AWAY, booleans, lines, newest, states, words
+from sisock.grafana.panels import UP_AWAY, states, words
+from sisock.grafana.promql import prometheus, quoted
 from sisock.grafana.seen import Seen
 from sisock.times import NS
 
@@ -109,7 +111,7 @@ def _health(node: Seen, door: Door, texts: Door | None) -> list[Sized]:
     if node.healthy:
         made.append(Sized(lines(door, "Time an attempt takes", node.name, ["health.took"], "s"), 8, 4))
         if texts and texts.texts:
-            asked = texts.texts(node.name, ["health.state"])
+            asked = texts.texts(node.name, ["health.state", "health.error"])
             made.append(Sized(states("State", texts.reference, asked), 8, 4))
     return made
 

@@ -6,21 +6,10 @@ Source: `@grafana/schema`, to whose types tests hold them.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sisock.grafana.doors import Door, Target
-from sisock.grafana.units import grafana_unit
+from sisock.grafana.promql import Target
 
 Panel = dict[str, Any]
-_STALE = 300_000  # ms without samples after which a line is broken; Prometheus looks back as far
-_TRUE_FALSE = [
-    {
-        "type": "value",
-        "options": {
-            "0": {"text": "false", "color": "blue", "index": 0},
-            "1": {"text": "true", "color": "green", "index": 1},
-        },
-    },
-    {"type": "range", "options": {"from": 0, "to": 1, "result": {"text": "both", "color": "yellow", "index": 2}}},
-]
+STALE = 300_000  # ms without samples after which a line is broken; Prometheus looks back as far
 UP_AWAY = [
     {
         "type": "value",
@@ -30,71 +19,15 @@ UP_AWAY = [
         },
     },
 ]
-_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
-_TOOLTIP = {"mode": "multi", "sort": "none"}
+LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
+TOOLTIP = {"mode": "multi", "sort": "none"}
 _CELLS = {"align": "left", "cellOptions": {"type": "auto"}, "inspect": False}
 
 
-def _panel(kind: str, title: str, source: Mapping[str, str], targets: Sequence[Target], **more: Any) -> Panel:
+def panel(kind: str, title: str, source: Mapping[str, str], targets: Sequence[Target], **more: Any) -> Panel:
+    """A panel of this kind that asks the source for the targets."""
     asked = [{**target, "datasource": dict(source)} for target in targets]
     return {"type": kind, "title": title, "datasource": dict(source), "targets": asked, **more}
-
-
-def lines(
-    door: Door, title: str, node: str, fields: Sequence[str], units: str | None, *, described: str = "",
-    joined: bool = False,
-) -> Panel:  # fmt: skip
-    """Numbers as lines, with every spike; `joined`: also over long stretches without samples."""
-    defaults: dict[str, Any] = {
-        "custom": {
-            "lineWidth": 1,
-            "fillOpacity": 0,
-            "showPoints": "auto",
-            "spanNulls": True if joined else _STALE,
-        }
-    }
-    _with_unit(defaults, units)
-    overrides = [each for field in fields for each in _band(door.series(node, field))] if door.bands else []
-    return _panel(
-        "timeseries",
-        title,
-        door.reference,
-        door.numbers(node, fields),
-        description=described,
-        fieldConfig={"defaults": defaults, "overrides": overrides},
-        options={"legend": _LEGEND, "tooltip": _TOOLTIP},
-    )
-
-
-def _band(series: str) -> list[dict[str, Any]]:
-    """How a series and the one of its minima become one band."""
-    least = f"{series} (min)"
-    hidden = {"legend": True, "tooltip": False, "viz": False}
-    return [
-        _override(series, {"custom.fillBelowTo": least, "custom.fillOpacity": 30}),
-        _override(least, {"custom.lineWidth": 0, "custom.hideFrom": hidden}),
-    ]
-
-
-def _override(series: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    listed = [{"id": name, "value": value} for name, value in properties.items()]
-    return {"matcher": {"id": "byName", "options": series}, "properties": listed}
-
-
-def _with_unit(defaults: dict[str, Any], units: str | None) -> None:
-    unit = grafana_unit(units)
-    if unit:
-        defaults["unit"] = unit
-
-
-def newest(door: Door, title: str, node: str, units: Mapping[str, str | None]) -> Panel:
-    """The newest value of each field, in its unit."""
-    overrides = [
-        _override(door.series(node, field), {"unit": unit})
-        for field, written in units.items()
-        if (unit := grafana_unit(written))
-    ]
-    return stat(title, door.reference, door.newest(node, list(units)), overrides=overrides)
 
 
 def stat(
@@ -103,7 +36,7 @@ def stat(
 ) -> Panel:  # fmt: skip
     """Newest values as text."""
     defaults: dict[str, Any] = {"mappings": list(mappings), **({"unit": unit} if unit else {})}
-    return _panel(
+    return panel(
         "stat",
         title,
         source,
@@ -124,16 +57,11 @@ def stat(
     )
 
 
-def booleans(door: Door, title: str, node: str, fields: Sequence[str]) -> Panel:
-    """Booleans over time; a step in which a field was both says so."""
-    return states(title, door.reference, door.states(node, fields), _TRUE_FALSE)
-
-
 def states(
     title: str, source: Mapping[str, str], targets: Sequence[Target], mappings: Sequence[Any] = (), described: str = ""
 ) -> Panel:
     """Words over time."""
-    return _panel(
+    return panel(
         "state-timeline",
         title,
         source,
@@ -142,7 +70,7 @@ def states(
         fieldConfig={
             "defaults": {
                 "mappings": list(mappings),
-                "custom": {"lineWidth": 0, "fillOpacity": 70, "spanNulls": _STALE},
+                "custom": {"lineWidth": 0, "fillOpacity": 70, "spanNulls": STALE},
             },
             "overrides": [],
         },
@@ -151,8 +79,8 @@ def states(
             "rowHeight": 0.9,
             "mergeValues": True,
             "alignValue": "left",
-            "legend": {**_LEGEND, "showLegend": False},
-            "tooltip": {**_TOOLTIP, "mode": "single"},
+            "legend": {**LEGEND, "showLegend": False},
+            "tooltip": {**TOOLTIP, "mode": "single"},
         },
     )
 
@@ -161,16 +89,16 @@ def series(
     title: str, source: Mapping[str, str], targets: Sequence[Target], unit: str = "", described: str = ""
 ) -> Panel:
     """Lines of what is asked, as it is asked."""
-    custom = {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": _STALE}
+    custom = {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": STALE}
     defaults = {"custom": custom, "min": 0, **({"unit": unit} if unit else {})}
-    return _panel(
+    return panel(
         "timeseries",
         title,
         source,
         targets,
         description=described,
         fieldConfig={"defaults": defaults, "overrides": []},
-        options={"legend": _LEGEND, "tooltip": _TOOLTIP},
+        options={"legend": LEGEND, "tooltip": TOOLTIP},
     )
 
 
@@ -179,7 +107,7 @@ def table(
     transformations: Sequence[Any], described: str = "",
 ) -> Panel:  # fmt: skip
     """Rows of what is asked."""
-    return _panel(
+    return panel(
         "table",
         title,
         source,

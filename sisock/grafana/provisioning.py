@@ -28,12 +28,33 @@ def dashboard_file(uid: str) -> str:
     return str(DASHBOARDS / f"{uid}.json")
 
 
-def files(nodes: Sequence[Seen], doors: Sequence[Door], bridge: Bridge, folder: str) -> dict[str, str]:
-    """The texts by their names in the folder, which Grafana sees as `folder`: the same for the same nodes, in any order."""
-    ordered = sorted(nodes, key=lambda node: node.name)
-    made = {
-        dashboard_file(node.uid): as_json(node_dashboard(node, doors)) for node in ordered
-    }  # first: what links to them comes later
+class Pages:
+    """The dashboards of nodes as texts, each made once and again where its node is another."""
+
+    def __init__(self, doors: Sequence[Door]) -> None:
+        """Ask through these doors."""
+        self._doors = doors
+        self._made: dict[str, tuple[Seen, str]] = {}
+
+    def of(self, node: Seen) -> str:
+        """The dashboard of the node."""
+        before = self._made.get(node.name)
+        if before is None or before[0] != node:
+            before = self._made[node.name] = (node, as_json(node_dashboard(node, self._doors)))
+        return before[1]
+
+
+def files(
+    nodes: Sequence[Seen], doors: Sequence[Door], bridge: Bridge, folder: str, pages: Pages | None = None
+) -> dict[str, str]:
+    """The texts by their names in the folder, which Grafana sees as `folder`: the same for the same nodes, in any order.
+
+    `pages` remembers dashboards that were made for the same doors.
+    """
+    ordered, made = sorted(nodes, key=lambda node: node.name), dict[str, str]()
+    pages = pages or Pages(doors)
+    for node in ordered:  # first: what links to them comes later
+        made[dashboard_file(node.uid)] = pages.of(node)
     made[dashboard_file(fleet_dashboard.UID)] = as_json(fleet_dashboard.fleet_dashboard(ordered, doors))
     made[dashboard_file(bridge_dashboard.UID)] = as_json(bridge_dashboard.bridge_dashboard())
     made[str(DASHBOARDS / "sisock.yaml")] = as_yaml(provider(str(PurePosixPath(folder) / DASHBOARDS)), _PROVIDER)
