@@ -60,6 +60,15 @@ def test_completion_is_printed_for_each_shell(shell: str) -> None:
     assert "_SISOCK_COMPLETE" in run("completion", shell).output
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("grafana p", {"provision", "push"}), ("grafana provision --do", {"--door"}), ("grafana provision --door si", {"simpod", "simplejson"})],
+)  # fmt: skip
+def test_commands_options_and_choices_of_families_are_completed(words: str, offered: set[str]) -> None:
+    ended = run(_SISOCK_COMPLETE="bash_complete", COMP_WORDS=f"sisock {words}", COMP_CWORD=str(len(words.split())))
+    assert {line.partition(",")[2] for line in ended.output.split()} == offered
+
+
 def test_names_of_nodes_are_completed() -> None:
     ended = run(_SISOCK_COMPLETE="bash_complete", COMP_WORDS="sisock node we", COMP_CWORD="2")
     assert ended.output == "plain,weather\n"
