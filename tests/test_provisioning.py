@@ -158,18 +158,24 @@ def test_names_with_any_characters_are_asked_for_as_they_are():
 def test_fields_of_one_unit_that_belong_together_share_a_panel_and_numbers_count():
     groups = by_unit(seen("host", "", HOST).fields)
     assert [(g.title, len(g.fields), g.units) for g in groups if "network" in g.title] == [
-        ("network (1 of 2)", 8, "B/s"),
-        ("network (2 of 2)", 8, "B/s"),
+        ("network, 1 of 2", 8, "B/s"),
+        ("network, 2 of 2", 8, "B/s"),
     ]
-    cores = next(g.fields for g in groups if "cpu/2" in g.fields)
-    assert list(cores).index("cpu/2") < list(cores).index("cpu/10")
+    cores = [field for group in groups for field in group.fields if field.startswith("cpu")]
+    assert cores == ["cpu", *(f"cpu/{core}" for core in range(12))]
+    assert any({"cpu", "cpu/0"} <= set(g.fields) for g in groups)
     assert {g.title: g.units for g in groups if "memory" in g.title} == {"memory/usage": "%", "memory/used": "B"}
+
+
+def test_panels_of_one_name_say_their_unit():
+    fields = {"net/a": Field(units="B/s"), "net/b": Field(units="B/s"), "net/c": Field(units="1/s"), "net/d": Field(units="1/s")}  # fmt: skip
+    assert [group.title for group in by_unit(fields)] == ["net (B/s)", "net (1/s)"]
 
 
 def test_units_are_grafanas():
     page = dashboards()["sisock-node-host"]
     units = {p["title"]: p["fieldConfig"]["defaults"].get("unit") for p in page["panels"] if p["type"] == "timeseries"}
-    assert units["network (1 of 2)"] == "binBps"
+    assert units["network, 1 of 2"] == "binBps"
     assert units[ODD] == "furlong"
     assert units["Time an attempt takes"] == "s"
 

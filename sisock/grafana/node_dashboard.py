@@ -123,7 +123,7 @@ def _time(node: Seen) -> tuple[str, str, str]:
     if node.span is None:
         return "now-30d", "now", "5m"
     first, last = node.span
-    return _iso(first // _DAY * _DAY), _iso(-(-last // _DAY) * _DAY), ""
+    return _iso(first // _DAY * _DAY), _iso((last // _DAY + 1) * _DAY), ""
 
 
 def _iso(ns: int) -> str:

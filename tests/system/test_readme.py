@@ -13,7 +13,7 @@ import pytest
 from tests.demo import ROOT, Up, environment, sisock
 from tests.test_docs import blocks
 
-RUNNING = {"up", "node", "principal", "invite", "enroll"}  # what they start or change has tests of its own
+RUNNING = {"up", "node", "principal", "invite", "enroll", "grafana"}  # what they start or change has tests of its own
 
 
 def commands() -> list[str]:
