@@ -1,5 +1,6 @@
 """Data nodes of many kinds, and what Grafana is provisioned with for them."""
 
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -44,7 +45,16 @@ def fleet() -> list[Seen]:
 
 def provisioned(doors: Sequence[str] = ("prometheus",), nodes: Sequence[Seen] | None = None) -> dict[str, str]:
     """The texts of all files."""
-    return files(fleet() if nodes is None else nodes, [DOORS[door] for door in doors], BRIDGE, FOLDER)
+    return dict(_usual(tuple(doors))) if nodes is None else _made(doors, nodes)
+
+
+@functools.cache
+def _usual(doors: tuple[str, ...]) -> dict[str, str]:
+    return _made(doors, fleet())
+
+
+def _made(doors: Sequence[str], nodes: Sequence[Seen]) -> dict[str, str]:
+    return files(nodes, [DOORS[door] for door in doors], BRIDGE, FOLDER)
 
 
 def dashboards(doors: Sequence[str] = ("prometheus",)) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What Grafana is given at its start: valid, of one piece, the same for the same fleet, with all fields in it."""
 
+import contextlib
 import json
 import random
 import re
@@ -14,7 +15,9 @@ from data_nodes.weather.node import Weather
 from grafana_json.app import create_app
 from grafana_json.query import Panel, parse_targets
 from grafana_json.targets import Wanted, resolve
+from sisock.errors import NoAnswer, NodeAway, NoHub
 from sisock.frames import Field
+from sisock.grafana import reading
 from sisock.grafana import yaml as ours
 from sisock.grafana.doors import DOORS
 from sisock.grafana.groups import by_unit
@@ -24,6 +27,8 @@ from sisock.grafana.promql import reference, selector
 from sisock.grafana.provisioning import Pages, files, write
 from sisock.grafana.seen import Seen, seen
 from sisock.grafana.sources import Bridge, token_in_environment, token_in_file
+from sisock.inbox import Inbox
+from sisock.listing import Node
 from sisock.nodes import health
 from sisock.settings import Settings
 from tests.grafana_types import complaints, every_panel
@@ -339,6 +344,59 @@ def test_an_alerts_text_has_no_variable_of_the_environment():
 
 def test_without_the_prometheus_door_there_are_no_alert_rules():
     assert "alerting/sisock.yaml" not in provisioned(("simpod",))
+
+
+# following
+
+
+class Hub:
+    """A source that is away at first, then has nodes that come."""
+
+    def __init__(self) -> None:
+        self.trouble: list[Exception] = [NoHub("there is no router"), NoHub("there is no router"), NoAnswer("late")]
+        self.listed = [Node("a", ""), Node("gone", "", "away"), Node("secret", "", sensitive=True)]
+        self.news: Inbox[tuple[str, Node]] = Inbox(100)
+
+    async def nodes(self):
+        if self.trouble:
+            raise self.trouble.pop(0)
+        return self.listed
+
+    async def fields(self, node, start, end):
+        if node == "gone":
+            raise NodeAway("gone is away")
+        return {"x": Field(), **health.FIELDS}, {}
+
+    @contextlib.contextmanager
+    def watching(self):
+        yield self.news
+
+
+async def test_a_hub_that_is_away_is_waited_for_and_told_once_and_what_was_known_stays(monkeypatch: pytest.MonkeyPatch):
+    for name in ("_RETRY", "_SETTLED"):
+        monkeypatch.setattr(reading, name, 0.01)
+    hub, told = Hub(), list[str]()
+    fleets = reading.follow_fleet(hub, told.append)
+    first = await anext(fleets)
+    assert told == ["there is no router; waiting", "late; waiting"]
+    assert [node.name for node in first.nodes] == ["a", "gone"]
+    assert (first.away, first.unread) == ({"gone"}, {"gone"})
+    for at in range(5):
+        hub.listed.append(Node(f"new{at}", ""))
+        hub.news.put(("added", hub.listed[-1]))
+    second = await anext(fleets)
+    assert len(second.nodes) == 7
+    hub.listed[0] = Node("a", "", "away")
+    hub.fields = _nothing
+    hub.news.put(("subtracted", hub.listed[0]))
+    third = await anext(fleets)
+    assert third.nodes == second.nodes  # as they were when they told their fields
+    assert "a" in third.unread & third.away
+    await fleets.aclose()
+
+
+async def _nothing(node, start, end):
+    raise NodeAway(f"{node} is away")
 
 
 # files

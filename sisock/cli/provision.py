@@ -110,7 +110,10 @@ class _Job:
         """Write them whenever the fleet has changed, until cancelled."""
         from sisock.grafana.reading import follow_fleet
 
-        async for fleet in follow_fleet(consumer, sensitive=self._sensitive):
+        def tell(sentence: str) -> None:
+            click.echo(f"sisock: {sentence}", err=True)
+
+        async for fleet in follow_fleet(consumer, tell, sensitive=self._sensitive):
             await self._write(fleet)
 
     async def _write(self, fleet: "Fleet") -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -66,17 +66,25 @@ async def read_fleet(source: Source, *, sensitive: bool = False) -> Fleet:
     return Fleet(nodes, frozenset(node.name for node in listed if node.state != "up"), unread)
 
 
-async def follow_fleet(source: Source, *, sensitive: bool = False) -> AsyncGenerator[Fleet, None]:
-    """The fleet now, and again whenever nodes came or went, once that has settled; waits for a hub that is away."""
-    known: dict[str, Seen] = {}
+async def follow_fleet(
+    source: Source, tell: Callable[[str], None], *, sensitive: bool = False
+) -> AsyncGenerator[Fleet, None]:
+    """The fleet now, and again whenever nodes came or went, once that has settled.
+
+    Waits for a hub that is away; `tell` hears why, once.
+    """
+    known, told = dict[str, Seen](), ""
     with source.watching() as news:
         while True:
             try:
                 fleet = await read_fleet(source, sensitive=sensitive)
             except (NoHub, NoAnswer) as trouble:
-                log.info("the fleet cannot be read: %s", trouble)
+                if str(trouble) != told:
+                    told = str(trouble)
+                    tell(f"{told}; waiting")
                 await asyncio.sleep(_RETRY)
                 continue
+            told = ""
             known |= {node.name: node for node in fleet.nodes if node.name not in fleet.unread}
             yield fleet._replace(nodes=tuple(known.get(node.name, node) for node in fleet.nodes))
             await _changed(news)
