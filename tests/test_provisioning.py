@@ -142,6 +142,25 @@ def test_every_panel_asks_for_what_there_is(kind):
     assert {each.field for each in series} == set(fields)
 
 
+@pytest.mark.parametrize("door", ["simplejson", "simpod"])
+def test_the_bridge_answers_what_panels_ask(door: str):
+    source = memory()
+    nodes = [seen(name, "", fields) for name, (fields, _) in source.frames.items()]
+    client = create_app(source, Settings()).test_client()
+    window = {"from": "2026-02-02T00:00:00Z", "to": "2026-02-02T01:00:00Z"}
+    answered = 0
+    for node in nodes:
+        page = json.loads(files([node], [DOORS[door]], BRIDGE, FOLDER)[f"dashboards/{node.uid}.json"])
+        for panel in (each for each in every_panel(page) if each.get("targets")):
+            asked = {"range": window, "intervalMs": 1000, "maxDataPoints": 100, "targets": panel["targets"]}
+            answer = client.post("/query", json=asked)
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json) == len(panel["targets"])
+            assert '"severity":"error"' not in answer.text
+            answered += 1
+    assert answered >= 6
+
+
 def test_every_expression_is_promql():
     for uid, page in dashboards().items():
         for asked in filter(None, expressions(page).splitlines()):
