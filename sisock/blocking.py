@@ -145,10 +145,11 @@ class BlockingConsumer:
         targets: Iterable[str] | None = None,
         which: Which = "at",
         *,
+        ns: int | None = None,
         deadline: float | None = None,
     ) -> dict[str, Answer | ConsumerError]:
         """As `Consumer.instant`."""
-        return self._do(self._consumer.instant(t, targets, which, deadline=deadline))
+        return self._do(self._consumer.instant(t, targets, which, ns=ns, deadline=deadline))
 
     def ask(
         self,

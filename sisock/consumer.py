@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from sisock import batch, following, together, wire
+from sisock import batch, following, times, together, wire
 from sisock.batch import Batch
 from sisock.calls import Absent, Calls, decoded
 from sisock.errors import ConsumerError, NoAnswer, NodeAway, NodeUnknown, NoHub
@@ -170,15 +171,17 @@ class Consumer:
         targets: Iterable[str] | None = None,
         which: Which = "at",
         *,
+        ns: int | None = None,
         deadline: float | None = None,
     ) -> dict[str, Answer | ConsumerError]:
         """`sample` of many fields at one instant, by node: of targets `node` or `node::field`, or of all nodes there are.
 
-        The nodes are asked at the same time, each within the deadline; one that fails is its error and costs no other.
+        `ns`: the instant in nanoseconds since 1970, exact, in place of t. The nodes are asked at the same time, each within
+        the deadline; one that fails is its error and costs no other.
         """
-        return await together.instant(
-            self, t, targets, which, self._settings.deadline if deadline is None else deadline
-        )
+        exact = times.moment(t, time.time_ns()) if ns is None else ns
+        limit = self._settings.deadline if deadline is None else deadline
+        return await together.instant(self, exact, targets, which, limit)
 
     async def ask(
         self,

@@ -1,11 +1,9 @@
 """Several questions asked at the same time: each has an answer of its own, and one that fails costs no other."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from sisock import times
 from sisock.errors import ConsumerError, NoAnswer, NoHub
 from sisock.frames import Answer, Field, Timeline
 from sisock.listing import Node
@@ -72,11 +70,10 @@ async def ask(
 
 
 async def instant(
-    consumer: Asking, t: float, targets: Iterable[str] | None, which: Which, deadline: float
+    consumer: Asking, ns: int, targets: Iterable[str] | None, which: Which, deadline: float
 ) -> dict[str, Reply]:
-    """As `Consumer.instant`."""
+    """As `Consumer.instant`, at so many ns since 1970."""
     wanted = fields_of([node.name for node in await consumer.nodes()] if targets is None else targets)
-    ns = times.moment(t, time.time_ns())
     at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def one(node: str, names: Sequence[str] | None) -> Answer:

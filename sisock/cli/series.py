@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
+from sisock import axes
 from sisock.cli.asking import check_fields
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Column, Field, Times
@@ -89,26 +88,8 @@ def _columns(answer: Answer, name: str) -> list[str]:
 
 
 def side_by_side(series: Sequence[Series]) -> tuple[Times, list[Column]]:
-    """All times, ascending, and each series on them: missing where it has no sample.
-
-    Samples of one time share a row unless a series has several at that time.
-    """
-    if not series:
-        return np.empty(0, np.int64), []
-    unique = all(len(each.t) < 2 or bool((np.diff(each.t) > 0).all()) for each in series)
-    same = all(np.array_equal(each.t, series[0].t) for each in series)
-    if same:
-        return series[0].t, [each.column for each in series]
-    every = np.concatenate([each.t for each in series])
-    if unique:
-        times = np.unique(every)
-        return times, [each.column.spread(np.searchsorted(times, each.t), len(times)) for each in series]
-    order = np.argsort(every, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    ends = np.cumsum([len(each.t) for each in series])
-    rows = [place[end - len(each.t) : end] for each, end in zip(series, ends, strict=True)]
-    return every[order], [each.column.spread(at, len(every)) for each, at in zip(series, rows, strict=True)]
+    """All times, ascending, and each series on them: missing where it has no sample."""
+    return axes.side_by_side([(each.t, each.column) for each in series])
 
 
 def label(series: Sequence[Series]) -> str:
