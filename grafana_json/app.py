@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
-from grafana_json import dialects, exchange, openapi
+from grafana_json import codings, dialects, exchange, openapi, rows
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.gate import WITHOUT_TOKEN, Gate, Refusal, make_gate
 from grafana_json.measures import FORM, Measures
@@ -20,7 +20,7 @@ from sisock.settings import Settings
 log = logging.getLogger(__name__)
 _SENTENCES = {
     404: f"the bridge answers {', '.join(dict.fromkeys(door.path for door in openapi.DOORS))}, nothing else",
-    405: "the bridge is asked with POST; /, /metrics and /openapi.json take GET",
+    405: "this path is not asked with that method: the header Allow says with which, /openapi.json how",
     413: f"a request may be {LARGEST_REQUEST} bytes long at the most",
 }
 
@@ -40,11 +40,13 @@ def create_app(consumer: Source, settings: Settings, connect: Connect | None = N
     measures.count(app, frozenset(door.path for door in openapi.DOORS))
     _guard(app, gate)
     _explain(app)
+    codings.apply(app)
     _admit(app, gate, own, visitors)
     _tell_health(app)
     _measure(app, measures, own)
     _describe(app, guarded=gate.token is not None)
     app.register_blueprint(dialects.door(_view))
+    app.register_blueprint(rows.door(_view, settings.bridge_deadline))
     return app
 
 
@@ -89,7 +91,7 @@ def _guard(app: Flask, gate: Gate) -> None:
             response.headers["Access-Control-Allow-Headers"] = "accept, authorization, content-type"
             response.headers["Access-Control-Max-Age"] = "600"
         if gate.origins:
-            response.headers["Vary"] = "Origin"
+            response.vary.add("Origin")
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response

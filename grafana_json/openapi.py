@@ -7,6 +7,7 @@ import sisock
 from grafana_json import simpod_schemas
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.measures import FORM
+from grafana_json.rows import schemas as rows
 from grafana_json.schemas import ANSWERED, ASKED, Schema
 
 _ABOUT = (
@@ -18,12 +19,16 @@ _ERRORS = {
     400: "the request makes no sense: the sentence says why, and what would",
     401: "the token is missing or wrong, or has ended",
     403: "the Host is not one of the bridge's names, or pages of the Origin may not ask it",
+    404: "there is no such node or field, or whoever asks may not see it",
+    406: "none of the forms that are accepted can be written",
     413: f"the request is longer than {LARGEST_REQUEST} bytes",
+    415: "the request is compressed",
     431: "the headers are too long",
     503: "there is no router or no hub",
 }
-_EVERYWHERE = (400, 401, 403, 413, 431, 503)
+_EVERYWHERE = (400, 401, 403, 413, 415, 431, 503)
 _OF_THE_DOOR = (400, 413, 503)  # errors that come in the form of whoever asked
+_UNCHANGED = 304
 _TOKENS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "the bridge's own token, or an API token"},
     "basic": {"type": "http", "scheme": "basic", "description": "an API token: its name, and its secret as password"},
@@ -33,7 +38,8 @@ _TOKENS = {
 class Door(NamedTuple):
     """One method at one path: what it is asked (a schema's name; "" where the body is not read), what it answers.
 
-    `errors`: the schema of an error of its own.
+    `errors`: the schema of an error of its own. `parameters`: those of the URL. `more`: further answers than the one of 200
+    and those that all doors have. `forms`: others than JSON in which the answer comes.
     """
 
     method: str
@@ -44,6 +50,9 @@ class Door(NamedTuple):
     needs_body: bool = True
     form: str = "application/json"  # of the answer
     errors: str = "Error"
+    parameters: tuple[Schema, ...] = ()
+    more: tuple[int, ...] = ()
+    forms: tuple[str, ...] = ()
 
 
 DOORS = (
@@ -58,6 +67,7 @@ DOORS = (
     Door("post", "/variable", "As /search", "Variables", "Variable", needs_body=False, errors="AnyError"),
     Door("get", "/metrics", "How the bridge is doing, as Prometheus reads it", "Measures", form=FORM),
     Door("get", "/openapi.json", "This description", "Description"),
+    *(Door(**each) for each in rows.DOORS),
 )
 
 
@@ -71,7 +81,7 @@ def describe(*, guarded: bool) -> dict[str, Any]:
         "info": {"title": "sisock: the bridge for Grafana", "version": sisock.__version__, "description": _ABOUT},
         "paths": paths,
         "components": {
-            "schemas": ASKED | ANSWERED | simpod_schemas.ASKED | simpod_schemas.ANSWERED,
+            "schemas": ASKED | ANSWERED | simpod_schemas.ASKED | simpod_schemas.ANSWERED | rows.SCHEMAS,
             "responses": {str(status): _answer(told, "Error") for status, told in _ERRORS.items()},
             "securitySchemes": _TOKENS,
         },
@@ -85,9 +95,18 @@ def _operation(door: Door, *, guarded: bool) -> dict[str, Any]:
         "operationId": f"{door.method} {door.path}",
         "summary": door.summary,
         **({"requestBody": body} if door.asked else {}),
-        "responses": {"200": _answer(door.summary, door.answer, door.form), **_errors(_EVERYWHERE, door.errors)},
+        **({"parameters": list(door.parameters)} if door.parameters else {}),
+        "responses": _responses(door),
         "security": tokens if guarded else [{}, *tokens],
     }
+
+
+def _responses(door: Door) -> dict[str, Any]:
+    well = _answer(door.summary, door.answer, door.form)
+    well["content"] |= {form: {} for form in door.forms}
+    unchanged = {"304": {"description": "it is what If-None-Match says"}} if _UNCHANGED in door.more else {}
+    statuses = [*_EVERYWHERE, *(each for each in door.more if each != _UNCHANGED)]
+    return {"200": well, **unchanged, **_errors(statuses, door.errors)}
 
 
 def _preflight() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from sisock.consumer import Node, Request
 from sisock.errors import ConsumerError, NoAnswer
 from sisock.frames import Answer, Field, Part, Timeline
 from sisock.grid import DAY, grid
+from sisock.nearest import Which
 from sisock.reduction import PER_BIN, POINTS, bins_of
 from sisock.times import NS, to_ns
 from sisock.uris import JOINT
@@ -95,6 +96,21 @@ class Sharing:
             for request, reply in zip(requests, whole, strict=True):
                 take(request, reply)
         return whole
+
+    def anew(self, requests: Sequence[Request], deadline: float) -> list[Reply]:
+        """What the nodes answer now, of exactly these windows: for who takes answers for more than a picture."""
+        began = self._clock()
+
+        def take(asked: Request, reply: Reply) -> None:
+            self._answered(asked.node, reply, self._clock() - began)
+
+        return self._source.ask(requests, deadline, take)
+
+    def instant(
+        self, t: float, targets: Iterable[str] | None, which: Which, *, ns: int | None, deadline: float | None
+    ) -> dict[str, Reply]:
+        """As the source answers."""
+        return self._source.instant(t, targets, which, ns=ns, deadline=deadline)
 
     def _find(self, asked: Request, new: dict[Request, "Future[Reply]"]) -> "Future[Reply]":
         """Where the answer is or will be; `new` takes the question where nobody has asked it. Called in turn."""

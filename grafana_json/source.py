@@ -1,11 +1,12 @@
 """What the bridge needs of a consumer: `sisock.consumer.BlockingConsumer` has it, and so has a test's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from sisock.consumer import Node, Request
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Field, Timeline
+from sisock.nearest import Which
 
 Reply = Answer | ConsumerError
 Take = Callable[[Request, Reply], None]
@@ -32,6 +33,11 @@ class Source(Protocol):
 
         `take` gets each request with its answer as soon as that is there, from whatever thread.
         """
+
+    def instant(
+        self, t: float, targets: Iterable[str] | None, which: Which, *, ns: int | None, deadline: float | None
+    ) -> dict[str, Answer | ConsumerError]:
+        """By node, the sample of each target that is nearest to an instant, each within the deadline in seconds."""
 
     def on_event(self, callback: Callable[[str, Node], None], /) -> None:
         """Call back with "added" or "subtracted" and the node, from a thread of the consumer's own."""

@@ -34,7 +34,7 @@ class UnwelcomeError(Exception):
 class View(NamedTuple):
     """What one who asks sees of the fleet."""
 
-    source: Source
+    source: Sharing
     directory: Directory
     panels: Panels
 

@@ -4,11 +4,12 @@ import threading
 
 import numpy as np
 
-from sisock import reduction
-from sisock.consumer import Node
+from sisock import nearest, reduction
+from sisock.consumer import Node, Request
 from sisock.errors import NoAnswer, NodeUnknown, NoHub
 from sisock.frames import TEXT, Column, Field, Frame, Query
-from sisock.times import NS, to_ns
+from sisock.times import NS, moment, to_ns
+from sisock.uris import fields_of
 
 MONDAY = 1_769_990_400  # 2026-02-02T00:00:00Z
 
@@ -20,6 +21,7 @@ class Memory:
         self.frames = nodes
         self.tags = {}
         self.stopped = set()
+        self.final = {}  # node -> ns before which it says that nothing changes
         self.connected = True
         self.asked = []
         self.listings = 0
@@ -42,6 +44,19 @@ class Memory:
             raise NoAnswer(f"{node} did not answer within 5 s")
         return self.frames[node][0], {}
 
+    def instant(self, t, targets, which, *, ns=None, deadline=None):
+        at = moment(t, MONDAY * NS) if ns is None else ns
+        wanted = fields_of(list(self.frames) if targets is None else targets)
+        self.asked.append([(node, tuple(names or ())) for node, names in wanted.items()])
+        return {node: self._nearest(node, names, at, which) for node, names in wanted.items()}
+
+    def _nearest(self, node, names, at, which):
+        if node in self.stopped or node not in self.frames:
+            return self._answer(Request(node, (), 0, 0))
+        _, frame = self.frames[node]
+        found = [nearest.nearest(frame, name, *nearest.sought(at, which), which) for name in names or frame.columns]
+        return nearest.answer(found, which)
+
     def ask(self, requests, deadline, take=None):
         self.asked.append([(request.node, request.fields) for request in requests])
         answers = [self._answer(request) for request in requests]
@@ -62,7 +77,9 @@ class Memory:
             statistics=request.statistics,
         )  # fmt: skip
         here = frame.only(request.fields).between(query.start, query.end)
-        return reduction.answer([here] if here.columns and len(here) else [], query, {})
+        return reduction.answer(
+            [here] if here.columns and len(here) else [], query, {frame.timeline: self.final.get(request.node)}
+        )
 
     def tell(self, what, node):
         for call in self.callbacks:

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote_from_bytes
 
 Headers = list[tuple[str, str]]
 SPAN = {"from": "2026-02-02T00:00:00Z", "to": "2026-02-02T00:00:30Z"}
@@ -40,8 +41,23 @@ SOUND: dict[str, list[Any]] = {
     "/metric-payload-options": [{"metric": "host", "payload": {}, "name": "field"}],
     "/variable": [{"payload": {"target": "nodes with (lab|roof)"}, "range": SPAN}, {"payload": {"target": "cpu"}}],
     "/openapi.json": [None],
+    "/api/nodes": [None],
+    "/api/fields": [None],
+    "/api/data": [{"target": ["host::cpu", "weather::.*"], **SPAN, "points": 20, "reduce": "m4", "shape": "wide"}],
+    "/api/at": [None],
 }
-GETS = ("/", "/openapi.json")
+GETS = ("/", "/openapi.json", "/api/nodes", "/api/fields", "/api/at")
+ADDRESSED = {  # what a URL can say there
+    "/api/nodes": ["time=iso"],
+    "/api/fields": ["node=host&node=weather", "format=csv"],
+    "/api/data": [
+        "target=host::(cpu|mem.*)&from=2026-02-02&to=2026-02-02T00:00:30Z&points=10&time=iso",
+        "target=weather::.*&target=host::cpu&from=1769990400&to=1769991000&bin=1m&reduce=band&shape=wide&format=csv",
+        "target=weather::wind&format=arrow&from=2026-02-02&to=2026-02-03",
+        "target=weather::sky&format=frame&from=now-2y",
+    ],
+    "/api/at": ["target=weather::.*&t=2026-02-02T00:01:30Z&which=before&time=ns"],
+}
 SCALARS: list[Any] = [
     *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 10**400, 0.5, -0.0, 1e308, 5e-324),
     *(float("nan"), float("inf"), "", " ", "\x00", "ü", "𐍈", "\ud800", "a" * 3000, "\\", "\\u", "%s%n", "../../etc"),
@@ -89,8 +105,9 @@ HEADERS: list[tuple[str, list[str]]] = [
         ["application/json; charset=utf-16", "multipart/form-data; boundary=" + "b" * 300, "/", ";", "*/*"],
     ),
     ("Content-Encoding", ["gzip", "br", "x", ""]),
-    ("Accept", ["", "*/*", "text/html", "a" * 4000, "x;q=ü"]),
-    ("Accept-Encoding", ["gzip, br", "*;q=0", ""]),
+    ("Accept", ["", "*/*", "text/html", "a" * 4000, "x;q=ü", "text/csv", "application/vnd.apache.arrow.stream;q=.1"]),
+    ("Accept-Encoding", ["gzip, br", "*;q=0", "", "zstd", "gzip;q=1e9, zstd;q=-1", "*", "identity;q=0"]),
+    ("If-None-Match", ["*", '"a"', 'W/"', 'a"b', ", ,", '"0.0.é"', '"' + "0." * 2000 + '"', '"-gzip"']),
     ("Host", ["", "localhost", "evil.example", "[::1", "localhost:99999999", "ü", "a" * 4000, "local host", "..", "-"]),
     ("Origin", ["null", "", "http://localhost", "https://grafana.example", "ü", "a" * 4000]),
     ("Authorization", ["", "Bearer", "Bearer x", "Basic !!!", "Basic " + "A" * 4000, "Digest a=b", "ü", "Bearer ü"]),
@@ -120,6 +137,9 @@ def request(path: str, seed: int, number: int) -> Asked:
     chance = random.Random(f"{seed} {path} {number}")
     sound = chance.choice(SOUND[path])
     asked = Asked("GET" if path in GETS else "POST", path, [("Host", "localhost")], _dumped(sound))
+    if path in ADDRESSED and (path in GETS or chance.random() < 0.6):
+        said = chance.choice(ADDRESSED[path])
+        asked = Asked("GET", f"{path}?{said if chance.random() < 0.3 else _said(chance, said)}", asked.headers, b"")
     changes: list[Callable[[random.Random, Asked, Any], Asked]] = [_body, _body, _body, _header, _address, _method]
     for _ in range(chance.choice([1, 1, 1, 2, 4])):
         asked = chance.choice(changes[: 3 if chance.random() < 0.5 else None])(chance, asked, sound)
@@ -136,6 +156,20 @@ def raw(path: str, seed: int, number: int) -> bytes:
     lines = [f"{asked.method} {asked.path} {version}", *(f"{name}: {value}" for name, value in headers)]
     sent = chance.choice(["\r\n", "\r\n", "\r\n", "\n", "\r"]).join([*lines, "", ""]).encode("utf-8", "replace")
     return _scrambled(chance, sent + asked.body) if chance.random() < 0.5 else sent + asked.body
+
+
+def _said(chance: random.Random, sound: str) -> str:
+    """What a URL says, with one thing in it replaced, left out, doubled or added."""
+    pairs, what = sound.split("&"), chance.random()
+    at = chance.randrange(len(pairs))
+    if what < 0.15:
+        return "&".join(pairs[:at] + pairs[at + 1 :])
+    if what < 0.3:
+        return "&".join([*pairs, pairs[at] * chance.choice([1, 2]), chance.choice(QUERIES)])
+    name = chance.choice([pairs[at].partition("=")[0], "points", "bin", "from", "to", "format", "x"])
+    value = str(chance.choice(SCALARS)).encode("utf-8", "replace")
+    pairs[at] = f"{name}={quote_from_bytes(value) if chance.random() < 0.8 else pairs[at]}"
+    return "&".join(pairs)
 
 
 def _body(chance: random.Random, asked: Asked, sound: Any) -> Asked:

@@ -15,6 +15,7 @@ from tools import apart
 
 PEERS = {  # program: its Debian package
     "chromium": "chromium",
+    "curl": "curl",
     "influxd": "influxdb",
     "ip": "iproute2",
     "lsof": "lsof",

@@ -61,7 +61,7 @@ def test_a_configured_origin_may_ask_and_is_told_so():
     assert "content-type" in preflight.headers["Access-Control-Allow-Headers"]
     answer = allowed.post("/tag-keys", headers={"Origin": ORIGIN})
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)
-    assert answer.headers["Vary"] == "Origin"
+    assert "Origin" in answer.headers["Vary"]
 
 
 @pytest.mark.parametrize(

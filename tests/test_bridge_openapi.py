@@ -26,6 +26,10 @@ generation.database = "none"
 [[operations]]  # a range may end before it begins, which no schema can say
 include-path-regex = "^/(query|annotations)$"
 checks.positive_data_acceptance.expected-statuses = [200, 204, 400]
+
+[[operations]]  # likewise; and there may be no such node
+include-path-regex = "^/api/"
+checks.positive_data_acceptance.expected-statuses = [200, 204, 400, 404]
 """
 
 

@@ -15,7 +15,7 @@ from sisock.settings import Settings
 from sisock.times import NS
 from tests.memory import MONDAY, Memory, memory, minutes
 
-WITH_POST = "the bridge is asked with POST; /, /metrics and /openapi.json take GET"
+WITH_POST = "this path is not asked with that method: the header Allow says with which, /openapi.json how"
 CASES = sorted((Path(__file__).parent / "cases" / "simplejson").glob("*.json"))
 
 

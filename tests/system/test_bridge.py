@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from sisock import settings as configuration
@@ -117,6 +119,49 @@ def test_archived_and_live_nodes_share_a_panel(bridge):
     assert {value for value, _ in big["datapoints"]} <= {0, 1}
     assert state["datapoints"][0][0] == "ok"
     assert (sine["datapoints"], notices(sine)) == ([], "archive::sine has no samples in this range")
+
+
+PAST = "/api/data?target=archive::sine&from=1500000000&to=1500999000&points=1000000"  # the archive goes on after it
+
+
+def rows(client: httpx.Client, url: str, tag: str = "") -> httpx.Response:
+    return client.get(url, headers={"If-None-Match": tag} if tag else {})
+
+
+def test_nearly_a_million_rows_come_in_every_form(bridge):
+    table = pa.ipc.open_stream(rows(bridge, f"{PAST}&format=arrow&shape=wide").content).read_all()
+    t = table.column("time").cast(pa.int64()).to_numpy()
+    assert np.array_equal(t, np.arange(1_500_000_000, 1_500_999_000) * 10**9)
+    assert np.array_equal(table.column("archive::sine").to_numpy(), np.sin(t / 1e11))
+    assert table.schema.field("archive::sine").metadata[b"unit"] == b"V"
+    lines = rows(bridge, f"{PAST}&format=csv&shape=wide&time=ns").text.splitlines()
+    assert lines[0] == "time,archive::sine"
+    assert (len(lines), float(lines[-1].split(",")[1])) == (999_001, float(np.sin(t[-1] / 1e11)))
+
+
+def test_what_is_over_is_known_again_while_its_node_is_stopped(fleet, bridge):
+    url = PAST.replace("1000000", "500")
+    first = rows(bridge, url)
+    assert first.headers["Cache-Control"] == "private, max-age=86400, immutable"
+    fleet.stop("archive")
+    try:
+        assert rows(bridge, url, first.headers["ETag"]).status_code == 304
+        assert "did not answer" in rows(bridge, url).json()["error"]
+    finally:
+        fleet.resume("archive")
+    until(lambda: rows(bridge, url).status_code == 200, HEALED_WITHIN + 2)
+    assert rows(bridge, url).content == first.content
+
+
+def test_what_goes_on_is_asked_again_each_time(bridge):
+    url = "/api/data?target=counter::count&from=-1m"
+    until(lambda: rows(bridge, url).status_code == 200 and rows(bridge, url).json() != [])
+    first = rows(bridge, url)
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    until(lambda: rows(bridge, url, first.headers["ETag"]).status_code == 200)
+    (last,) = rows(bridge, "/api/at?target=counter::count").json()
+    assert last["value"] >= first.json()[-1]["value"]
+    assert {row["node"]: row["state"] for row in rows(bridge, "/api/nodes").json()}["counter"] == "up"
 
 
 def test_a_stopped_node_costs_its_own_series(fleet, bridge):
@@ -274,6 +319,12 @@ def test_an_api_token_sees_what_it_was_given_until_it_is_taken_back(fleet, bridg
         (hidden,) = query(guest, "archive::sine")
         assert hidden["datapoints"] == []
         assert "there is no data node 'archive'" in notices(hidden)
+        tag = rows(bridge, PAST).headers["ETag"]
+        told = [rows(guest, url, tag) for url in (PAST, PAST.replace("archive", "nobody"))]
+        assert [(each.status_code, each.headers.get("ETag")) for each in told] == [(404, None)] * 2
+        assert told[0].json()["error"] == told[1].json()["error"].replace("nobody", "archive")
+        assert {row["node"] for row in rows(guest, "/api/fields").json()} == {"counter"}
+        assert {row["node"] for row in rows(guest, "/api/nodes").json()} == {"counter"}
         assert guest.get("/", auth=tuple(token.split("."))).status_code == 200
         assert guest.get("/", headers={"Authorization": f"Bearer grafana.{'x' * 43}"}).status_code == 401
         assert sisock(state, "revoke", "grafana").returncode == 0
