@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from grafana_json.marks import Mark, Told
 from grafana_json.series import Notice, Series, duration
-from grafana_json.units import grafana_unit
 from sisock.frames import Column, Times
+from sisock.grafana.units import grafana_unit
 from sisock.uris import JOINT
 
 _MS = 1_000_000  # ns

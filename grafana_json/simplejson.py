@@ -9,8 +9,8 @@ import numpy as np
 from grafana_json.marks import Mark, Told, Window
 from grafana_json.query import checked, optional, parse_range
 from grafana_json.series import Series
-from grafana_json.units import grafana_unit
 from sisock.frames import Column
+from sisock.grafana.units import grafana_unit
 from sisock.uris import JOINT
 
 _MS = 1_000_000  # ns

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from grafana_json import units
 from grafana_json.app import create_app
+from sisock.grafana import units
 from sisock.settings import Settings
 from tests.grafana_data import grafana as grafana_process
 from tests.memory import MONDAY, memory
@@ -39,7 +39,7 @@ def ask(grafana, source):
 
 
 def test_every_unit_is_one_that_grafana_knows(grafana):
-    assert set(units._IDS.values()) - grafana.units() == set()
+    assert set(units.IDS.values()) - grafana.units() == set()
 
 
 def test_a_series_of_numbers_has_times_values_and_a_unit(ask):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from grafana_json.rows.as_csv import cells_of, numbers
 from grafana_json.rows.tables import Block, Cells, Constant, Head, Moments, Table, listed, times_of
-from grafana_json.units import grafana_unit
 from sisock.frames import Column
+from sisock.grafana.units import grafana_unit
 
 _BLOCK = 16_384  # rows
 _TYPES = {"whole": "number", "bool": "boolean", "mixed": "string"}  # Grafana's words

@@ -3,7 +3,7 @@
 Source: the ids of `@grafana/data`, `valueFormats/categories`. A unit without an id is shown as it is written.
 """
 
-_IDS = {
+IDS = {
     "%": "percent",
     "°C": "celsius",
     "C": "celsius",
@@ -36,4 +36,4 @@ _IDS = {
 
 def grafana_unit(units: str | None) -> str | None:
     """Grafana's id of a unit, or the unit itself where there is none."""
-    return None if not units else _IDS.get(units, units)
+    return None if not units else IDS.get(units, units)
