@@ -11,6 +11,7 @@ from grafana_json import codings, dialects, exchange, openapi, rows
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.gate import WITHOUT_TOKEN, Gate, Refusal, make_gate
 from grafana_json.measures import FORM, Measures
+from grafana_json.prometheus import door as prometheus
 from grafana_json.query import RequestError
 from grafana_json.source import Source
 from grafana_json.views import Connect, UnwelcomeError, View, Visitors
@@ -19,7 +20,7 @@ from sisock.settings import Settings
 
 log = logging.getLogger(__name__)
 _SENTENCES = {
-    404: f"the bridge answers {', '.join(dict.fromkeys(door.path for door in openapi.DOORS))}, nothing else",
+    404: f"the bridge answers {', '.join(openapi.describe(guarded=False)['paths'])}, nothing else",
     405: "this path is not asked with that method: the header Allow says with which, /openapi.json how",
     413: f"a request may be {LARGEST_REQUEST} bytes long at the most",
 }
@@ -37,7 +38,7 @@ def create_app(consumer: Source, settings: Settings, connect: Connect | None = N
     own = View.through(consumer, settings.bridge_deadline, most, measures=measures)
     visitors = Visitors(connect, settings.bridge_deadline, most) if connect else None
     app.extensions.update(visitors=visitors, measures=measures)
-    measures.count(app, frozenset(door.path for door in openapi.DOORS))
+    measures.count(app, frozenset(openapi.describe(guarded=False)["paths"]))
     _guard(app, gate)
     _explain(app)
     codings.apply(app)
@@ -47,6 +48,7 @@ def create_app(consumer: Source, settings: Settings, connect: Connect | None = N
     _describe(app, guarded=gate.token is not None)
     app.register_blueprint(dialects.door(_view))
     app.register_blueprint(rows.door(_view, settings.bridge_deadline))
+    app.register_blueprint(prometheus.door(_view, settings.bridge_deadline))
     return app
 
 

@@ -41,6 +41,11 @@ class Changes:
             if len(self._kept) > _MOST_NODES:
                 del self._kept[next(iter(self._kept))]
 
+    def of(self, node: str) -> list[Change]:
+        """The changes of one node."""
+        with self._lock:
+            return list(self._kept.get(node, ()))
+
     def between(self, start: int, end: int, text: str) -> list[Change]:
         """The changes with `start <= at < end` of nodes whose name contains the text, in order; the last 5000.
 

@@ -5,8 +5,10 @@ from typing import Any
 import orjson
 from flask import Response, request
 
+from grafana_json.prometheus.trouble import kind_of
 from grafana_json.query import RequestError
 
+LIKE_PROMETHEUS = "/api/v1/"
 LARGEST_REQUEST = 256 * 2**10  # bytes
 
 
@@ -27,5 +29,7 @@ def reply(data: Any, status: int = 200) -> Response:
 
 
 def refuse(sentence: str, status: int) -> Response:
-    """An error as `{"error": sentence}`."""
+    """An error as `{"error": sentence}`, or as Prometheus has it where it was asked as one."""
+    if request.path.startswith(LIKE_PROMETHEUS):
+        return reply({"status": "error", "errorType": kind_of(status), "error": sentence}, status)
     return reply({"error": sentence}, status)

@@ -88,7 +88,8 @@ class Measures(Collector):
 
         @app.after_request
         def end(response: Response) -> Response:
-            door = request.path if request.path in paths else "other"
+            rule = request.url_rule.rule.replace("<", "{").replace(">", "}") if request.url_rule else ""
+            door = rule if rule in paths else "other"
             self._requests.labels(door, str(response.status_code)).inc()
             self._seconds.labels(door).observe(time.perf_counter() - g.began)
             return response

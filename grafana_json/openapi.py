@@ -7,11 +7,12 @@ import sisock
 from grafana_json import simpod_schemas
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.measures import FORM
+from grafana_json.prometheus import described as prometheus
 from grafana_json.rows import schemas as rows
 from grafana_json.schemas import ANSWERED, ASKED, Schema
 
 _ABOUT = (
-    'Answers are JSON; an error is `{"error": sentence}`. A request body is read as JSON whatever its Content-Type says; '
+    'Answers are JSON; an error is `{"error": sentence}`, below /api/v1 as Prometheus has it. A request body is read as JSON whatever its Content-Type says; '
     "none at all is read as `{}`. A path that is not listed here is 404, a method that is not 405 (HEAD is GET without "
     "the body), a Transfer-Encoding other than chunked 501."
 )
@@ -76,12 +77,18 @@ def describe(*, guarded: bool) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for door in DOORS:
         paths.setdefault(door.path, {"options": _preflight()})[door.method] = _operation(door, guarded=guarded)
+    paths |= prometheus.paths("/api/v1", _security(guarded=guarded), _preflight())
     return {
         "openapi": "3.1.0",
         "info": {"title": "sisock: the bridge for Grafana", "version": sisock.__version__, "description": _ABOUT},
         "paths": paths,
         "components": {
-            "schemas": ASKED | ANSWERED | simpod_schemas.ASKED | simpod_schemas.ANSWERED | rows.SCHEMAS,
+            "schemas": ASKED
+            | ANSWERED
+            | simpod_schemas.ASKED
+            | simpod_schemas.ANSWERED
+            | rows.SCHEMAS
+            | prometheus.SCHEMAS,
             "responses": {str(status): _answer(told, "Error") for status, told in _ERRORS.items()},
             "securitySchemes": _TOKENS,
         },
@@ -90,14 +97,13 @@ def describe(*, guarded: bool) -> dict[str, Any]:
 
 def _operation(door: Door, *, guarded: bool) -> dict[str, Any]:
     body = {"required": door.needs_body, "content": _content(door.asked)}
-    tokens: list[dict[str, list[str]]] = [{name: []} for name in _TOKENS]
     return {
         "operationId": f"{door.method} {door.path}",
         "summary": door.summary,
         **({"requestBody": body} if door.asked else {}),
         **({"parameters": list(door.parameters)} if door.parameters else {}),
         "responses": _responses(door),
-        "security": tokens if guarded else [{}, *tokens],
+        "security": _security(guarded=guarded),
     }
 
 
@@ -107,6 +113,11 @@ def _responses(door: Door) -> dict[str, Any]:
     unchanged = {"304": {"description": "it is what If-None-Match says"}} if _UNCHANGED in door.more else {}
     statuses = [*_EVERYWHERE, *(each for each in door.more if each != _UNCHANGED)]
     return {"200": well, **unchanged, **_errors(statuses, door.errors)}
+
+
+def _security(*, guarded: bool) -> list[dict[str, list[str]]]:
+    tokens: list[dict[str, list[str]]] = [{name: []} for name in _TOKENS]
+    return tokens if guarded else [{}, *tokens]
 
 
 def _preflight() -> dict[str, Any]:

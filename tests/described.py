@@ -34,6 +34,7 @@ class Described:
             (path, method.upper()): self._read(operation)
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
+            if method != "parameters"
         }
 
     def operation(self, path: str, method: str) -> Operation:

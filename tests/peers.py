@@ -19,9 +19,12 @@ PEERS = {  # program: its Debian package
     "influxd": "influxdb",
     "ip": "iproute2",
     "lsof": "lsof",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
+SERVICES = ("prometheus",)  # packages that would run on from then on: a test starts its own
 OWN = ("schemathesis", "grafana-data", "grafana-schema")  # programs in environments of their own
 LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
@@ -76,7 +79,7 @@ def _missing(programs: Iterable[str]) -> list[str]:
     packages = [PEERS[program] for program in programs if not shutil.which(program)]
     if "chromium" in programs and not _loads(LIBATOMIC[0]):
         packages.append(LIBATOMIC[1])
-    return sorted(packages)
+    return sorted(set(packages))
 
 
 def _loads(library: str) -> bool:
@@ -99,7 +102,8 @@ def _line(packages: list[str]) -> str:
     sudo = "" if os.geteuid() == 0 else "sudo "
     apt = f"{sudo}apt-get -o DPkg::Lock::Timeout=300"
     options = "install -y --no-install-recommends"
-    return f"{apt} update && {apt} {options} {shlex.join(packages)}"
+    stop = "".join(f"; {sudo}systemctl disable --now {each} || true" for each in SERVICES if each in packages)
+    return f"{apt} update && {apt} {options} {shlex.join(packages)}{stop}"
 
 
 if __name__ == "__main__":

@@ -28,8 +28,12 @@ include-path-regex = "^/(query|annotations)$"
 checks.positive_data_acceptance.expected-statuses = [200, 204, 400]
 
 [[operations]]  # likewise; and there may be no such node
-include-path-regex = "^/api/"
+include-path-regex = "^/api/(?!v1/)"
 checks.positive_data_acceptance.expected-statuses = [200, 204, 400, 404]
+
+[[operations]]  # what is PromQL, a time or a label no schema can say
+include-path-regex = "^/api/v1/"
+checks.positive_data_acceptance.expected-statuses = [200, 204, 400, 422]
 """
 
 
@@ -55,9 +59,13 @@ def described(client):
 
 
 def test_every_door_is_described_and_no_other(app):
-    there = {(rule.rule, method.lower()) for rule in app.url_map.iter_rules() for method in rule.methods - {"HEAD"}}
+    there = {
+        (re.sub("<(.*?)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD"}
+    }
     paths = openapi.describe(guarded=True)["paths"]
-    assert {(path, method) for path, methods in paths.items() for method in methods} == there
+    assert {(path, method) for path, methods in paths.items() for method in methods if method != "parameters"} == there
 
 
 def test_the_schemas_are_schemas(described):
@@ -134,5 +142,6 @@ def test_the_running_bridge_keeps_to_its_description(app, peer, tmp_path):
         ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=390, check=False)
     assert done.returncode == 0, done.stdout[:8000] + done.stderr
-    operations = len(openapi.DOORS) + len({door.path for door in openapi.DOORS})  # each path has a preflight, too
-    assert f"Tested: {operations}\n" in done.stdout, done.stdout
+    described = openapi.describe(guarded=True)["paths"].values()
+    count = sum(method in ("get", "post", "options") for methods in described for method in methods)
+    assert f"Tested: {count}\n" in done.stdout, done.stdout

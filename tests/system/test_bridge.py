@@ -89,6 +89,19 @@ def test_a_million_samples_come_as_a_panel_can_show_them(bridge):
     assert len(label["datapoints"]) == 300
 
 
+def test_promql_reads_archived_and_live_nodes_alike(bridge):
+    asked = {"query": "max_over_time(sine[1h])", "start": 1_500_003_600, "step": 3600}
+    answer = bridge.post("/api/v1/query_range", data={**asked, "end": 1_500_900_000}).json()
+    (series,) = answer["data"]["result"]
+    assert series["metric"] == {"node": "archive", "field": "sine", "unit": "V"}
+    assert all(float(value) == pytest.approx(1, abs=1e-3) for _, value in series["values"])
+    assert len(series["values"]) == 250
+    until(lambda: bridge.get("/api/v1/query", params={"query": "rate(count[30s])"}).json()["data"]["result"] != [])
+    answer = bridge.get("/api/v1/query", params={"query": "sum by (node) (up)"}).json()["data"]["result"]
+    there = {each["metric"]["node"]: each["value"][1] for each in answer}
+    assert (there["archive"], there["counter"]) == ("1", "1")
+
+
 def test_what_real_nodes_have_is_as_the_bridge_describes_it(bridge):
     described = Described(bridge.get("/openapi.json").json())
     panel = {"range": SPAN, "targets": [{"target": "archive::.*", "type": kind} for kind in ("timeserie", "table")]}

@@ -1,0 +1,57 @@
+"""Functions that change labels: `label_replace` and `label_join`."""
+
+import re
+from collections.abc import Sequence
+
+from grafana_json.prometheus.matching import automaton_of
+from grafana_json.prometheus.trouble import cannot
+from grafana_json.prometheus.vectors import Labels, Vector, distinct
+from grafana_json.query import shown
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
+_LONGEST = 2_000  # characters of a label's value
+_MOST_WORK = 3_000_000
+
+
+def replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
+    """Set a label to the replacement, in which `$1` stands for a group, where the pattern is the source label's value."""
+    _check(target)
+    automaton = automaton_of(pattern)
+    known: dict[str, str | None] = {}
+    for labels in vector.labels:
+        value = labels.get(source, "")
+        if value not in known:
+            found = automaton.find(value)
+            known[value] = None if found is None else _expanded(replacement, found)
+            if automaton.work > _MOST_WORK:
+                raise cannot(f"holding {shown(pattern)} against all values takes too long: use a simpler one")
+    changed = [_with(labels, target, known[labels.get(source, "")]) for labels in vector.labels]
+    return distinct(vector._replace(labels=changed))
+
+
+def _expanded(replacement: str, found: dict[str, str]) -> str:
+    return _REFERENCE.sub(lambda m: found.get(m[1] or m[2], "") if m[1] or m[2] else "$", replacement)[:_LONGEST]
+
+
+def join(vector: Vector, target: str, between: str, sources: Sequence[str]) -> Vector:
+    """Set a label to the values of others, put together."""
+    _check(target)
+    changed = [
+        _with(labels, target, between.join(labels.get(each, "") for each in sources)[:_LONGEST])
+        for labels in vector.labels
+    ]
+    return distinct(vector._replace(labels=changed))
+
+
+def _with(labels: Labels, name: str, value: str | None) -> Labels:
+    """The labels with this one set; an empty value is none at all."""
+    if value is None:
+        return labels
+    rest = {key: each for key, each in labels.items() if key != name}
+    return {**rest, name: value} if value else rest
+
+
+def _check(name: str) -> None:
+    if not _LABEL.fullmatch(name):
+        raise cannot(f"{shown(name)} is not the name of a label: use letters, digits and _")

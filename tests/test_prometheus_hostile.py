@@ -1,0 +1,268 @@
+"""Whatever expression is asked, the bridge answers soon and in Prometheus's form: never an error of its own."""
+
+import json
+import re
+import time
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from grafana_json.app import create_app
+from grafana_json.prometheus.automaton import Automaton
+from grafana_json.prometheus.grammar import parse
+from grafana_json.prometheus.matching import Catalog, Finder, Selector
+from grafana_json.prometheus.regexes import PatternError
+from grafana_json.prometheus.trouble import QueryError
+from sisock.frames import Field
+from sisock.listing import Node
+from sisock.settings import Settings
+from tests.laboratory_samples import BEGIN, made
+
+SOON = 10.0  # seconds of processor: without a bound it would be minutes
+START = BEGIN // 1000
+quick = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+labels = st.sampled_from(["node", "field", "unit", "__name__", "x"])
+patterns = st.sampled_from(
+    ["al.*", "(a|b)+", "", ".+", "(a*)*b", "[^x]{1,3}", "(?i)ALPHA", "temperature|level", "(((", "\\d"]
+)
+matchers = st.builds(
+    lambda name, op, value: f"{name}{op}{json.dumps(value)}", labels, st.sampled_from(["=", "!=", "=~", "!~"]), patterns
+)
+names = st.sampled_from(["temperature", "requests", "pump_on", "load", "level", "sisock", "up", "nothing", ""])
+lengths = st.sampled_from(["1ms", "1s", "5m", "1h", "1d", "100y", "0s"])
+selectors = st.builds(lambda name, some: f"{name}{{{','.join(some)}}}", names, st.lists(matchers, max_size=3))
+times = st.sampled_from(
+    ["", "", "", " offset 5m", " offset -1y", " @ 0", " @ 1e15", " @ start()", " @ end() offset 3s", " offset 9000y"]
+)
+instants = st.builds(lambda selector, when: selector + when, selectors, times)
+ranges = st.builds(lambda selector, length, when: f"{selector}[{length}]{when}", selectors, lengths, times)
+OVER_TIME = [
+    "avg_over_time",
+    "min_over_time",
+    "count_over_time",
+    "rate",
+    "irate",
+    "delta",
+    "changes",
+    "deriv",
+    "stddev_over_time",
+]
+PLAIN = [
+    "abs",
+    "sqrt",
+    "ln",
+    "round",
+    "absent",
+    "scalar",
+    "timestamp",
+    "sort",
+    "hour",
+    "sgn",
+    "vector",
+    "histogram_quantile",
+    "exp",
+]
+AGGREGATIONS = ["sum", "avg", "count", "min", "topk", "quantile", "stddev", "count_values", "group", "bottomk"]
+OPERATORS = [
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "^",
+    "==",
+    ">",
+    "<= bool",
+    "and",
+    "or",
+    "unless",
+    "atan2",
+    "+ on(node)",
+    "* on(node) group_left(unit)",
+    "/ ignoring(field)",
+]
+numbers = st.sampled_from(["0", "1", "-1", "NaN", "Inf", "1e308", "0.5", "time()", "1e-320"])
+expressions = st.recursive(
+    instants | numbers | st.builds(lambda name, of: f"{name}({of})", st.sampled_from(OVER_TIME), ranges),
+    lambda inner: (
+        st.builds(lambda name, of: f"{name}({of})", st.sampled_from(PLAIN), inner)
+        | st.builds(lambda op, a, b: f"({a}) {op} ({b})", st.sampled_from(OPERATORS), inner, inner)
+        | st.builds(
+            lambda op, by, of: f"{op} {by} ({of})",
+            st.sampled_from(AGGREGATIONS),
+            st.sampled_from(["", "by (node)", "without (node, field)"]),
+            inner,
+        )
+        | st.builds(
+            lambda op, k, of: f"{op}({k}, {of})", st.sampled_from(AGGREGATIONS), numbers | st.just('"v"'), inner
+        )
+        | st.builds(lambda of, a, b: f"max_over_time(({of})[{a}:{b}])", inner, lengths, lengths)
+        | st.builds(
+            lambda of, pattern: f'label_replace({of}, "x", "$1$2${{name}}", "node", {json.dumps(pattern)})',
+            inner,
+            patterns,
+        )
+        | st.builds(lambda of: f"-{of}", inner)
+    ),
+    max_leaves=6,
+)
+moments = st.sampled_from(
+    [str(START + 3600), "0", "-1", "1e9", "9e9", "9.3e9", "NaN", "2026-02-02T01:00:00Z", "x", "", "-9e9"]
+)
+
+
+@pytest.fixture(scope="module")
+def client():
+    source, _ = made()
+    return create_app(source, Settings(bridge_deadline=2)).test_client()
+
+
+def asked(client, path, **given):
+    """The answer, which is in the form of Prometheus, without NaN in it."""
+    began = time.process_time()
+    response = client.post(f"/api/v1/{path}", data=given)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    answer = json.loads(response.data, parse_constant=refuse)
+    assert time.process_time() - began < SOON
+    assert response.status_code in (200, 400, 422, 503), answer
+    assert (answer["status"] == "success") == (response.status_code == 200)
+    assert response.status_code == 200 or set(answer) == {"status", "errorType", "error"}
+    return answer
+
+
+@quick
+@given(expressions, moments)
+@example("temperature @ 1e15", "0")
+def test_any_expression_at_an_instant_has_an_answer(client, expression, at):
+    asked(client, "query", query=expression, time=at)
+
+
+@quick
+@given(expressions, moments, moments, st.sampled_from(["60", "1h", "1ms", "0", "-1", "7s", "1e30", "x"]))
+def test_any_expression_over_a_range_has_an_answer(client, expression, start, end, step):
+    asked(client, "query_range", query=expression, start=start, end=end, step=step)
+
+
+@quick
+@given(st.text(max_size=60) | st.text(alphabet="ab{}()[]\"'=~!,.*+-5m:@ \\", max_size=80))
+def test_any_text_has_an_answer(client, text):
+    for path, name in (("query", "query"), ("series", "match[]"), ("labels", "match[]")):
+        asked(client, path, **{name: text})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "1" + "+1" * 5_000,  # overflows the parser's stack
+        "(" * 5_000 + "1" + ")" * 5_000,
+        "abs(" * 5_000 + "a" + ")" * 5_000,
+        "a[1h:1m]" * 300,
+        "-" * 2_000 + "a",
+        "1" + "-1" * 498,
+        '{a=~"' + "(" * 60 + "a*" + ")*" * 60 + '"}',
+        '{node=~"(a{900}){900}"}',
+        '{node=~"' + "(a|b)*a(a|b){300}" + '"}',
+        "max_over_time(" * 20 + "temperature" + "[1d:1s])" * 20,
+        "avg_over_time(temperature[1d:1ms])",
+        "a" * 60_000,
+        '"' + "a" * 60_000,
+        "(1" + "+1" * 480 + ")[1h:1m]",
+        "temperature offset 99999999y",
+        "temperature[99999999y]",
+        "rate(temperature[290y])",
+        'count_values("v", rate(temperature[1m])[1h:1s])',
+    ],
+    ids=range(18),
+)
+def test_what_would_hurt_has_an_answer(client, query):
+    asked(client, "query", query=query, time=START + 7000)
+    asked(client, "query_range", query=query, start=START, end=START + 7200, step=1)
+
+
+def test_no_more_steps_than_prometheus_has(client):
+    given = {"query": "temperature", "start": 0, "step": 1}
+    assert asked(client, "query_range", end=11_000, **given)["status"] == "success"
+    assert "11000" in asked(client, "query_range", end=11_001, **given)["error"]
+
+
+# regular expressions ----------------------------------------------------------------------------
+
+PIECES = [
+    "a",
+    "b",
+    ".",
+    "a*",
+    "b+?",
+    "(a|b)",
+    "[^a]",
+    "[a-c]{2}",
+    "a{1,2}",
+    "(?:ab|a)(c?)",
+    "\\.",
+    "\\d",
+    "()",
+    "^",
+    "$",
+    "(a*)*",
+    "x|y",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.text(alphabet="abc.1x\n", max_size=8))
+def test_patterns_match_what_re2_and_python_match(pattern, text):
+    theirs = pc.match_substring_regex(pa.array([text]), f"^(?s:{pattern})$")[0].as_py()
+    found = re.fullmatch(pattern, text, re.DOTALL)
+    automaton = Automaton(pattern)
+    assert automaton.matches(text) is theirs is (found is not None)
+    groups = automaton.find(text)
+    assert (groups is not None) is theirs
+    if found is not None and "*)*" not in pattern:  # of a group that matched nothing Python remembers something else
+        assert groups == {"0": text, **{str(i + 1): each or "" for i, each in enumerate(found.groups())}}
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(", ")", "a{2,1}", "[", "[b-a]", "*", "a{1001}", "\\b", "(?<a", "(?z)", "\\p{L}", "\\xzz", "(?P<n>"]
+)
+def test_a_pattern_that_cannot_be_read_says_why(pattern):
+    with pytest.raises(PatternError):
+        Automaton(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("(?i)GÄRTEN", "gärten", True),
+        ("[[:alpha:]]+[[:^alpha:]]", "abc1", True),
+        ("[^\\W]+[\\d-]", "a_1-", True),
+        ("\\Qa.b*\\E+", "a.b**", True),
+        ("\\x41\\x{1F600}\\t", "A😀\t", True),
+        ("a.c", "a\nc", True),
+        ("", "", True),
+        ("a|", "", True),
+        ("[]a]+", "]a", True),
+        ("a{,2}", "a{,2}", True),
+        ("(?i:a)b", "Ab", True),
+        ("(?i:a)b", "AB", False),
+    ],
+)
+def test_patterns_are_read_as_re2_reads_them(pattern, text, expected):
+    assert Automaton(pattern).matches(text) is expected
+    assert pc.match_substring_regex(pa.array([text]), f"^(?s:{pattern})$")[0].as_py() is expected
+
+
+def test_hostile_patterns_among_many_names_are_refused_soon():
+    node = Node("n", "")
+    fields = {"n": {f"{'ab' * 80}{i}": Field() for i in range(10_000)}}
+    catalog = Catalog({"n": node}, fields)
+    began = time.process_time()
+    every = ",".join(f'field=~"(a|b)*a(a|b){{{count}}}[0-9]*"' for count in (41, 51, 61))
+    with pytest.raises(QueryError, match="takes too long"):
+        Finder(catalog).find(Selector.of(parse(f"{{{every}}}")))
+    assert time.process_time() - began < SOON
