@@ -32,7 +32,7 @@ from sisock.listing import Node
 from sisock.nodes import health
 from sisock.settings import Settings
 from tests.grafana_types import complaints, every_panel
-from tests.memory import memory
+from tests.memory import MONDAY, memory
 from tests.provisioned import BRIDGE, FOLDER, HOST, ODD, dashboards, fleet, provisioned
 
 ROOT = Path(__file__).parents[1]
@@ -159,6 +159,44 @@ def test_the_bridge_answers_what_panels_ask(door: str):
             assert '"severity":"error"' not in answer.text
             answered += 1
     assert answered >= 6
+
+
+def test_the_prometheus_door_answers_what_panels_and_rules_ask():
+    source = memory()
+    nodes = [seen(name, "", fields) for name, (fields, _) in source.frames.items()]
+    client = create_app(source, Settings()).test_client()
+    window = {"start": "2026-02-02T00:00:00Z", "end": "2026-02-02T01:00:00Z", "step": "60s"}
+    written = files(nodes, [DOORS["prometheus"]], BRIDGE, FOLDER)
+    rules = yaml.safe_load(written["alerting/sisock.yaml"])["groups"][0]["rules"]
+    asked = {rule["data"][0]["model"]["expr"] for rule in rules}
+    for node in nodes:
+        asked |= set(filter(None, expressions(json.loads(written[f"dashboards/{node.uid}.json"])).splitlines()))
+    found = 0
+    for each in asked:
+        plain = re.sub(r"\$__(rate_)?(interval|range)", "60s", each)
+        answer = client.post("/api/v1/query_range", data={"query": plain, **window})
+        assert answer.status_code == 200, (each, answer.text)
+        found += bool(answer.json["data"]["result"])
+    assert found >= 4
+
+
+def test_the_infinity_door_answers_what_panels_ask():
+    source = memory()
+    nodes = [seen(name, "", fields) for name, (fields, _) in source.frames.items()]
+    client = create_app(source, Settings()).test_client()
+    begin, end = (str(each * 1000) for each in (MONDAY, MONDAY + 3600))
+    answered = 0
+    for node in nodes:
+        page = json.loads(files([node], [DOORS["infinity"]], BRIDGE, FOLDER)[f"dashboards/{node.uid}.json"])
+        for target in (each for panel in every_panel(page) for each in panel.get("targets", ())):
+            asked = {each["key"]: each["value"] for each in target["url_options"]["params"]}
+            asked = {key: {"${__from}": begin, "${__to}": end}.get(value, value) for key, value in asked.items()}
+            answer = client.get(target["url"], query_string=asked)
+            if "::health." not in asked["target"]:  # these nodes in memory have none
+                assert answer.status_code == 200, (asked, answer.text)
+                assert {"time", "value"} <= set(answer.json[0])
+                answered += 1
+    assert answered >= 4
 
 
 def test_every_expression_is_promql():
