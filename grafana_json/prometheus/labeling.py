@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from grafana_json.prometheus.matching import automaton_of
+from grafana_json.prometheus.matching import pattern_of
 from grafana_json.prometheus.trouble import cannot
 from grafana_json.prometheus.vectors import Labels, Vector, distinct
 from grafana_json.query import shown
@@ -17,14 +17,14 @@ _MOST_WORK = 3_000_000
 def replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
     """Set a label to the replacement, in which `$1` stands for a group, where the pattern is the source label's value."""
     _check(target)
-    automaton = automaton_of(pattern)
+    compiled = pattern_of(pattern)
     known: dict[str, str | None] = {}
     for labels in vector.labels:
         value = labels.get(source, "")
         if value not in known:
-            found = automaton.find(value)
+            found = compiled.find(value)
             known[value] = None if found is None else _expanded(replacement, found)
-            if automaton.work > _MOST_WORK:
+            if compiled.work > _MOST_WORK:
                 raise cannot(f"holding {shown(pattern)} against all values takes too long: use a simpler one")
     changed = [_with(labels, target, known[labels.get(source, "")]) for labels in vector.labels]
     return distinct(vector._replace(labels=changed))

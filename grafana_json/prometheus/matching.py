@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from promql_parser import Matcher, MatchOp
 
-from grafana_json.prometheus.automaton import Automaton
 from grafana_json.prometheus.naming import ANY, Series, as_any, series_of
-from grafana_json.prometheus.regexes import PatternError
+from grafana_json.prometheus.regexes import Pattern, PatternError
 from grafana_json.prometheus.trouble import QueryError, cannot
 from grafana_json.prometheus.vectors import NAME
 from grafana_json.query import shown
@@ -105,14 +104,14 @@ class Finder:
             return lambda value: value == wanted
         if op == MatchOp.NotEqual:
             return lambda value: value != wanted
-        automaton, positive = automaton_of(wanted), op == MatchOp.Re
+        pattern, positive = pattern_of(wanted), op == MatchOp.Re
         known: dict[str, bool] = {}
 
         def test(value: str) -> bool:
             if value not in known:
-                before = automaton.work
-                known[value] = automaton.matches(value) is positive
-                self._spend(automaton.work - before)
+                before = pattern.work
+                known[value] = pattern.matches(value) is positive
+                self._spend(pattern.work - before)
             return known[value]
 
         return test
@@ -123,9 +122,9 @@ class Finder:
             raise cannot("holding these regular expressions against all names takes too long: use = or fewer of them")
 
 
-def automaton_of(pattern: str) -> Automaton:
+def pattern_of(pattern: str) -> Pattern:
     """What the pattern matches; raises QueryError."""
     try:
-        return Automaton(pattern)
+        return Pattern(pattern)
     except PatternError as error:
         raise QueryError(f"the regular expression {shown(pattern)} cannot be read: {error}") from None
