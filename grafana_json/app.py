@@ -7,10 +7,11 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
-from grafana_json import codings, dialects, exchange, openapi, rows
+from grafana_json import codings, exchange, openapi, rows
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.gate import WITHOUT_TOKEN, Gate, Refusal, make_gate
 from grafana_json.measures import FORM, Measures
+from grafana_json.plugins import door as plugins
 from grafana_json.prometheus import door as prometheus
 from grafana_json.query import RequestError
 from grafana_json.source import Source
@@ -46,7 +47,7 @@ def create_app(consumer: Source, settings: Settings, connect: Connect | None = N
     _tell_health(app)
     _measure(app, measures, own)
     _describe(app, guarded=gate.token is not None)
-    app.register_blueprint(dialects.door(_view))
+    app.register_blueprint(plugins.door(_view))
     app.register_blueprint(rows.door(_view, settings.bridge_deadline))
     app.register_blueprint(prometheus.door(_view, settings.bridge_deadline))
     return app

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sisock
-from grafana_json import simpod_schemas
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.measures import FORM
+from grafana_json.plugins import simpod_schemas
 from grafana_json.prometheus import described as prometheus
 from grafana_json.rows import schemas as rows
 from grafana_json.schemas import ANSWERED, ASKED, Schema

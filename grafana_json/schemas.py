@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from grafana_json.changes import MOST_SHOWN
-from grafana_json.dialects import MOST_FOUND
+from grafana_json.plugins.door import MOST_FOUND
 from grafana_json.query import KEYS, MOST_FILTERS, MOST_TARGETS, OPERATORS
 
 Schema = dict[str, Any]

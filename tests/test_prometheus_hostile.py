@@ -227,7 +227,8 @@ def test_patterns_match_what_re2_and_python_match(pattern, text):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(", ")", "a{2,1}", "[", "[b-a]", "*", "a{1001}", "\\y", "(?<a", "(?z)", "\\p{Nobody}", "\\xzz", "(?P<n>"]
+    "pattern",
+    ["(", ")", "a{2,1}", "[", "[b-a]", "*", "a{1001}", "\\y", "(?<a", "(?z)", "\\p{Nobody}", "\\xzz", "(?P<n>"],
 )
 def test_a_pattern_that_cannot_be_read_says_why(pattern):
     with pytest.raises(PatternError):

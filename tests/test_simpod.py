@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grafana_json import marks, simpod
 from grafana_json.app import create_app
-from grafana_json.marks import Mark, Told
+from grafana_json.plugins import marks, simpod
+from grafana_json.plugins.marks import Mark, Told
 from grafana_json.query import REDUCTIONS, RequestError, Target
 from sisock import reduction
 from sisock.consumer import Node

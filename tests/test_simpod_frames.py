@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grafana_json.app import create_app
-from grafana_json.columnar import with_gaps
+from grafana_json.plugins.columnar import with_gaps
 from sisock.consumer import Node
 from sisock.frames import TEXT, Column, Field, Frame
 from sisock.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from grafana_json.marks import Mark, Told, Window
+from grafana_json.plugins.marks import Mark, Told, Window
 from grafana_json.query import checked, optional, parse_range
 from grafana_json.series import Series
 from sisock.frames import Column

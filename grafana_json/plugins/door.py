@@ -6,10 +6,11 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from grafana_json import builder, columnar, exchange, marks, simplejson, simpod
+from grafana_json import exchange
 from grafana_json.exchange import LARGEST_REQUEST, body, reply
-from grafana_json.marks import Window
-from grafana_json.names import names
+from grafana_json.plugins import builder, columnar, marks, simplejson, simpod
+from grafana_json.plugins.marks import Window
+from grafana_json.plugins.names import names
 from grafana_json.query import KEYS, Filter, RequestError, checked, optional, parse_filters, parse_panel, shown
 from grafana_json.targets import values
 from grafana_json.views import View

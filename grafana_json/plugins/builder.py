@@ -5,7 +5,7 @@ Source: `/metrics` and `/metric-payload-options` of the plugin's README.
 
 from typing import Any
 
-from grafana_json.names import fields_of
+from grafana_json.plugins.names import fields_of
 from grafana_json.query import REDUCTIONS, RequestError, shown
 from grafana_json.targets import Known
 from sisock.frames import Field

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grafana_json.marks import Mark, Told
+from grafana_json.plugins.marks import Mark, Told
 from grafana_json.series import Notice, Series, duration
 from sisock.frames import Column, Times
 from sisock.grafana.units import grafana_unit

@@ -1,7 +1,7 @@
 """What simPod's plugin asks and is answered, as JSON Schema; the readers are in simpod.py, the writers in columnar.py."""
 
-from grafana_json.builder import FORM
-from grafana_json.dialects import MOST_FOUND
+from grafana_json.plugins.builder import FORM
+from grafana_json.plugins.door import MOST_FOUND
 from grafana_json.query import MOST_FILTERS, MOST_TARGETS, REDUCTIONS
 from grafana_json.schemas import (
     _COUNT,

@@ -1,0 +1,1 @@
+"""The doors for plugins that speak JSON: SimpleJSON and simPod."""
