@@ -68,10 +68,19 @@ def _admit(app: Flask, gate: Gate, own: View, visitors: Visitors | None) -> None
         if isinstance(who, Refusal):
             return exchange.refuse(who.sentence, who.status)
         try:
-            g.view = own if who is None or visitors is None else visitors.view(who)
+            if who is None or visitors is None:
+                g.view = own
+            else:
+                g.visit = visitors.enter(who)
+                g.view = g.visit.view
         except UnwelcomeError:
             return exchange.refuse(WITHOUT_TOKEN.sentence, WITHOUT_TOKEN.status)
         return None
+
+    @app.teardown_request
+    def done(_: BaseException | None) -> None:
+        if visitors is not None and (visit := g.pop("visit", None)) is not None:
+            visitors.done(visit)
 
 
 def _guard(app: Flask, gate: Gate) -> None:
@@ -93,8 +102,8 @@ def _guard(app: Flask, gate: Gate) -> None:
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
             response.headers["Access-Control-Allow-Headers"] = "accept, authorization, content-type"
             response.headers["Access-Control-Max-Age"] = "600"
-        if gate.origins:
-            response.vary.add("Origin")
+        response.vary.update(("Authorization", *(("Origin",) if gate.origins else ())))
+        response.headers.setdefault("Cache-Control", "no-store")  # what one may see is nobody else's
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response

@@ -23,8 +23,11 @@ READERS = 8  # nodes asked for their fields at the same time
 class Directory:
     """Nodes, their fields and their comings and goings. Any thread may ask; threads of its own read."""
 
-    def __init__(self, source: Source, deadline: float, readers: int = READERS) -> None:
-        """Keep nobody waiting for longer than the deadline, in seconds; ask so many nodes at the same time."""
+    def __init__(self, source: Source, deadline: float, readers: int = READERS, *, tells: bool = False) -> None:
+        """Keep nobody waiting for longer than the deadline, in seconds; ask so many nodes at the same time.
+
+        `tells`: ask the hub how it is doing, too.
+        """
         self.changes = Changes()
         self._source, self._deadline = source, deadline
         self._news = threading.Condition()
@@ -34,13 +37,14 @@ class Directory:
         self._asked_at: dict[str, float] = {}  # when a node was last asked for its fields, monotonic
         self._asking: set[str] = set()
         self._due: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: read no more
-        self._readers, self._closed = readers, False
+        self._readers, self._closed, self._tells = readers, False, tells
         self._listed_at: float | None = None
         self._trouble: ConsumerError | None = None
         self._told: dict[str, str] = {}  # why a node's fields, or "" the listing, are not known, as it was last logged
         self._wanted = True  # a round of reading
         self._heard, self._read_up_to = 1, 0  # news of the hub, counted
         source.on_event(self._hear)
+        source.on_lost(self._lose)
         for work in (self._list_for_ever, *[self._read_for_ever] * readers):
             threading.Thread(target=work, name="directory", daemon=True).start()
 
@@ -104,6 +108,12 @@ class Directory:
             self._asked_at.pop(node.name, None)
             self._hear_news()
 
+    def _lose(self) -> None:
+        """Know of no node until the next listing: this principal may see fewer of them when it comes back."""
+        with self._news:
+            self._nodes = {}
+            self._hear_news()
+
     def _hear_news(self) -> None:
         self._heard += 1
         self._want()
@@ -145,7 +155,7 @@ class Directory:
     def _list(self) -> set[str]:
         """Read the listing; the nodes that are now asked for their fields: new, changed or long not asked."""
         nodes = {node.name: node for node in self._source.nodes()}
-        hub = self._source.measures()
+        hub = self._source.measures() if self._tells else {}
         for node in nodes.values():
             self.changes.add(Change(node.since, node.name, node.state, node.description))
         now = time.monotonic()
@@ -184,8 +194,10 @@ class Directory:
 
     def _tell(self, node: str, why: str) -> None:
         """Log why the node's fields, or "" the listing, are not known, or that they are again; once per change."""
-        if self._told.get(node, "") != why:
+        with self._news:
+            changed = self._told.get(node, "") != why
             self._told[node] = why
+        if changed:
             level = logging.WARNING if why else logging.INFO
             what = f"fields of {node}" if node else "listing of nodes"
             log.log(level, "%s %s", what, f"unknown: {why}" if why else "known again")

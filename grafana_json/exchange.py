@@ -9,6 +9,11 @@ from grafana_json.prometheus.trouble import kind_of
 from grafana_json.query import RequestError
 
 LIKE_PROMETHEUS = "/api/v1/"
+_OF_SIMPOD = (
+    ("/metrics", "POST"),
+    ("/metric-payload-options", "POST"),
+    ("/variable", "POST"),
+)  # only simPod asks these
 LARGEST_REQUEST = 256 * 2**10  # bytes
 
 
@@ -28,8 +33,10 @@ def reply(data: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY), status, content_type="application/json")
 
 
-def refuse(sentence: str, status: int) -> Response:
-    """An error as `{"error": sentence}`, or as Prometheus has it where it was asked as one."""
+def refuse(sentence: str, status: int, *, simpod: bool = False) -> Response:
+    """An error as `{"error": sentence}`, or as simPod or Prometheus have it where these were asked for."""
     if request.path.startswith(LIKE_PROMETHEUS):
         return reply({"status": "error", "errorType": kind_of(status), "error": sentence}, status)
+    if simpod or (request.path, request.method) in _OF_SIMPOD:
+        return reply({"error": {"code": status, "message": sentence}}, status)
     return reply({"error": sentence}, status)

@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from grafana_json.source import Reply, Source, Take
 from sisock.consumer import Node, Request
 from sisock.errors import ConsumerError, NoAnswer
@@ -22,7 +24,7 @@ OLDEST = 5.0  # seconds that an answer may be old whose window is not over
 _LONGEST = 600.0  # seconds for which an answer that will not change is kept
 _MARGIN = 1.0  # seconds after the deadline in which the consumer itself says that there was no answer
 _SPARE = 4
-_VALUE = 16  # bytes of a value, about: texts are longer than their array tells
+_AN_ENTRY, _A_GAP = 1000, 150  # bytes of a question, or of a part of an answer, without its arrays; and of a gap
 
 
 class _Entry(NamedTuple):
@@ -44,17 +46,20 @@ class Sharing:
     def __init__(
         self,
         source: Source,
+        deadline: float,
         most: int = 2**26,
         answered: Callable[[str, Reply, float], None] = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep so many bytes, or ask each question as it is; tell `answered` of each node that was asked: its name, what came, and after how many seconds."""
+        """Ask for at least so many seconds; keep so many bytes, or none and ask each question as it is; tell `answered` of each node that was asked: its name, what came, and after how many seconds."""
         self.shared = 0  # questions that cost nobody anything
         self._source, self._most, self._answered, self._clock = source, most, answered, clock
+        self._deadline = deadline  # who has little time spoils nobody else's answer
         self._entries: OrderedDict[Request, _Entry] = OrderedDict()  # the last that was asked for is the last here
         self._size = 0
         self._turn = threading.Lock()
         source.on_event(self._hear)
+        source.on_lost(self._forget)
 
     # what it has of its source
 
@@ -79,6 +84,10 @@ class Sharing:
         """As the source tells."""
         self._source.on_event(callback)
 
+    def on_lost(self, callback: Callable[[], None], /) -> None:
+        """As the source tells."""
+        self._source.on_lost(callback)
+
     # asking
 
     def ask(self, requests: Sequence[Request], deadline: float, take: Take | None = None, /) -> list[Reply]:
@@ -88,6 +97,7 @@ class Sharing:
         with self._turn:
             waiting = [self._find(each, new) for each in questions]
             self.shared += len(questions) - len(new)
+        deadline = max(deadline, self._deadline)
         if new:
             self._ask(new, deadline)
         replies = [_wait(future, each, deadline) for future, each in zip(waiting, questions, strict=True)]
@@ -114,6 +124,8 @@ class Sharing:
 
     def _find(self, asked: Request, new: dict[Request, "Future[Reply]"]) -> "Future[Reply]":
         """Where the answer is or will be; `new` takes the question where nobody has asked it. Called in turn."""
+        if asked in new:
+            return new[asked]
         entry = self._entries.get(asked)
         if entry is not None and self._clock() < entry.until and self._source.connected:
             self._entries.move_to_end(asked)
@@ -149,7 +161,7 @@ class Sharing:
             if not seconds or isinstance(reply, ConsumerError):
                 self._drop(asked)
                 return
-            size = sum(_VALUE * len(part.points) * (1 + len(part.points.columns)) for part in reply.parts)
+            size = _size(asked, reply)
             self._entries[asked] = _Entry(future, self._clock() + seconds, size)
             self._size += size
             while self._size > self._most:
@@ -158,6 +170,12 @@ class Sharing:
     def _drop(self, asked: Request) -> None:
         entry = self._entries.pop(asked, None)
         self._size -= entry.size if entry is not None else 0
+
+    def _forget(self) -> None:
+        """What this principal may see can be less when it comes back."""
+        with self._turn:
+            self._entries.clear()
+            self._size = 0
 
     def _hear(self, _: str, node: Node) -> None:
         """A node that comes may have another past."""
@@ -181,21 +199,34 @@ def question(request: Request) -> Request:
     for spare in range(_SPARE):  # bins that the midnights in whole bins may take
         width = grid(start, end, max(1, most - spare), midnights=midnights).width
         whole = start - start % width, end + -end % width
-        cuts = (whole[1] - 1) // DAY - whole[0] // DAY if plain.cut else 0
-        bins = (whole[1] - whole[0]) // width + cuts
-        made = grid(*whole, bins + 1, midnights=midnights)  # for a grid of this width it has to be one more
-        if (made.width, made.cut) == (width, plain.cut) and bins <= most:
-            return request._replace(start=0.0, end=0.0, ns=whole, max_points=each * (bins + 1))
+        for cuts in {0, (whole[1] - 1) // DAY - whole[0] // DAY}:
+            bins = (whole[1] - whole[0]) // width + cuts
+            made = grid(*whole, bins + 1, midnights=midnights)  # for a grid of this width it has to be one more
+            if made.width == width and made.cut >= plain.cut and made.cut == (cuts > 0) and bins <= most:
+                return request._replace(start=0.0, end=0.0, ns=whole, max_points=each * (bins + 1))
     return request
 
 
 def lasts(asked: Request, answer: Answer) -> float:
     """Seconds for which this is the answer: as long as it cannot change, or as nobody would see it on a screen."""
     start, end = _window(asked)
-    if answer.parts and not answer.notices and all((part.finalized_until or 0) >= end for part in answer.parts):
+    there = {name.split(JOINT)[0] for part in answer.parts for name in part.points.columns}
+    final = all((part.finalized_until or 0) >= end for part in answer.parts)
+    if final and not answer.notices and there >= set(asked.fields):
         return _LONGEST
     width = asked.bin or ((end - start) / asked.max_points if asked.max_points else 0)
     return min(OLDEST, max(0.0, width / NS))
+
+
+def _size(asked: Request, answer: Answer) -> int:
+    """Bytes of an answer and its question, about."""
+    size = _AN_ENTRY + sum(map(len, asked.fields))
+    for part in answer.parts:
+        size += _AN_ENTRY + _A_GAP * len(part.gaps) + 8 * len(part.points)
+        for column in part.points.columns.values():
+            texts = int(np.strings.str_len(column.values).sum()) if column.type == "string" else 0
+            size += column.values.nbytes + texts + (0 if column.missing is None else column.missing.nbytes)
+    return size
 
 
 def _window(request: Request) -> tuple[int, int]:

@@ -42,6 +42,9 @@ class Source(Protocol):
     def on_event(self, callback: Callable[[str, Node], None], /) -> None:
         """Call back with "added" or "subtracted" and the node, from a thread of the consumer's own."""
 
+    def on_lost(self, callback: Callable[[], None], /) -> None:
+        """Call back whenever the connection is lost, from a thread of the consumer's own."""
+
 
 class Visiting(Source, Protocol):
     """A consumer of one who came with a token."""
@@ -49,9 +52,6 @@ class Visiting(Source, Protocol):
     @property
     def refused(self) -> bool:
         """Whether the router did not let it in."""
-
-    def on_lost(self, callback: Callable[[], None], /) -> None:
-        """Call back whenever the connection is lost, from a thread of the consumer's own."""
 
     def close(self) -> None:
         """Leave the router."""

@@ -43,29 +43,32 @@ class View(NamedTuple):
         cls, source: Source, deadline: float, most: int, readers: int = READERS, measures: Measures | None = None
     ) -> "View":
         """What this consumer sees; nobody waits for longer than the deadline, in seconds. `most`: bytes of answers kept."""
-        shared = Sharing(source, most, measures.answered if measures else lambda *_: None)
-        directory = Directory(shared, deadline, readers)
+        shared = Sharing(source, deadline, most, measures.answered if measures else lambda *_: None)
+        directory = Directory(shared, deadline, readers, tells=measures is not None)
         if measures:
             measures.watch(shared, directory)
         return cls(shared, directory, Panels(shared, directory, deadline))
 
 
-class _Visit:
-    """A token that the router has let in."""
+class Visit:
+    """A token that the router has let in, and how many are using it now."""
 
-    def __init__(self, source: Visiting, deadline: float, most: int) -> None:
+    def __init__(self, source: Visiting, deadline: float, most: int, used: float) -> None:
         self.source, self.view = source, View.through(source, deadline, most, _READERS)
-        self.used = 0.0  # when somebody came with it last
+        self.used, self.users = used, 0  # when somebody came with it last, and who has not gone yet
         self.stale = False  # whether the connection was lost since: what it may see can be less now
+        self.ended = False
         source.on_lost(self._lost)
 
     def _lost(self) -> None:
         self.stale = True
 
     def end(self) -> None:
-        """End it, without keeping anybody waiting."""
-        self.view.directory.close()
-        threading.Thread(target=_leave, args=(self.source,), daemon=True).start()
+        """End it once nobody uses it, without keeping anybody waiting; called in turn."""
+        self.ended = True
+        if not self.users:
+            self.view.directory.close()
+            threading.Thread(target=_leave, args=(self.source,), daemon=True).start()
 
 
 class Visitors:
@@ -76,30 +79,42 @@ class Visitors:
     ) -> None:
         """Connect so, wait for the router for so many seconds, and keep so many bytes of answers for all of them."""
         self._connect, self._deadline, self._clock, self._most = connect, deadline, clock, most // MOST
-        self._visits: dict[ApiToken, _Visit] = {}  # the last that was asked for is the last here
+        self._visits: dict[ApiToken, Visit] = {}  # the last that was asked for is the last here
         self._turn = threading.Lock()
         self._new = threading.BoundedSemaphore(MOST_NEW)
 
-    def view(self, token: ApiToken) -> View:
-        """What the token's principal sees. Raises UnwelcomeError, and NoHub while there is no router."""
+    def enter(self, token: ApiToken) -> Visit:
+        """What the token's principal sees, until `done`. Raises UnwelcomeError, and NoHub while there is no router."""
         with self._turn:
             self._sweep()
-            visit = self._visits.pop(token, None)
-            if visit is not None:
-                self._visits[token] = visit
-        if visit is None:
-            visit = self._begin(token)
-        visit.used = self._clock()
-        return visit.view
+            visit = self._use(token)
+        return visit or self._begin(token)
+
+    def done(self, visit: Visit) -> None:
+        """Note that one who entered needs it no more."""
+        with self._turn:
+            visit.users -= 1
+            if visit.ended:
+                visit.end()
+
+    def _use(self, token: ApiToken) -> Visit | None:
+        """The visit of the token, if there is one that can be used; called in turn."""
+        visit = self._visits.pop(token, None)
+        if visit is not None:
+            self._visits[token] = visit
+            visit.used = self._clock()
+            visit.users += 1
+        return visit
 
     def close(self) -> None:
         """End all of them."""
         with self._turn:
             visits, self._visits = self._visits, {}
-        for visit in visits.values():
-            visit.end()
+            for visit in visits.values():
+                visit.users = 0
+                visit.end()
 
-    def _begin(self, token: ApiToken) -> _Visit:
+    def _begin(self, token: ApiToken) -> Visit:
         """Try a token, apart from those that the router has let in: whoever makes some up does not push these out."""
         with self._one_of_few():
             source = self._connect(token)
@@ -109,14 +124,17 @@ class Visitors:
                 if refused:
                     raise UnwelcomeError(token.name)
                 raise NoHub("the bridge is not joined to the router: start it with `sisock up`")
-        visit = _Visit(source, self._deadline, self._most)
+        made = Visit(source, self._deadline, self._most, self._clock())
         with self._turn:
-            other = self._visits.pop(token, None)  # the same token, tried at the same time
-            self._visits[token] = visit
-            gone = [self._visits.pop(next(iter(self._visits))) for _ in range(len(self._visits) - MOST)]
-        for each in [*gone, *([other] if other else [])]:
-            each.end()
-        return visit
+            visit = self._use(token)  # the same token, tried at the same time: who was first stays
+            if visit is not None:
+                made.end()
+                return visit
+            self._visits[token] = made
+            made.users = 1
+            for _ in range(len(self._visits) - MOST):
+                self._visits.pop(next(iter(self._visits))).end()
+        return made
 
     @contextmanager
     def _one_of_few(self) -> Iterator[None]:
@@ -137,7 +155,8 @@ class Visitors:
     def _sweep(self) -> None:
         """End the visits that nobody uses any more, or whose connection was lost; called in turn."""
         for token, visit in list(self._visits.items()):
-            if visit.stale or visit.source.refused or self._clock() - visit.used > IDLE:
+            idle = not visit.users and self._clock() - visit.used > IDLE
+            if visit.stale or visit.source.refused or idle:
                 del self._visits[token]
                 visit.end()
 

@@ -26,6 +26,7 @@ class Memory:
         self.asked = []
         self.listings = 0
         self.callbacks = []
+        self.losses = []
         self.let_go = threading.Event()
 
     def nodes(self):
@@ -80,6 +81,14 @@ class Memory:
         return reduction.answer(
             [here] if here.columns and len(here) else [], query, {frame.timeline: self.final.get(request.node)}
         )
+
+    def on_lost(self, callback, /):
+        self.losses.append(callback)
+
+    def lose(self):
+        """The connection to the router, as if it had come back at once."""
+        for call in self.losses:
+            call()
 
     def tell(self, what, node):
         for call in self.callbacks:

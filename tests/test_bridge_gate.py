@@ -23,8 +23,14 @@ class Nobody:
     def nodes(self):
         return []
 
+    def measures(self):
+        return {}
+
     def on_event(self, callback, /):
         """Nothing comes or goes."""
+
+    def on_lost(self, callback, /):
+        """It is never lost."""
 
 
 def client(**settings):
@@ -242,6 +248,49 @@ def test_made_up_tokens_push_nobody_out():
     until(lambda: all(guest.closed for guest in made[1:]))
 
 
+def enter(visitors, token):
+    visitors.done(visitors.enter(token))
+
+
+def test_what_one_may_see_is_kept_by_no_cache_for_others():
+    for path in ("/", "/metrics", "/openapi.json", "/nowhere", "/api/v1/query?query=up"):
+        answer = client().get(path)
+        assert "Authorization" in answer.vary
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_refusals_at_the_gate_keep_simpods_form(token):
+    for path in ("/metrics", "/variable", "/metric-payload-options"):
+        answer = client(bridge_token=token).post(path, json={})
+        assert (answer.status_code, answer.json["error"]["code"]) == (401, 401)
+    assert isinstance(client(bridge_token=token).get("/metrics").json["error"], str)
+
+
+def test_who_comes_with_the_same_token_at_the_same_time_shares_a_connection_that_lasts_until_all_are_done():
+    made, come = [], threading.Barrier(4)
+
+    def connect(token):
+        come.wait(5)
+        made.append(Guest(token))
+        return made[-1]
+
+    visitors, visits = Visitors(connect, 5), []
+    asking = [threading.Thread(target=lambda: visits.append(visitors.enter(ApiToken("ann", SECRET)))) for _ in range(4)]
+    for each in asking:
+        each.start()
+    for each in asking:
+        each.join()
+    (used,) = {id(each.source) for each in visits}
+    until(lambda: sum(each.closed for each in made) == 3)
+    assert [id(each) for each in made if not each.closed] == [used]
+    visits[0].source.lost()  # so that it is swept out
+    visitors._sweep()
+    assert not visits[0].source.closed
+    for each in visits:
+        visitors.done(each)
+    until(lambda: visits[0].source.closed)
+
+
 def test_a_connection_that_nobody_uses_ends():
     made, now = [], [0.0]
 
@@ -250,12 +299,12 @@ def test_a_connection_that_nobody_uses_ends():
         return made[-1]
 
     visitors = Visitors(connect, 0.5, clock=lambda: now[0])
-    visitors.view(ApiToken("ann", SECRET))
+    enter(visitors, ApiToken("ann", SECRET))
     now[0] = IDLE - 1
-    visitors.view(ApiToken("bob", SECRET))
+    enter(visitors, ApiToken("bob", SECRET))
     assert not made[0].closed
     now[0] = IDLE + 1
-    visitors.view(ApiToken("bob", SECRET))
+    enter(visitors, ApiToken("bob", SECRET))
     until(lambda: made[0].closed)
     assert not made[1].closed
     visitors.close()

@@ -70,9 +70,6 @@ class Visitor(Memory):
 
     refused = False
 
-    def on_lost(self, callback, /):
-        """Never."""
-
     def close(self):
         """Nothing is open."""
 

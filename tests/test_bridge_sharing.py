@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from grafana_json.sharing import OLDEST, Sharing, lasts, question
 from sisock.consumer import Node, Request
 from sisock.errors import ConsumerError, NoAnswer
-from sisock.frames import Answer, Column, Field, Frame, Part
+from sisock.frames import TEXT, Answer, Column, Field, Frame, Part
 from sisock.reduction import METHODS
 from sisock.times import NS
 from tests.memory import MONDAY, Memory
@@ -68,7 +68,7 @@ def clock():
 
 @pytest.fixture
 def shared(source, clock):
-    return Sharing(source, clock=clock)
+    return Sharing(source, 3.0, clock=clock)
 
 
 def request(start=0.0, span=HOUR, points=1000, **more):
@@ -147,7 +147,7 @@ def test_failures_are_not_kept_and_keep_nobody_waiting(shared, source):
 
 def test_what_is_kept_is_bounded_and_the_oldest_goes(source, clock):
     source.until = (MONDAY + SPAN) * NS
-    shared = Sharing(source, 100_000, clock=clock)
+    shared = Sharing(source, 3.0, 100_000, clock=clock)
     for start in range(0, 10_000, 500):
         shared.ask([request(start, 400)], 3)
     assert shared._size <= 100_000
@@ -167,9 +167,54 @@ def test_samples_lie_within_the_window_and_a_spike_at_its_edge_is_there(shared):
     assert 50.0 in reduced.parts[0].points.columns["cpu"].values
 
 
+def test_answers_without_points_and_long_texts_count(source, clock):
+    source.until = (MONDAY + SPAN) * NS
+    shared = Sharing(source, 3.0, 200_000, clock=clock)
+    for number in range(1000):
+        shared.ask([Request("host", (f"nobody{number}",), MONDAY + 1.0, MONDAY + 3601.0, max_points=1000)], 3)
+    assert len(shared._entries) <= 200
+    texts = Column(np.array(["x" * 10_000] * 50, TEXT))
+    long = Frame("samples", np.arange(50, dtype=np.int64) * NS + MONDAY * NS, {"cpu": texts})
+    source.frames["host"] = ({"cpu": Field(type="string")}, long)
+    shared.ask([request()], 3)
+    assert shared._size <= 200_000
+
+
+def test_an_answer_that_lacks_a_field_may_still_change(source):
+    frame = Frame("samples", np.array([MONDAY * NS]), {"cpu": Column(np.array([1.0]))})
+    whole = Part(frame, "samples", (MONDAY + 2 * 86400) * NS, 1)
+    asked = question(request(0, 86400, 1000)._replace(fields=("cpu", "late")))
+    assert lasts(asked, Answer((whole,))) == OLDEST
+
+
+def test_whose_connection_was_lost_is_shown_nothing_of_before(shared, source):
+    source.until = (MONDAY + SPAN) * NS
+    shared.ask([request()], 3)
+    source.lose()
+    shared.ask([request()], 3)
+    assert len(source.asked) == 2
+
+
+def test_one_question_in_two_widths_is_answered_once_and_soon_without_a_router(shared, source):
+    source.connected = False
+    source.stopped.add("host")
+    answers = shared.ask([request(points=1000), request(points=1001)], 3)
+    assert [type(each) for each in answers] == [NoAnswer, NoAnswer]
+    assert all("within 3 s" in str(each) for each in answers)
+    assert [len(each) for each in source.asked] == [1]
+
+
+def test_who_has_little_time_does_not_ask_for_less_than_others(source, clock):
+    deadlines = []
+    ask = source.ask
+    source.ask = lambda requests, deadline, take=None: deadlines.append(deadline) or ask(requests, deadline, take)
+    Sharing(source, 3.0, clock=clock).ask([request()], 0.05)
+    assert deadlines == [3.0]
+
+
 def test_a_node_is_told_of_with_its_seconds(source, clock):
     told = []
-    shared = Sharing(source, answered=lambda *each: told.append(each), clock=clock)
+    shared = Sharing(source, 3.0, answered=lambda *each: told.append(each), clock=clock)
     for _ in range(3):
         shared.ask([request()], 3)
     assert [(name, seconds) for name, _, seconds in told] == [("host", 0.0)]

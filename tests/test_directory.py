@@ -28,6 +28,9 @@ class Told:
     def measures(self):
         return {}
 
+    def on_lost(self, callback, /):
+        self.lose = callback
+
     def fields(self, node, start, end):
         self.asked.append((node, start, end))
         return _given(self.answers[node]), {}

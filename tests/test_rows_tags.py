@@ -20,9 +20,6 @@ class Visit(Memory):
 
     refused = False
 
-    def on_lost(self, callback):
-        self.lose = callback
-
     def close(self):
         pass
 

@@ -106,7 +106,7 @@ def test_an_existing_client_may_have_several_names():
 
 
 def test_a_consumer_asks_and_hears_what_it_may_see():
-    lists = {URIS.get_data_node, URIS.hub_nodes, URIS.measures, URIS.sign_out}
+    lists = {URIS.get_data_node, URIS.hub_nodes, URIS.sign_out}
     archive = {URIS.archive("weather", what) for what in ANSWERS}
     assert allowed("ann", "call", EVERYTHING) == (lists | archive | of("weather", *ASKED) | of("hostess", *ASKED))
     assert allowed("ann", "subscribe", EVERYTHING) == (
@@ -115,6 +115,7 @@ def test_a_consumer_asks_and_hears_what_it_may_see():
     for authid in ("ann", "bridge", "cli"):
         assert not allowed(authid, "register", EVERYTHING)
         assert not allowed(authid, "publish", EVERYTHING)
+    assert may("bridge", "call", URIS.measures)  # of the whole, for who sees the whole
 
 
 def test_a_sensitive_node_is_for_those_that_may_see_sensitive_nodes():

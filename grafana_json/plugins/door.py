@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from grafana_json import exchange
@@ -17,7 +17,6 @@ from grafana_json.views import View
 from sisock.errors import ConsumerError
 
 MOST_FOUND = 5000  # names in a listing
-_SIMPODS = ("/metrics", "/metric-payload-options", "/variable")  # paths that only simPod asks
 
 
 def door(view: Callable[[], View]) -> Blueprint:
@@ -48,9 +47,7 @@ def _explain(at: Blueprint) -> None:
 
 
 def _refuse(sentence: str, status: int) -> Response:
-    if g.get("simpod") or request.path in _SIMPODS:
-        return reply({"error": {"code": status, "message": sentence}}, status)
-    return exchange.refuse(sentence, status)
+    return exchange.refuse(sentence, status, simpod=g.get("simpod", False))
 
 
 def _answer_panels(at: Blueprint, view: Callable[[], View]) -> None:

@@ -31,7 +31,6 @@ _LASTING = f"private, max-age={LASTING}, immutable"
 _CHANGING = "private, no-cache"
 _OF_A_MILLION = 4.0  # further seconds for so many values
 _TAG = re.compile(r"[0-9a-f.]{1,100}(?:-\w{4})?", re.ASCII)
-_VARY = ("Authorization", "Accept", "Accept-Encoding")
 
 
 def door(view: Callable[[], View], deadline: float) -> Blueprint:
@@ -73,9 +72,8 @@ def door(view: Callable[[], View], deadline: float) -> Blueprint:
 
 def _finish(response: Response) -> Response:
     """The response with the headers that caches and pages of other origins go by."""
-    response.vary.update(_VARY)
+    response.vary.update(("Accept", "Accept-Encoding"))
     response.headers["Access-Control-Expose-Headers"] = ", ".join(("ETag", *NAMES))
-    response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
