@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import sisock
 from grafana_json.exchange import LARGEST_REQUEST
+from grafana_json.json_schema import Schema
 from grafana_json.measures import FORM
 from grafana_json.plugins import simpod_schemas
 from grafana_json.prometheus import described as prometheus
 from grafana_json.rows import schemas as rows
-from grafana_json.schemas import ANSWERED, ASKED, Schema
+from grafana_json.schemas import ANSWERED, ASKED
 
 _ABOUT = (
     'Answers are JSON; an error is `{"error": sentence}`, below /api/v1 as Prometheus has it. A request body is read as JSON whatever its Content-Type says; '

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grafana_json.oddities import oddities
 from grafana_json.plugins.marks import Mark, Told
 from grafana_json.series import Notice, Series, duration
 from sisock.frames import Column, Times
@@ -102,13 +103,7 @@ def _encoded(column: Column) -> tuple[Values, dict[str, list[int]] | None]:
         for row in gone:
             listed[row] = None
         return listed, None
-    there = np.ones(len(values), bool) if missing is None else ~missing
-    odd = {
-        name: np.flatnonzero(where & there).tolist()
-        for name, where in (("NaN", np.isnan(values)), ("Inf", values == np.inf), ("NegInf", values == -np.inf))
-    }
-    named = {name: rows for name, rows in odd.items() if rows}
-    return (values if missing is None else np.where(there, values, np.nan)), named or None
+    return (values if missing is None else np.where(missing, np.nan, values)), oddities(column) or None
 
 
 def _about_gaps(series: Series) -> list[Notice]:

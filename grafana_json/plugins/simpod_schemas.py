@@ -1,70 +1,58 @@
 """What simPod's plugin asks and is answered, as JSON Schema; the readers are in simpod.py, the writers in columnar.py."""
 
+from grafana_json.json_schema import COUNT, MS, TEXT, TEXT_OR_NOTHING, WIDTH, Schema, array, obj, ref
 from grafana_json.plugins.builder import FORM
 from grafana_json.plugins.door import MOST_FOUND
 from grafana_json.query import MOST_FILTERS, MOST_TARGETS, REDUCTIONS
-from grafana_json.schemas import (
-    _COUNT,
-    _MS,
-    _TEXT,
-    _TEXT_OR_NOTHING,
-    _WIDTH,
-    Schema,
-    _list,
-    _object,
-    _ref,
-)
 
-_FILTERS: Schema = {**_list(_ref("Filter"), maxItems=MOST_FILTERS), "type": ["array", "null"]}
-_OPTION = _object("value", label=_TEXT, value=_TEXT)
-_ROWS = _list(_COUNT)
+_FILTERS: Schema = {**array(ref("Filter"), maxItems=MOST_FILTERS), "type": ["array", "null"]}
+_OPTION = obj("value", label=TEXT, value=TEXT)
+_ROWS = array(COUNT)
 
 ASKED: dict[str, Schema] = {
-    "Query": {"description": "of SimpleJSON or of simPod", "anyOf": [_ref("Panel"), _ref("SimpodPanel")]},
-    "SimpodPanel": _object(
+    "Query": {"description": "of SimpleJSON or of simPod", "anyOf": [ref("Panel"), ref("SimpodPanel")]},
+    "SimpodPanel": obj(
         "range targets",
-        range=_ref("Range"),
-        maxDataPoints={**_WIDTH, "description": "points of a series at the most"},
-        intervalMs={**_WIDTH, "description": "width of a point; two points are given for each"},
-        targets=_list(_ref("SimpodTarget"), minItems=1, maxItems=MOST_TARGETS),
+        range=ref("Range"),
+        maxDataPoints={**WIDTH, "description": "points of a series at the most"},
+        intervalMs={**WIDTH, "description": "width of a point; two points are given for each"},
+        targets=array(ref("SimpodTarget"), minItems=1, maxItems=MOST_TARGETS),
         adhocFilters=_FILTERS,
         filters=_FILTERS,
     ),
     "SimpodTarget": {
-        **_object(
-            target={**_TEXT_OR_NOTHING, "description": "a node, or node::field with (a|b) and .* anywhere"},
+        **obj(
+            target={**TEXT_OR_NOTHING, "description": "a node, or node::field with (a|b) and .* anywhere"},
             refId={"description": "comes back with the series if it is a text; Anno: annotations are asked for"},
             hide={"description": "whether the target is not asked for"},
-            payload={"oneOf": [{"type": "null"}, {"const": ""}, _ref("Payload")]},
+            payload={"oneOf": [{"type": "null"}, {"const": ""}, ref("Payload")]},
         ),
         "not": {"required": ["type"]},
     },
-    "Payload": _object(
+    "Payload": obj(
         field={
             "description": "fields of the node, where the target is one",
-            "anyOf": [_TEXT_OR_NOTHING, _list(_TEXT)],
+            "anyOf": [TEXT_OR_NOTHING, array(TEXT)],
         },
         reduce={"enum": [*REDUCTIONS, "", None], "default": "minmax"},
         points={
             "description": "of a series at the most, in place of the panel's",
-            "anyOf": [_WIDTH, {"type": "string", "pattern": r"^(|[1-9][0-9]{0,9})$"}],
+            "anyOf": [WIDTH, {"type": "string", "pattern": r"^(|[1-9][0-9]{0,9})$"}],
         },
     ),
-    "Metric": _object(
-        metric={**_TEXT_OR_NOTHING, "description": "what is chosen now"},
+    "Metric": obj(
+        metric={**TEXT_OR_NOTHING, "description": "what is chosen now"},
         payload={"description": "what is chosen beside it"},
     ),
-    "Option": _object(
+    "Option": obj(
         "name",
-        metric={**_TEXT_OR_NOTHING, "description": "a node, or (a|b)"},
+        metric={**TEXT_OR_NOTHING, "description": "a node, or (a|b)"},
         payload={"description": "what is chosen beside it"},
         name={"enum": list(FORM)},
     ),
-    "Variable": _object(
+    "Variable": obj(
         payload={
-            **_object(
-                target={**_TEXT_OR_NOTHING, "description": "nodes, fields of NODE, nodes with TAG, tags, or a text"}
-            ),
+            **obj(target={**TEXT_OR_NOTHING, "description": "nodes, fields of NODE, nodes with TAG, tags, or a text"}),
             "type": ["object", "null"],
         },
     ),
@@ -72,53 +60,53 @@ ASKED: dict[str, Schema] = {
 
 ANSWERED: dict[str, Schema] = {
     "SimpodError": {
-        **_object("error", error=_object("code message", code={"type": "integer"}, message=_TEXT)),
+        **obj("error", error=obj("code message", code={"type": "integer"}, message=TEXT)),
         "additionalProperties": False,
     },
-    "AnyError": {"oneOf": [_ref("Error"), _ref("SimpodError")]},
+    "AnyError": {"oneOf": [ref("Error"), ref("SimpodError")]},
     "Frame": {
-        **_object(
+        **obj(
             "schema data",
-            schema=_object(
+            schema=obj(
                 "name meta fields",
-                name=_TEXT,
-                refId=_TEXT,
-                meta=_object(custom=_ref("Label"), notices=_list(_ref("Notice"))),
-                fields=_list(
-                    _object(
+                name=TEXT,
+                refId=TEXT,
+                meta=obj(custom=ref("Label"), notices=array(ref("Notice"))),
+                fields=array(
+                    obj(
                         "name type config",
-                        name=_TEXT,
+                        name=TEXT,
                         type={"enum": ["time", "number", "string", "boolean", "other"]},
-                        config=_object(displayNameFromDS=_TEXT, unit=_TEXT, description=_TEXT),
-                        labels={"type": "object", "additionalProperties": _TEXT},
+                        config=obj(displayNameFromDS=TEXT, unit=TEXT, description=TEXT),
+                        labels={"type": "object", "additionalProperties": TEXT},
                     )
                 ),
             ),
-            data=_object(
+            data=obj(
                 "values",
-                values={**_list(_list({})), "description": "of each field; times in ms"},
-                entities=_list({"anyOf": [{"type": "null"}, _object(NaN=_ROWS, Inf=_ROWS, NegInf=_ROWS)]}),
-                nanos=_list({"anyOf": [{"type": "null"}, _list({**_MS, "description": "beyond the ms"})]}),
+                values={**array(array({})), "description": "of each field; times in ms"},
+                entities=array({"anyOf": [{"type": "null"}, obj(NaN=_ROWS, Inf=_ROWS, NegInf=_ROWS)]}),
+                nanos=array({"anyOf": [{"type": "null"}, array({**MS, "description": "beyond the ms"})]}),
             ),
         ),
         "additionalProperties": False,
     },
-    "Metrics": _list(
-        _object(
+    "Metrics": array(
+        obj(
             "value payloads",
-            value=_TEXT,
-            payloads=_list(
-                _object(
+            value=TEXT,
+            payloads=array(
+                obj(
                     "name type",
-                    label=_TEXT,
+                    label=TEXT,
                     name={"enum": list(FORM)},
                     type={"enum": ["input", "select", "multi-select"]},
-                    placeholder=_TEXT,
-                    options=_list(_OPTION),
+                    placeholder=TEXT,
+                    options=array(_OPTION),
                 )
             ),
         )
     ),
-    "Options": _list(_OPTION, maxItems=MOST_FOUND),
-    "Variables": _list(_object("__text __value", __text=_TEXT, __value=_TEXT), maxItems=MOST_FOUND),
+    "Options": array(_OPTION, maxItems=MOST_FOUND),
+    "Variables": array(obj("__text __value", __text=TEXT, __value=TEXT), maxItems=MOST_FOUND),
 }

@@ -2,18 +2,17 @@
 
 from typing import Any
 
+from grafana_json.json_schema import TEXT, Schema, array, closed
 from grafana_json.prometheus.asked import MOST_COUNT
 from grafana_json.prometheus.names import MOST, MOST_SELECTORS
 
-Schema = dict[str, Any]
 _ONE_OR_MORE = {"type": ["array", "string"]}  # a form cannot tell a list of one from its only item
 _FORM = "application/x-www-form-urlencoded"
-_TEXT: Schema = {"type": "string"}
-_LABELS: Schema = {"type": "object", "additionalProperties": _TEXT}
+_LABELS: Schema = {"type": "object", "additionalProperties": TEXT}
 _SECONDS: Schema = {"type": "number", "description": "seconds since 1970 UTC, to the millisecond"}
 _VALUE: Schema = {"type": "string", "description": "a number as text; NaN, +Inf or -Inf too"}
 _PAIR: Schema = {"$ref": "#/components/schemas/Pair"}
-_SENTENCES: Schema = {"type": "array", "items": _TEXT}
+_SENTENCES: Schema = {"type": "array", "items": TEXT}
 _ABOUT = {
     400: "the request makes no sense: the sentence says why, and what would",
     401: "the token is missing or wrong, or has ended",
@@ -27,55 +26,47 @@ _ABOUT = {
 _KINDS = ["bad_data", "execution", "timeout", "unavailable", "internal", "not_found", "unauthorized", "forbidden"]
 
 
-def _object(required: str, /, **properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": required.split(), "additionalProperties": False}
-
-
-def _list(items: Schema, **limits: int) -> Schema:
-    return {"type": "array", "items": items, **limits}
-
-
 def _success(data: Schema) -> Schema:
     told = {**_SENTENCES, "description": "what is missing from the answer"}
     notes = {**_SENTENCES, "description": "what is not quite as asked"}
-    return _object("status data", status={"const": "success"}, data=data, warnings=told, infos=notes)
+    return closed("status data", status={"const": "success"}, data=data, warnings=told, infos=notes)
 
 
 def _result(kind: str, result: Schema) -> Schema:
-    return _object("resultType result", resultType={"const": kind}, result=result)
+    return closed("resultType result", resultType={"const": kind}, result=result)
 
 
-_MATRIX = _result("matrix", _list(_object("metric values", metric=_LABELS, values=_list(_PAIR, minItems=1))))
-_VECTOR = _result("vector", _list(_object("metric value", metric=_LABELS, value=_PAIR)))
-_ABOUT_METRIC = _object("type unit help", type={"const": "gauge"}, unit=_TEXT, help=_TEXT)
+_MATRIX = _result("matrix", array(closed("metric values", metric=_LABELS, values=array(_PAIR, minItems=1))))
+_VECTOR = _result("vector", array(closed("metric value", metric=_LABELS, value=_PAIR)))
+_ABOUT_METRIC = closed("type unit help", type={"const": "gauge"}, unit=TEXT, help=TEXT)
 _BUILD = ("version", "revision", "branch", "buildUser", "buildDate", "goVersion")
 SCHEMAS: dict[str, Schema] = {
-    "PrometheusError": _object(
-        "status errorType error", status={"const": "error"}, errorType={"enum": _KINDS}, error=_TEXT
+    "PrometheusError": closed(
+        "status errorType error", status={"const": "error"}, errorType={"enum": _KINDS}, error=TEXT
     ),
     "Pair": {"type": "array", "prefixItems": [_SECONDS, _VALUE], "items": False, "minItems": 2},
     "Instant": _success({"oneOf": [_VECTOR, _MATRIX, _result("scalar", _PAIR), _result("string", _PAIR)]}),
     "Matrix": _success(_MATRIX),
-    "LabelSets": _success(_list(_LABELS, maxItems=MOST)),
-    "Texts": _success(_list(_TEXT, maxItems=MOST)),
-    "Metadata": _success({"type": "object", "additionalProperties": _list(_ABOUT_METRIC, minItems=1)}),
-    "BuildInfo": _success(_object(" ".join(_BUILD), **dict.fromkeys(_BUILD, _TEXT))),
-    "Rules": _success(_object("groups", groups=_list({}, maxItems=0))),
-    "Alerts": _success(_object("alerts", alerts=_list({}, maxItems=0))),
-    "Exemplars": _success(_list({}, maxItems=0)),
+    "LabelSets": _success(array(_LABELS, maxItems=MOST)),
+    "Texts": _success(array(TEXT, maxItems=MOST)),
+    "Metadata": _success({"type": "object", "additionalProperties": array(_ABOUT_METRIC, minItems=1)}),
+    "BuildInfo": _success(closed(" ".join(_BUILD), **dict.fromkeys(_BUILD, TEXT))),
+    "Rules": _success(closed("groups", groups=array({}, maxItems=0))),
+    "Alerts": _success(closed("alerts", alerts=array({}, maxItems=0))),
+    "Exemplars": _success(array({}, maxItems=0)),
 }
-_QUERY: Schema = {**_TEXT, "minLength": 1, "description": "an expression of PromQL", "examples": ["up"]}
-_TIME: Schema = {**_TEXT, "description": "seconds since 1970, or as RFC 3339 has it", "examples": ["1770000000"]}
-_LENGTH: Schema = {**_TEXT, "description": "seconds, or as 1h30m", "examples": ["60", "5m"]}
+_QUERY: Schema = {**TEXT, "minLength": 1, "description": "an expression of PromQL", "examples": ["up"]}
+_TIME: Schema = {**TEXT, "description": "seconds since 1970, or as RFC 3339 has it", "examples": ["1770000000"]}
+_LENGTH: Schema = {**TEXT, "description": "seconds, or as 1h30m", "examples": ["60", "5m"]}
 _COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": MOST_COUNT, "description": "at most so many; 0: all"}
-_MATCH: Schema = {**_list(_TEXT, maxItems=MOST_SELECTORS), "description": "selectors", "examples": [["up"]]}
+_MATCH: Schema = {**array(TEXT, maxItems=MOST_SELECTORS), "description": "selectors", "examples": [["up"]]}
 _LIMITS = {"timeout": _LENGTH, "limit": _COUNT, "lookback_delta": _LENGTH}
 _WINDOW = {"start": _TIME, "end": _TIME, "limit": _COUNT}
 _INSTANT = {"query": _QUERY, "time": _TIME, **_LIMITS}
 _RANGE = {"query": _QUERY, "start": _TIME, "end": _TIME, "step": _LENGTH, **_LIMITS}
 _SERIES = {"match[]": {**_MATCH, "minItems": 1}, **_WINDOW}
 _NAMES = {"match[]": _MATCH, **_WINDOW}
-_METRIC = {"metric": _TEXT, "limit": _COUNT, "limit_per_metric": _COUNT}
+_METRIC = {"metric": TEXT, "limit": _COUNT, "limit_per_metric": _COUNT}
 
 _ASKED: tuple[tuple[str, str, str, dict[str, Schema], str, bool], ...] = (
     ("/query", "The value of an expression at one time", "Instant", _INSTANT, "query", True),
@@ -110,7 +101,7 @@ def paths(path: str, security: Any, preflight: Schema) -> dict[str, dict[str, Sc
 
 
 def _name() -> Schema:
-    return {"name": "name", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}}
+    return {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
 
 
 def _parameters(fields: dict[str, Schema], needed: set[str]) -> list[Schema]:

@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from grafana_json.oddities import oddities
 from grafana_json.rows.as_csv import cells_of, numbers
 from grafana_json.rows.tables import Block, Cells, Constant, Head, Moments, Table, listed, times_of
 from sisock.frames import Column
@@ -97,14 +98,11 @@ def _texts(cells: Cells, rows: int) -> list[str | None]:
 
 def _entities(column: tuple[Cells, ...], rows: list[int]) -> dict[str, list[int]] | None:
     """In which rows there is what JSON has no number for."""
-    found: dict[str, list[int]] = {"NaN": [], "Inf": [], "NegInf": []}
+    found: dict[str, list[int]] = {}
     for cells, before in zip(column, np.cumsum([0, *rows]).tolist(), strict=False):
-        if isinstance(cells, Column) and cells.values.dtype.kind == "f":
-            values, there = cells.values, ~(cells.missing if cells.missing is not None else np.bool_(False))
-            for name, odd in (("NaN", np.isnan(values)), ("Inf", values == np.inf), ("NegInf", values == -np.inf)):
-                found[name] += (np.flatnonzero(odd & there) + before).tolist()
-    there_are = {name: at for name, at in found.items() if at}
-    return there_are or None
+        for name, at in oddities(cells).items() if isinstance(cells, Column) else ():
+            found.setdefault(name, []).extend(row + before for row in at)
+    return found or None
 
 
 def _nanos(column: tuple[Cells, ...]) -> list[int] | None:

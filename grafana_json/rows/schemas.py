@@ -1,16 +1,12 @@
 """What rows are asked with and answered as, as OpenAPI and JSON Schema have it."""
 
-from collections.abc import Iterable
-from typing import Any
-
+from grafana_json.json_schema import Schema, obj
 from grafana_json.query import MOST_TARGETS
 from grafana_json.rows.asking import REDUCTIONS, SHAPES, TIMES, USUAL_POINTS
 from grafana_json.rows.forms import ARROW, CSV, FORMS
 from grafana_json.rows.listings import MOST_LISTED
 from sisock.nearest import WHICH
 from sisock.reduction import MOST_POINTS
-
-Schema = dict[str, Any]
 
 _UNIT = "(ms|s|m|h|d|w|y)"
 _MOMENT: Schema = {
@@ -59,19 +55,15 @@ def _parameters(several: Schema | None = None, **schemas: Schema) -> tuple[Schem
     return (*first, *(_parameter(name, schema) for name, schema in schemas.items()))
 
 
-def _row(required: Iterable[str], **properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(required)}
-
-
 _TIME: Schema = {"type": ["integer", "string", "null"], "description": "ms since 1970 UTC, unless time= says otherwise"}
 _TEXT: Schema = {"type": ["string", "null"]}
 _VALUE: Schema = {"type": ["number", "string", "boolean", "null"], "description": "null: missing, NaN or infinite"}
-_LONG = _row(("time", "node", "field", "value", "unit"), time=_TIME, node=_TEXT, field=_TEXT, value=_VALUE, unit=_TEXT)
+_LONG = obj("time node field value unit", time=_TIME, node=_TEXT, field=_TEXT, value=_VALUE, unit=_TEXT)
 _WIDE: Schema = {"type": "object", "properties": {"time": _TIME}, "required": ["time"], "additionalProperties": _VALUE}
-_FRAME = _row(
-    ("schema", "data"),
-    schema=_row(("meta", "fields"), meta={"type": "object"}, fields={"type": "array", "items": {"type": "object"}}),
-    data=_row(("values",), values={"type": "array", "items": {"type": "array"}}, entities={"type": "array"}),
+_FRAME = obj(
+    "schema data",
+    schema=obj("meta fields", meta={"type": "object"}, fields={"type": "array", "items": {"type": "object"}}),
+    data=obj("values", values={"type": "array", "items": {"type": "array"}}, entities={"type": "array"}),
 )
 
 
@@ -89,13 +81,13 @@ def _or_null(schema: Schema) -> Schema:
 
 SCHEMAS: dict[str, Schema] = {
     "RowsAsked": {
-        **_row(("target",), target={"anyOf": [_TARGET, _TARGETS]}, **{n: _or_null(s) for n, s in _OF_DATA.items()}),
+        **obj("target", target={"anyOf": [_TARGET, _TARGETS]}, **{n: _or_null(s) for n, s in _OF_DATA.items()}),
         "additionalProperties": False,
     },
     "Rows": _rows(_LONG, _WIDE),
     "Readings": _rows(_LONG),
-    "Nodes": _rows(_row(("node", "state", "since"), node=_TEXT, state={"enum": ["up", "away"]}, since=_TIME)),
-    "Fields": _rows(_row(("target", "node", "field", "type", "unit"), target=_TEXT), most=MOST_LISTED),
+    "Nodes": _rows(obj("node state since", node=_TEXT, state={"enum": ["up", "away"]}, since=_TIME)),
+    "Fields": _rows(obj("target node field type unit", target=_TEXT), most=MOST_LISTED),
 }
 _MORE, _FORMS = (304, 404, 406), (CSV, ARROW)
 
