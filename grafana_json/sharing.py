@@ -190,6 +190,8 @@ def question(request: Request) -> Request:
     if request.max_points is None or request.bin is not None or start <= 0 or end <= start:
         return request
     method = request.reduce or "minmax"
+    if method not in POINTS and method not in PER_BIN:  # it does not draw bins
+        return request
     midnights, each, most = (
         method not in PER_BIN,
         len(POINTS.get(method, ("one",))),
