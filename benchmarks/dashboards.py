@@ -11,13 +11,11 @@ At last a hub with 10,000 fields: names for a search box and for filters.
 
 import argparse
 import contextlib
-import http.client
 import json
 import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +27,7 @@ import psutil
 
 from benchmarks import bridge
 from benchmarks.any_zoom import noise
+from benchmarks.browsers import Browser
 from benchmarks.common import Figure, machine, running, table
 from benchmarks.standins.original import standin
 from sisock import settings as configuration
@@ -43,7 +42,6 @@ DASHBOARDS = 40  # that are looked at one after the other
 VIEWERS, EVERY, ROUNDS = 10, 5.0, 6  # people, seconds until each looks again, how often
 DEADLINE = 1.0  # seconds that the bridge waits for a node
 NAMES = 10_000
-_AT_ONCE = 6  # connections, as a browser has them
 _BATCH = 262_144
 _DAY = 86_400
 NODES = f'''
@@ -125,37 +123,6 @@ def house(archive: Path) -> Iterator[Place]:
 # asking -----------------------------------------------------------------------------------------
 
 
-class Browser:
-    """Asks for panels over a few connections, all at the same time."""
-
-    def __init__(self, port: int, at_once: int = _AT_ONCE) -> None:
-        """Open the connections as they are needed."""
-        self._port, self._own = port, threading.local()
-        self._pool = ThreadPoolExecutor(at_once)
-
-    def post(self, path: str, asked: Any) -> Any:
-        """The answer; raises RuntimeError for any status but 200."""
-        if not hasattr(self._own, "connection"):
-            self._own.connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        self._own.connection.request("POST", path, json.dumps(asked), {"Content-Type": "application/json"})
-        answer = self._own.connection.getresponse()
-        data = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {answer.status} {data[:500]!r}")
-        return data
-
-    def panels(self, panels: Sequence[Any]) -> tuple[list[float], list[bytes]]:
-        """Ask for all of them at once: milliseconds until each was there, and what came."""
-        began = time.perf_counter()
-
-        def one(asked: Any) -> tuple[float, bytes]:
-            answer = self.post("/query", asked)
-            return (time.perf_counter() - began) * 1e3, answer
-
-        took, answers = zip(*self._pool.map(one, panels), strict=True)
-        return list(took), list(answers)
-
-
 def dashboard(start: float, end: float, panels: int = PANELS) -> list[Any]:
     """Its panels, for a window in UNIX seconds."""
     window = {"from": _iso(start), "to": _iso(end)}
@@ -225,16 +192,18 @@ def stopped(browser: Browser, place: Place, end: int, days: int) -> Iterator[Fig
 
 def names(browser: Browser) -> Iterator[Figure]:
     """What is offered while somebody types or chooses."""
-    asked: dict[str, Callable[[int], Any]] = {
-        "/search": lambda number: {"target": f"{number:03}"},
-        "/tag-values": lambda _: {"key": "field"},
+    asked: dict[str, Callable[[int], tuple[str, Any]]] = {
+        "/search": lambda number: ("POST", {"target": f"{number:03}"}),
+        "/tag-values": lambda _: ("POST", {"key": "field"}),
+        "/api/v1/label/__name__/values": lambda _: ("GET", None),
+        "/api/v1/label/field/values": lambda _: ("GET", None),
     }
     for path, make in asked.items():
-        browser.post(path, make(0))
+        browser.ask(path, *make(0))
         took = []
         for number in range(60):
             began = time.perf_counter()
-            found = json.loads(browser.post(path, make(number)))
+            found = json.loads(browser.ask(path, *make(number)))
             took.append((time.perf_counter() - began) * 1e3)
             assert found
         yield Figure(f"{NAMES:,} fields: {path}, p95", _p95(took), 50, "ms")
