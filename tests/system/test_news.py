@@ -26,7 +26,8 @@ del Many
 
 def test_all_is_heard_once_in_order_and_few_events_are_needed(tmp_path: Path) -> None:
     names = [f"many{number}" for number in range(MANY)]
-    with running_fleet(tmp_path, dict.fromkeys(names, "data_node")) as fleet:
+    patient = {"ping_interval": 60.0, "ping_timeout": 60.0}  # these clients answer no pings
+    with running_fleet(tmp_path, dict.fromkeys(names, "data_node"), **patient) as fleet:
         uris = fleet.settings.uris
         with fleet.router.client("cli", timeout=60) as ours, fleet.router.client("bridge", timeout=60) as existing:
             ours.subscribe(uris.news)
