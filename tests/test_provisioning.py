@@ -117,7 +117,7 @@ def test_dashboards_that_are_remembered_are_those_that_would_be_made():
 
 
 def unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+    return re.sub(r"\\(?:x(..)|(.))", lambda found: found[2] or chr(int(found[1], 16)), text)
 
 
 def asks_for(dashboard, field: str) -> bool:
@@ -209,7 +209,7 @@ def test_every_expression_is_promql():
 
 
 def test_names_with_any_characters_are_asked_for_as_they_are():
-    assert selector("n", [ODD]) == 'sisock{node="n",field="say \\"x\\"\\\\(y|z).*$[°]"}'
+    assert selector("n", [ODD]) == 'sisock{node="n",field="say \\"x\\"\\\\(y|z).*\\x24[°]"}'
     quoted = re.search(r'field=~"(.*)"}', selector("n", [ODD, "b"]))
     pattern = unquoted(quoted[1])
     assert re.fullmatch(pattern, ODD)
@@ -396,7 +396,7 @@ def test_an_alerts_text_has_no_variable_of_the_environment():
     node = Seen("n", "", {"$HOME": Field()}, healthy=False)
     (group,) = parsed("alerting/sisock.yaml", nodes=[node])["groups"]
     assert "$$HOME" in group["rules"][-1]["title"]
-    assert group["rules"][-1]["data"][0]["model"]["expr"] == 'max_over_time(sisock{node="n",field="$HOME"}[5m])'
+    assert group["rules"][-1]["data"][0]["model"]["expr"] == 'max_over_time(sisock{node="n",field="\\x24HOME"}[5m])'
 
 
 def test_without_the_prometheus_door_there_are_no_alert_rules():

@@ -1,10 +1,13 @@
 """The doors of the bridge as Grafana's data sources, and how a panel asks each for fields of a node."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sisock.grafana.promql import Target, prometheus, reference, selector
 from sisock.uris import JOINT
+
+_VARIABLE = re.compile(r"\$[\w{]|\[\[", re.ASCII)  # what `$name`, `${name}` and `[[name]]` begin with in Grafana
 
 
 class Door(NamedTuple):
@@ -23,6 +26,7 @@ class Door(NamedTuple):
     texts: Callable[[str, Sequence[str]], list[Target]] | None
     bands: bool = False  # whether numbers come as two series each, `field` and `field (min)`
     bare: bool = False  # whether series are called by the field alone
+    any_name: bool = False  # whether it asks so that Grafana puts no value of its own into a name
 
     @property
     def uid(self) -> str:
@@ -33,6 +37,10 @@ class Door(NamedTuple):
     def reference(self) -> dict[str, str]:
         """How panels name it."""
         return {"type": self.type, "uid": self.uid}
+
+    def takes(self, field: str) -> bool:
+        """Whether it can ask for a field of this name as it is."""
+        return self.any_name or not _VARIABLE.search(field)
 
     def series(self, node: str, field: str) -> str:
         """What a panel calls the series of a field."""
@@ -106,7 +114,7 @@ _ROWS = _infinity("number")
 DOORS = {
     each.name: each
     for each in (
-        Door("prometheus", "prometheus", "sisock", _bands, _means, _newest, None, bands=True, bare=True),
+        Door("prometheus", "prometheus", "sisock", _bands, _means, _newest, None, bands=True, bare=True, any_name=True),
         Door("simpod", "simpod-json-datasource", "sisock (JSON)", _simpod, _simpod, _simpod, _simpod),
         Door(
             "simplejson",

@@ -28,6 +28,7 @@ def node_dashboard(node: Seen, doors: Sequence[Door]) -> dict[str, Any]:
     Numbers come through the first of the doors, texts through the first that has them.
     """
     door, texts = doors[0], next((each for each in doors if each.texts), None)
+    whole, node = node, _asked(node, door, texts)
     panels = _panels(node, door, texts)
     shown, left_out = panels[:MOST_PANELS], len(panels) - MOST_PANELS
     first, rest = shown[:MOST_OPEN], shown[MOST_OPEN:]
@@ -35,7 +36,7 @@ def node_dashboard(node: Seen, doors: Sequence[Door]) -> dict[str, Any]:
         Row(f"More: {part[0].panel['title']} …", part, closed=True)
         for part in (rest[at : at + MOST_OPEN] for at in range(0, len(rest), MOST_OPEN))
     ]
-    top = [*_top(node, door), *first, *_missing(node, texts, left_out)]
+    top = [*_top(node, door), *first, *_missing(node, texts, left_out, len(whole.fields) - len(node.fields))]
     return dashboard(
         node.uid,
         f"sisock: {node.name}",
@@ -44,6 +45,14 @@ def node_dashboard(node: Seen, doors: Sequence[Door]) -> dict[str, Any]:
         tags=[NODE_TAG],
         time=_time(node),
         annotations=comings_and_goings(door),
+    )
+
+
+def _asked(node: Seen, door: Door, texts: Door | None) -> Seen:
+    """The node with those of its fields for which its door can ask."""
+    doors = {"string": texts or door}
+    return node._replace(
+        fields={name: field for name, field in node.fields.items() if doors.get(field.type, door).takes(name)}
     )
 
 
@@ -90,7 +99,7 @@ def _top(node: Seen, door: Door) -> list[Sized]:
     return [Sized(newest(door, "Newest", node.name, units), WIDTH, 4)] if units else []
 
 
-def _missing(node: Seen, texts: Door | None, left_out: int) -> list[Sized]:
+def _missing(node: Seen, texts: Door | None, left_out: int, unasked: int) -> list[Sized]:
     """What of the node's fields this dashboard does not show, and how to see it."""
     strings = of_type(node.fields, "string")
     told = [f"{left_out} more panels would be too many: look at their fields in Explore."] if left_out > 0 else []
@@ -98,6 +107,12 @@ def _missing(node: Seen, texts: Door | None, left_out: int) -> list[Sized]:
         told.append(
             f"Texts ({', '.join(strings[:_MOST_NEWEST])}) need a door that has them: "
             "`sisock grafana provision` with a further `--door simpod` shows them here."
+        )
+    if unasked:
+        told.append(
+            f"{unasked} {'fields have names' if unasked > 1 else 'field has a name'} with `$…` or `[[…`, where Grafana would "
+            "put values of its own. The Prometheus door can ask for those that are no texts: `sisock grafana provision` "
+            "with `--door prometheus` first shows them."
         )
     return [Sized(words("Not shown", "\n\n".join(told)), WIDTH, 3)] if told else []
 

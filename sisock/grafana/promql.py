@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Target = dict[str, Any]
+_DOUBLED = re.compile(r"\[(?=\[)")  # what `[[variable]]` begins with
 _SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")  # what RE2 does not take as itself
 
 
@@ -30,8 +31,12 @@ def selector(node: str, fields: Sequence[str]) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as PromQL has it."""
-    return '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
+    """The text as PromQL has it, without `$` and `[[`, in place of which Grafana would put values of its own.
+
+    Source: the escapes by code of https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals
+    """
+    escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("$", r"\x24")
+    return '"{}"'.format(_DOUBLED.sub(r"\\x5b", escaped))
 
 
 def prometheus(expression: str, legend: str, number: int = 0, *, instant: bool = False, table: bool = False) -> Target:
