@@ -1,5 +1,6 @@
 """Names and descriptions of others in what Grafana reads: as they are, whatever stands in them."""
 
+import html
 import json
 import re
 
@@ -9,8 +10,10 @@ import yaml
 
 from sisock.frames import Field
 from sisock.grafana.doors import DOORS
+from sisock.grafana.plain import plain
 from sisock.grafana.promql import selector
 from sisock.grafana.seen import Seen
+from tests.grafana_data import grafana
 from tests.grafana_types import every_panel
 from tests.provisioned import ODD, provisioned
 
@@ -88,3 +91,69 @@ def test_only_what_would_be_replaced_is_left_out():
         assert all(door.takes(name) for door in DOORS.values())
     assert DOORS["prometheus"].takes("$HOME")
     assert not any(DOORS[door].takes("$HOME") for door in ("simpod", "simplejson", "infinity"))
+
+
+# markup
+
+
+HOSTILE = (
+    "![x](https://evil.example/p.png) <img src=x> `a` **b** [c](d) &lt; www.evil.example a@evil.example\n\n# e\n| f |"
+)
+ACTIVE = re.compile(r"[`*_\[\]()<>#!|~@:.{}$\\]|&(?!#\d+;)")  # what markup is made of
+
+
+def shown(markdown: str) -> str:
+    """The text that a page shows for entities."""
+    return html.unescape(markdown)
+
+
+def test_markdown_shows_a_text_as_it_is_and_has_no_markup_from_it():
+    made = plain(HOSTILE)
+    assert shown(made) == " ".join(HOSTILE.split())
+    assert not ACTIVE.search(re.sub(r"&#\d+;", "", made))
+    assert plain("how busy, in % of °C") == "how busy, in % of °C"
+
+
+def test_grafanas_own_markdown_makes_a_paragraph_of_it_and_no_more():
+    texts = [
+        HOSTILE,
+        "# a",
+        "1. a",
+        "- a",
+        "a\n---",
+        "    a",
+        "***",
+        "| a |\n|---|",
+        "[x]: https://evil.example",
+        "\\*a*",
+    ]
+    with grafana() as library:
+        made = library.markdown([f"{plain(text)}: b" for text in texts])
+        assert "<img" in library.markdown([HOSTILE])[0]
+    for text, page in zip(texts, made, strict=True):
+        assert re.fullmatch(r"<p>[^<>]*</p>\s*", page)
+        assert shown(page.strip()[3:-4]) == " ".join(text.split()) + ": b"
+
+
+def test_names_and_descriptions_are_plain_text_in_panels():
+    fields = {"a": Field(HOSTILE), "b": Field("one", units="K"), HOSTILE: Field(type="string")}
+    page = page_of(Seen("n", "", fields, healthy=False), "prometheus")
+    described = [panel["description"] for panel in every_panel(page) if panel.get("description")]
+    (told,) = [panel["options"]["content"] for panel in page["panels"] if panel["type"] == "text"]
+    assert f"a: {plain(HOSTILE)}" in described
+    assert "b: one" in described
+    assert plain(HOSTILE) in told
+    for text in (*described, told):
+        assert "evil.example" not in text
+        assert "<" not in text
+
+
+@pytest.mark.parametrize("name", ["{{ externalURL }}", "{{{a}}}", "{{{{", "{{- `x` -}}", "a{", "{ {"])
+def test_a_rule_says_a_name_as_it_is_and_runs_no_template_of_it(name: str):
+    node = Seen("n", "", {name: Field(units="%")}, healthy=False)
+    (group,) = yaml.safe_load(provisioned(("prometheus",), [node])["alerting/sisock.yaml"])["groups"]
+    summary = group["rules"][-1]["annotations"]["summary"]
+    opening = '{{ "{{" }}'
+    assert "{{" not in summary.replace(opening, "")
+    assert summary.replace(opening, "{{") == f"{name} of n is above 90."
+    assert group["rules"][0]["annotations"]["summary"] == "The data node {{ .Labels.node }} is away."

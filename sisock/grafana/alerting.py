@@ -9,6 +9,7 @@ from typing import Any
 from sisock.grafana.dashboards import TAG
 from sisock.grafana.doors import Door
 from sisock.grafana.groups import of_type
+from sisock.grafana.plain import untemplated
 from sisock.grafana.promql import selector
 from sisock.grafana.seen import Seen, uid
 
@@ -48,7 +49,7 @@ def _above(node: Seen, door: Door) -> dict[str, Any]:
     numbers = of_type(node.fields, "number")
     field = next((name for name in numbers if node.fields[name].units == "%"), (numbers or ["health.took"])[0])
     expression = f"max_over_time({selector(node.name, [field])}[5m])"
-    told = f"{field} of {node.name} is above {_LIMIT:g}."
+    told = f"{untemplated(field)} of {node.name} is above {_LIMIT:g}."
     title = f"Example: {field} of {node.name} is above {_LIMIT:g}"
     return _rule("sisock-above-limit", title, door, expression, ("gt", _LIMIT), told, "5m", "NoData")
 

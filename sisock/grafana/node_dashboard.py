@@ -10,6 +10,7 @@ from sisock.grafana.drawing import booleans, lines, newest
 from sisock.grafana.groups import Group, by_unit, chunks, of_type
 from sisock.grafana.layout import WIDTH, Row, Sized, laid_out
 from sisock.grafana.panels import UP_AWAY, states, words
+from sisock.grafana.plain import plain
 from sisock.grafana.promql import prometheus, quoted
 from sisock.grafana.seen import Seen
 from sisock.times import NS
@@ -77,7 +78,7 @@ def _panels(node: Seen, door: Door, texts: Door | None) -> list[Sized]:
 
 
 def _lines(node: Seen, door: Door, group: Group, *, joined: bool) -> dict[str, Any]:
-    told = [f"{name}: {text}" for name in group.fields if (text := node.fields[name].description)]
+    told = [f"{plain(name)}: {plain(text)}" for name in group.fields if (text := node.fields[name].description)]
     described = "\n\n".join(told) if len(told) <= _MOST_DESCRIBED else ""
     return lines(door, group.title, node.name, group.fields, group.units, described=described, joined=joined)
 
@@ -105,7 +106,7 @@ def _missing(node: Seen, texts: Door | None, left_out: int, unasked: int) -> lis
     told = [f"{left_out} more panels would be too many: look at their fields in Explore."] if left_out > 0 else []
     if strings and texts is None:
         told.append(
-            f"Texts ({', '.join(strings[:_MOST_NEWEST])}) need a door that has them: "
+            f"Texts ({', '.join(map(plain, strings[:_MOST_NEWEST]))}) need a door that has them: "
             "`sisock grafana provision` with a further `--door simpod` shows them here."
         )
     if unasked:

@@ -3,6 +3,7 @@
 // {"how": "each", "said": [element, ...]}  every element through toDataFrame, as panels and simPod's plugin do
 // {"how": "whole", "said": [...]}          the list as one frame, as simPod's plugin reads the values of a variable
 // {"how": "units"}                         the ids of all units that Grafana knows
+// {"how": "markdown", "said": [text, ...]} the HTML that a text panel makes of each text, before anything is taken out of it
 //
 // Values that JSON cannot say come back as {"$": "NaN"}, "Infinity", "-Infinity" and "undefined". The first argument is
 // the folder in whose node_modules the library is.
@@ -12,7 +13,7 @@ const readline = require("node:readline");
 
 globalThis.navigator ??= { language: "en", languages: ["en"] }; // units of time look at a browser's
 
-const { toDataFrame, getFieldDisplayName, getValueFormats } = createRequire(
+const { toDataFrame, getFieldDisplayName, getValueFormats, renderTextPanelMarkdown } = createRequire(
   path.join(process.argv[2], "x"),
 )("@grafana/data");
 
@@ -38,6 +39,7 @@ const answers = {
   each: (said) => said.map((element) => toDataFrame(element)).map(shown),
   whole: (said) => [toDataFrame(said)].map(shown),
   units: () => getValueFormats().flatMap((category) => category.submenu.map((unit) => unit.value)),
+  markdown: (said) => said.map((text) => renderTextPanelMarkdown(text, { noSanitize: true })),
 };
 
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
