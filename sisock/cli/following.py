@@ -15,7 +15,7 @@ from sisock.exits import Exit
 from sisock.frames import Column, Frame
 
 if TYPE_CHECKING:
-    from sisock.consumer import Consumer
+    from sisock.consumer import Consumer, Node
 
 log = logging.getLogger(__name__)
 _LOOK = 30.0  # seconds after which it is looked for nodes without news of any
@@ -23,15 +23,26 @@ Take = Callable[[str, Frame], None]
 
 
 async def follow(consumer: "Consumer", chosen: Choice, take: Take) -> None:
-    """Hand over each frame of what is chosen, until cancelled. Raises Failure where what is named is not there."""
+    """Hand over each frame of what is chosen, until cancelled. Raises Failure where what is named is not there.
+
+    A node that is away is waited for; one that is listed and not chosen any more, as it became sensitive, is left.
+    """
     tasks: dict[str, asyncio.Task[None]] = {}
+    left: set[asyncio.Task[None]] = set()  # which are about to end
     await _check(consumer, chosen)
     try:
         with consumer.watching() as news:
             while True:
-                for node in await _present(consumer, chosen):
-                    if node not in tasks or tasks[node].done():
-                        tasks[node] = asyncio.create_task(_follow(consumer, node, chosen, take))
+                listed = await _listed(consumer)
+                wanted = set(chosen.nodes(listed))
+                for node in listed:
+                    task = tasks.get(node.name)
+                    if node.name not in wanted and task is not None:
+                        task.cancel()
+                        left.add(tasks.pop(node.name))
+                        task.add_done_callback(left.discard)
+                    elif node.name in wanted and node.state == "up" and (task is None or task.done()):
+                        tasks[node.name] = asyncio.create_task(_follow(consumer, node.name, chosen, take))
                 try:
                     await asyncio.wait_for(news.get(), _LOOK)
                     news.waiting(1_000_000)
@@ -40,7 +51,7 @@ async def follow(consumer: "Consumer", chosen: Choice, take: Take) -> None:
     finally:
         for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks.values(), *left, return_exceptions=True)
 
 
 async def _check(consumer: "Consumer", chosen: Choice) -> None:
@@ -53,10 +64,10 @@ async def _check(consumer: "Consumer", chosen: Choice) -> None:
             check_fields(node, fields, (await consumer.fields(node))[0])
 
 
-async def _present(consumer: "Consumer", chosen: Choice) -> list[str]:
-    """The chosen nodes that are up; none where the hub does not answer."""
+async def _listed(consumer: "Consumer") -> "list[Node]":
+    """All nodes; none where the hub does not answer."""
     try:
-        return chosen.nodes([node for node in await consumer.nodes() if node.state == "up"])
+        return await consumer.nodes()
     except ConsumerError as error:
         log.info("nodes are not listed: %s", error)
         return []
