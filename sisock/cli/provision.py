@@ -36,6 +36,11 @@ NAMES = ("prometheus", "simpod", "simplejson", "infinity")
 )
 @click.option("--secret-path", metavar="PATH", help="Where Grafana finds this file, if it is not on this machine.")
 @click.option("--secret-variable", metavar="NAME", help="Variable of Grafana's environment that holds the token.")
+@click.option(
+    "--in-the-clear",
+    is_flag=True,
+    help="The token may go to http://, as between containers that talk among themselves.",
+)
 @click.option("--sensitive", is_flag=True, help="Dashboards of sensitive nodes, too; the token has to see them.")
 @click.option("--principal", metavar="NAME", help="Sign in with the key of this one. Default: cli.")
 @with_settings("bridge_port", *CLIENT)
@@ -49,6 +54,7 @@ def provision(
     token_file: Path | None,
     secret_path: str | None,
     secret_variable: str | None,
+    in_the_clear: bool,
     sensitive: bool,
     principal: str | None,
 ) -> None:
@@ -66,6 +72,8 @@ def provision(
     if principal is not None:
         check_node(principal)
     where = _bridge(bridge or f"http://127.0.0.1:{settings.bridge_port}", token_file, secret_path, secret_variable)
+    if where.token is not None and not in_the_clear:
+        _check_private(where.url)
     job = _Job(folder.absolute(), doors, where, sensitive=sensitive)
     ask(settings, job.keep if watch else job.once, principal, patient=watch)
 
@@ -85,6 +93,18 @@ def _bridge(url: str, token_file: Path | None, secret_path: str | None, variable
     if secret_path is not None:
         return Bridge(url, token_in_file(secret_path))
     return Bridge(url, None if variable is None else token_in_environment(variable))
+
+
+def _check_private(url: str) -> None:
+    """Raise UsageError where others than this machine would see a token on its way to this bridge."""
+    from sisock.interfaces import loopback
+
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not loopback(parts.hostname or ""):
+        raise click.UsageError(
+            f"the token would go to {parts.hostname} in the clear: give an address with https://, of a proxy before the "
+            "bridge, or say --in-the-clear where nobody else can listen, as between containers"
+        )
 
 
 class _Job:
