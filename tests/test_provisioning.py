@@ -24,7 +24,7 @@ from sisock.grafana.groups import by_unit
 from sisock.grafana.marking import as_json, as_yaml, is_ours
 from sisock.grafana.node_dashboard import MOST_OPEN, MOST_PANELS
 from sisock.grafana.promql import reference, selector
-from sisock.grafana.provisioning import Pages, files, write
+from sisock.grafana.provisioning import Pages, files, remove, write
 from sisock.grafana.seen import Seen, seen
 from sisock.grafana.sources import Bridge, token_in_environment, token_in_file
 from sisock.inbox import Inbox
@@ -437,17 +437,19 @@ async def test_a_hub_that_is_away_is_waited_for_and_told_once_and_what_was_known
     first = await anext(fleets)
     assert told == ["there is no router; waiting", "late; waiting"]
     assert [node.name for node in first.nodes] == ["a", "gone"]
-    assert (first.away, first.unread) == ({"gone"}, {"gone"})
+    assert (first.away, first.unread, first.hidden) == ({"gone"}, {"gone"}, {"secret"})
     for at in range(5):
         hub.listed.append(Node(f"new{at}", ""))
         hub.news.put(("added", hub.listed[-1]))
     second = await anext(fleets)
     assert len(second.nodes) == 7
     hub.listed[0] = Node("a", "", "away")
+    hub.listed[-1] = hub.listed[-1]._replace(sensitive=True)
     hub.fields = _nothing
     hub.news.put(("subtracted", hub.listed[0]))
     third = await anext(fleets)
-    assert third.nodes == second.nodes  # as they were when they told their fields
+    assert third.nodes == second.nodes[:-1]  # as they were when they told their fields
+    assert third.hidden == {"secret", "new4"}
     assert "a" in third.unread & third.away
     await fleets.aclose()
 
@@ -524,6 +526,17 @@ def test_the_dashboard_of_a_node_that_is_away_stays_as_it_is(tmp_path: Path):
     changed = {**texts, name: texts[name].replace("this machine", "what is kept of it")}
     assert name not in write(tmp_path, changed, {name}).changed
     assert (tmp_path / name).read_text() == texts[name]
+
+
+def test_the_dashboard_of_a_node_that_few_may_see_is_removed_unless_somebody_edited_it(tmp_path: Path):
+    texts = provisioned()
+    write(tmp_path, texts)
+    names = [f"dashboards/sisock-node-{name}.json" for name in ("host", "old", "none")]
+    mine = tmp_path / names[1]
+    mine.write_text(mine.read_text().replace("sisock: old", "mine"))
+    assert remove(tmp_path, names) == ((names[0],), (names[1],))
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()} == set(texts) - {names[0]}
+    assert remove(tmp_path, names) == ((), (names[1],))
 
 
 def test_panels_are_lettered_as_in_grafana():

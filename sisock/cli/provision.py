@@ -1,6 +1,7 @@
 """`sisock grafana provision`: data sources, dashboards and alert rules as files that Grafana reads."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -138,18 +139,26 @@ class _Job:
 
     async def _write(self, fleet: "Fleet") -> None:
         """Bring the files up to date, and tell what came of it, what was edited only once."""
-        from sisock.grafana.provisioning import dashboard_file, files, write
+        from sisock.grafana.provisioning import files, node_file, remove, write
 
+        gone = await asyncio.to_thread(remove, self._folder, map(node_file, sorted(fleet.hidden)))
+        for name in gone.changed:
+            click.echo(f"removed: {name}")
+        self._tell_once(
+            gone.edited, "is of a sensitive node and stays, as it was edited: delete it, or say --sensitive to keep it"
+        )
         texts = await asyncio.to_thread(files, fleet.nodes, self._doors, self._bridge, str(self._folder), self._pages)
-        pages = {node.name: dashboard_file(node.uid) for node in fleet.nodes}
         for name in fleet.unread:
-            del texts[pages[name]]
-        written = await asyncio.to_thread(write, self._folder, texts, {pages[name] for name in fleet.away})
+            del texts[node_file(name)]
+        written = await asyncio.to_thread(write, self._folder, texts, {node_file(name) for name in fleet.away})
         for name in written.changed:
             click.echo(f"written: {name}")
-        for name in written.edited:
-            if name not in self._told:
-                click.echo(
-                    f"sisock: {self._folder / name} was edited and stays as it is: delete it to have ours", err=True
-                )
-        self._told.update(written.edited)
+        self._tell_once(written.edited, "was edited and stays as it is: delete it to have ours")
+
+    def _tell_once(self, names: Sequence[str], what: str) -> None:
+        """Tell this of each of the files, unless it was told before."""
+        for name in names:
+            sentence = f"sisock: {self._folder / name} {what}"
+            if sentence not in self._told:
+                self._told.add(sentence)
+                click.echo(sentence, err=True)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from sisock.grafana.alerting import alerting
 from sisock.grafana.doors import DOORS, Door
 from sisock.grafana.marking import as_json, as_yaml, is_ours
 from sisock.grafana.node_dashboard import node_dashboard
-from sisock.grafana.seen import Seen
+from sisock.grafana.seen import NODE_UID, Seen, uid
 from sisock.grafana.sources import Bridge, data_sources, provider
 
 _SOURCES = "The bridge as Grafana's data source."
@@ -26,6 +26,11 @@ _MODE = 0o644  # Grafana runs as somebody else; there is no secret in it
 def dashboard_file(uid: str) -> str:
     """The file of a dashboard, in the folder."""
     return str(DASHBOARDS / f"{uid}.json")
+
+
+def node_file(node: str) -> str:
+    """The file of a node's dashboard, in the folder."""
+    return dashboard_file(uid(NODE_UID, node))
 
 
 class Pages:
@@ -65,7 +70,7 @@ def files(
 
 
 class Written(NamedTuple):
-    """Names of files: those that were made or changed, and those that were left because somebody edited them."""
+    """Names of files: those made, changed or removed, and those that were left because somebody edited them."""
 
     changed: tuple[str, ...]
     edited: tuple[str, ...]
@@ -88,6 +93,19 @@ def write(folder: Path, texts: Mapping[str, str], keep: Collection[str] = ()) ->
         _put(path, text)
         changed.append(name)
     return Written(tuple(changed), tuple(edited))
+
+
+def remove(folder: Path, names: Iterable[str]) -> Written:
+    """Take these files away where they are ours and nobody has edited them. Raises OSError."""
+    removed, edited = list[str](), list[str]()
+    for name in names:
+        there = _read(folder / name)
+        if there is not None and is_ours(there):
+            (folder / name).unlink(missing_ok=True)
+            removed.append(name)
+        elif there is not None:
+            edited.append(name)
+    return Written(tuple(removed), tuple(edited))
 
 
 def _read(path: Path) -> str | None:

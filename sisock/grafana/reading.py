@@ -44,16 +44,19 @@ class Source(Protocol):
 
 
 class Fleet(NamedTuple):
-    """All nodes; the names of those that are away, and of those whose fields could not be read."""
+    """All nodes; the names of those that are away, of those whose fields could not be read, and of sensitive ones left out."""
 
     nodes: tuple[Seen, ...]
     away: frozenset[str]
     unread: frozenset[str]
+    hidden: frozenset[str]
 
 
 async def read_fleet(source: Source, *, sensitive: bool = False) -> Fleet:
     """The fleet as it is now, with or without sensitive nodes. Raises NoHub, NoAnswer."""
-    listed = [node for node in await source.nodes() if sensitive or not node.sensitive]
+    every = await source.nodes()
+    listed = [node for node in every if sensitive or not node.sensitive]
+    hidden = frozenset(node.name for node in every if node.sensitive and not sensitive)
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def read(node: Node) -> Seen | None:
@@ -63,7 +66,7 @@ async def read_fleet(source: Source, *, sensitive: bool = False) -> Fleet:
     found = await asyncio.gather(*map(read, listed))
     unread = frozenset(node.name for node, made in zip(listed, found, strict=True) if made is None)
     nodes = tuple(made or _unread(node) for node, made in zip(listed, found, strict=True))
-    return Fleet(nodes, frozenset(node.name for node in listed if node.state != "up"), unread)
+    return Fleet(nodes, frozenset(node.name for node in listed if node.state != "up"), unread, hidden)
 
 
 async def follow_fleet(

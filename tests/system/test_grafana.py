@@ -93,6 +93,16 @@ def test_sensitive_nodes_have_a_dashboard_only_where_that_is_wanted(fleet, tmp_p
     ended = ask(fleet, "grafana", "provision", str(tmp_path), "--sensitive", "--door", "simplejson")
     assert "written: dashboards/sisock-node-secret.json" in ended.stdout
     assert not (tmp_path / "alerting").exists()
+    fleet_page, page = (tmp_path / "dashboards" / f"sisock-{name}.json" for name in ("fleet", "node-secret"))
+    edited = page.read_text().replace("sisock: secret", "mine")
+    ended = ask(fleet, "grafana", "provision", str(tmp_path), "--door", "simplejson")
+    assert "removed: dashboards/sisock-node-secret.json" in ended.stdout
+    assert not page.exists()
+    assert "secret" not in fleet_page.read_text()
+    page.write_text(edited)
+    ended = ask(fleet, "grafana", "provision", str(tmp_path), "--door", "simplejson")
+    assert f"{page} is of a sensitive node and stays, as it was edited: delete it" in ended.stderr
+    assert page.read_text() == edited
 
 
 @pytest.mark.parametrize(
