@@ -134,6 +134,8 @@ async def _send_all(
             pace = Pace(put, every)
             tasks.create_task(pace.run())
             await follow(consumer, chosen, pace.take)
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from several
     finally:
         await asyncio.to_thread(sender.stop)
         click.echo(f"sisock: {sender.sent} lines were taken, {sender.lost}", err=True)

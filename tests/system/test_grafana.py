@@ -224,5 +224,7 @@ def test_once_sends_the_newest_sample_of_each_field_and_says_what_grafana_said(f
         assert "there is no Grafana Live at" in refused.stderr
         nobody = ask(fleet, *command, "nobody")
         assert (nobody.returncode, "there is no data node 'nobody'" in nobody.stderr) == (Exit.UNKNOWN, True)
+        for_ever = ask(fleet, *command[:-1], "nobody")
+        assert (for_ever.returncode, "there is no data node 'nobody'" in for_ever.stderr) == (Exit.UNKNOWN, True)
         unknown = ask(fleet, *command, "counter::nothing")
         assert (unknown.returncode, "has no field 'nothing'" in unknown.stderr) == (Exit.UNKNOWN, True)
