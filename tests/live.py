@@ -4,12 +4,28 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 TOKEN = "glsa_of_a_service_account"
+
+
+def token_file(folder: Path) -> Path:
+    """A file with the token."""
+    path = folder / "token"
+    path.write_text(TOKEN + "\n")
+    return path
+
+
+def wait_for(what: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until `what()`."""
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 class Push(NamedTuple):

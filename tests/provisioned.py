@@ -2,8 +2,10 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import yaml
 
 from sisock.frames import Field
 from sisock.grafana.doors import DOORS
@@ -11,6 +13,7 @@ from sisock.grafana.provisioning import files
 from sisock.grafana.seen import Seen, seen
 from sisock.grafana.sources import Bridge
 from sisock.nodes import health
+from tests.grafana_types import every_panel
 
 BRIDGE = Bridge("http://bridge:5000", "$__file{/secrets/bridge.token}")
 FOLDER = "/etc/grafana/provisioning"
@@ -61,3 +64,13 @@ def dashboards(doors: Sequence[str] = ("prometheus",)) -> dict[str, dict[str, An
     """The dashboards by their uids."""
     made = [json.loads(text) for name, text in provisioned(doors).items() if name.endswith(".json")]
     return {each["uid"]: each for each in made}
+
+
+def parsed(name: str, doors: Sequence[str] = ("prometheus",), nodes: Sequence[Seen] | None = None) -> Any:
+    """What one of the files in YAML says."""
+    return yaml.safe_load(provisioned(doors, nodes)[name])
+
+
+def expressions(dashboard: Mapping[str, Any]) -> str:
+    """What its panels ask in PromQL, a line each."""
+    return "\n".join(target.get("expr", "") for panel in every_panel(dashboard) for target in panel.get("targets", ()))
