@@ -196,3 +196,52 @@ def test_few_bins_and_no_samples_are_asked_for_however_many_there_are(monkeypatc
     assert len(bins) == 1
     assert bins[0].bin & (bins[0].bin - 1) == 0  # as archives keep them
     assert 365 * DAY * NS / bins[0].bin <= 64 * 366
+
+
+# series that come rarely and often in one query ---------------------------------------------------
+
+
+class Heard(Memory):
+    """Its requests, one by one."""
+
+    def ask(self, requests, *more):
+        self.heard = [*getattr(self, "heard", []), *requests]
+        return super().ask(requests, *more)
+
+
+def rare_and_often(days=60):
+    """`rare` comes every 20 days, `often` every 10 s, each at a node of its own; and the last time of both."""
+    end = MONDAY + days * DAY
+    nodes = {}
+    for name, every in (("rare", 20 * DAY), ("often", 10)):
+        t = np.arange(MONDAY, end + 1, every, dtype=np.int64)
+        nodes[name] = {name: Field()}, Frame("samples", t * NS, {name: Column(np.arange(len(t)) * 1.0)})
+    return Heard(nodes), end
+
+
+def test_what_comes_often_is_not_asked_for_as_far_back_as_what_comes_rarely():
+    source, end = rare_and_often()
+    found = ask(client_of(source), "sisock", end + 5)["data"]["result"]
+    assert {each["metric"]["node"]: each["value"][1] for each in found} == {"rare": "3", "often": str(60 * 8640)}
+    raw = {each.node: each.ns for each in source.heard if each.reduce is None}
+    assert raw["often"][1] - raw["often"][0] == 300 * NS
+    assert raw["rare"][1] - raw["rare"][0] >= 60 * DAY * NS
+
+
+def test_what_a_rare_field_had_before_is_counted_before_it_is_asked_for():
+    """Ten samples a second until 61 days ago, two since: that these are rare does not make the others few."""
+    dense, end = np.arange(0, 100_000, 0.1), 65 * DAY
+    source = one_node(MONDAY + np.concatenate((dense, [end - 30 * DAY, end])), np.arange(1_000_002.0))
+    source.__class__ = Heard
+    assert numbers(ask(client_of(source), "x", MONDAY + end + 5)) == {MONDAY + end + 5: 1_000_001}
+    assert all(each.bin is not None for each in source.heard)
+
+
+def test_a_rare_series_whose_node_does_not_answer_costs_no_other_its_values():
+    source, end = rare_and_often()
+    client = client_of(source)
+    ask(client, "sisock", end)
+    source.stopped.add("rare")
+    answer = ask(client, "sisock", end + 5)
+    assert [each["metric"]["node"] for each in answer["data"]["result"]] == ["often"]
+    assert answer["warnings"] == ["rare did not answer within 3 s"]

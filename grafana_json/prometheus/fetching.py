@@ -5,7 +5,7 @@ powers of two of nanoseconds, and windows begin and end where these do; a senten
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +61,13 @@ class _How(NamedTuple):
     aligned: bool = False
 
 
+class Stretch(NamedTuple):
+    """Series, and the windows in which their samples are wanted."""
+
+    series: Sequence[Series]
+    windows: Windows
+
+
 class Fetch:
     """Gets samples for one request, until the time at which it has to be answered."""
 
@@ -70,6 +77,7 @@ class Fetch:
         """`patience`: seconds that a node may take to answer, and that all together may take."""
         self._source, self._directory, self._intervals, self._notes = source, directory, intervals, notes
         self._deadline, self._until = patience[0], time.monotonic() + patience[1]
+        self._lost: dict[str, ConsumerError] = {}  # nodes that have not answered, and why
 
     @property
     def left(self) -> float:
@@ -80,29 +88,40 @@ class Fetch:
         return min(left, self._deadline)
 
     def usual(self, series: Sequence[Series], windows: Windows) -> dict[Place, Usual]:
-        """How often the fields are sampled; a node that does not answer is warned of, or raises where it is the only one."""
-        wanted = _by_node(series)
-        if not wanted:
-            return {}
-        usual, wrong = self._intervals.look(self._source, wanted, _span(windows), self.left)
-        self._warn(wrong, len(wanted))
+        """How often the fields are sampled; a node that does not answer is warned of, or raises where there is no other."""
+        usual = self._look(Stretch(series, windows))
+        self._check(series)
         return usual
 
-    def samples(
-        self, series: Sequence[Series], windows: Windows, usual: Mapping[Place, Usual], wanted: OverTime
-    ) -> list[Samples | None]:
-        """What the windows hold of each series, or nothing where there is none or the node does not answer."""
-        nodes = _by_node(each for each in series if (each.node, each.field) in usual)
-        count = sum(usual[node, field].count for node, fields in nodes.items() for field in fields)
-        how = self._how(windows, count, sum(map(len, nodes.values())), wanted)
-        answers = self._ask(nodes, windows, how, wanted)
+    def samples(self, stretches: Sequence[Stretch], wanted: OverTime) -> list[list[Samples | None]]:
+        """What the windows of each stretch hold of its series, or nothing where there is none or the node does not answer."""
+        usual = [each for stretch in stretches for each in self._look(stretch).values()]
+        count = sum(each.count for each in usual)
+        how = [self._how(stretch.windows, count, len(usual), wanted) for stretch in stretches]
+        answers = self._ask(stretches, how, wanted)
+        self._check([each for stretch in stretches for each in stretch.series])
         now = time.time_ns()
         return [
-            self._of_answer(answers.get(each.node), each, windows, how)
-            if each.field
-            else presence(self._directory, each.node, _span(windows), now)
-            for each in series
+            [
+                self._of_answer(found.get(each.node), each, stretch.windows, in_bins)
+                if each.field
+                else presence(self._directory, each.node, _span(stretch.windows), now)
+                for each in stretch.series
+            ]
+            for stretch, in_bins, found in zip(stretches, how, answers, strict=True)
         ]
+
+    def _look(self, stretch: Stretch) -> dict[Place, Usual]:
+        wanted = self._nodes(stretch.series)
+        if not wanted:
+            return {}
+        usual, wrong = self._intervals.look(self._source, wanted, _span(stretch.windows), self.left)
+        self._lost |= wrong
+        return usual
+
+    def _nodes(self, series: Iterable[Series]) -> dict[str, list[str]]:
+        """The fields that are asked for, by node; one that has not answered before is not asked again."""
+        return _by_node(each for each in series if each.node not in self._lost)
 
     def _how(self, windows: Windows, count: int, series: int, wanted: OverTime) -> _How:
         if not wanted.statistics:
@@ -133,29 +152,41 @@ class Fetch:
         )
         return _How(width)
 
-    def _ask(
-        self, nodes: Mapping[str, Sequence[str]], windows: Windows, how: _How, wanted: OverTime
-    ) -> dict[str, Answer]:
-        statistics = tuple(dict.fromkeys((*wanted.statistics, *(wanted.split if how.aligned else ()))))
-        in_bins = {} if how.width is None else {"reduce": "bins", "bin": how.width, "statistics": statistics}
+    def _ask(self, stretches: Sequence[Stretch], how: Sequence[_How], wanted: OverTime) -> list[dict[str, Answer]]:
+        """The answers of the nodes of each stretch, asked at the same time."""
         requests = [
-            Request(node, tuple(fields), 0, 0, ns=_span(windows), **in_bins)  # type: ignore[arg-type]
-            for node, fields in nodes.items()
+            (at, self._request(node, fields, stretch.windows, in_bins, wanted))
+            for at, (stretch, in_bins) in enumerate(zip(stretches, how, strict=True))
+            for node, fields in self._nodes(stretch.series).items()
         ]
-        answers = self._source.ask(requests, self.left) if requests else []
-        wrong = {node: each for node, each in zip(nodes, answers, strict=True) if isinstance(each, ConsumerError)}
-        self._warn(wrong, len(nodes))
-        found = {node: each for node, each in zip(nodes, answers, strict=True) if not isinstance(each, ConsumerError)}
-        for answer in found.values():
+        answers = self._source.ask([request for _, request in requests], self.left) if requests else []
+        found: list[dict[str, Answer]] = [{} for _ in stretches]
+        for (at, request), answer in zip(requests, answers, strict=True):
+            if isinstance(answer, ConsumerError):
+                self._lost[request.node] = answer
+                continue
+            found[at][request.node] = answer
             for notice in answer.notices:
                 self._notes.tell(notice)
         return found
 
-    def _warn(self, wrong: Mapping[str, ConsumerError], asked: int) -> None:
-        if wrong and len(wrong) == asked:
-            raise QueryError("; ".join(dict.fromkeys(str(each) for each in list(wrong.values())[:5])), "unavailable")
-        for error in wrong.values():
-            self._notes.warn(str(error))
+    @staticmethod
+    def _request(node: str, fields: Sequence[str], windows: Windows, how: _How, wanted: OverTime) -> Request:
+        if how.width is None:
+            return Request(node, tuple(fields), 0, 0, ns=_span(windows))
+        statistics = tuple(dict.fromkeys((*wanted.statistics, *(wanted.split if how.aligned else ()))))
+        return Request(
+            node, tuple(fields), 0, 0, ns=_span(windows), reduce="bins", bin=how.width, statistics=statistics
+        )
+
+    def _check(self, series: Iterable[Series]) -> None:
+        """Warn of the nodes of these that did not answer; raise QueryError where none did."""
+        nodes = dict.fromkeys(each.node for each in series if each.field)
+        wrong = [str(self._lost[node]) for node in nodes if node in self._lost]
+        if wrong and len(wrong) == len(nodes):
+            raise QueryError("; ".join(dict.fromkeys(wrong[:5])), "unavailable")
+        for sentence in wrong:
+            self._notes.warn(sentence)
 
     @staticmethod
     def _of_answer(answer: Answer | None, series: Series, windows: Windows, how: _How) -> Samples | None:

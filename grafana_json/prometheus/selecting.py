@@ -6,7 +6,7 @@ import numpy as np
 import promql_parser as grammar
 from promql_parser import AtModifierType
 
-from grafana_json.prometheus.fetching import Fetch
+from grafana_json.prometheus.fetching import Fetch, Stretch
 from grafana_json.prometheus.grammar import length, moment
 from grafana_json.prometheus.matching import Finder, Selector
 from grafana_json.prometheus.naming import Series
@@ -15,6 +15,7 @@ from grafana_json.prometheus.samples import Samples
 from grafana_json.prometheus.trouble import QueryError, cannot
 from grafana_json.prometheus.vectors import MS, Floats, Labels, Millis, Steps, Vector, nothing, to_ns
 from grafana_json.prometheus.windows import Windows, latest
+from sisock.frames import Times
 
 MOST_SERIES = 2_000  # that one selector may stand for
 MOST_VALUES = 3_000_000  # series times steps of one selector
@@ -38,11 +39,9 @@ class Selecting:
         least = self._lookback or LOOKBACK
         usual = self._fetch.usual(series, Windows(until - least * MS, until))
         back = [self._lookback_of(usual.get((each.node, each.field))) for each in series]
-        widest = Windows(until - max(back, default=least * MS), until)
-        found = self._fetch.samples(series, widest, usual, LATEST)
         rows = [
             latest(samples, Windows(until - ns, until).at_least(samples.width)) if samples is not None else None
-            for samples, ns in zip(found, back, strict=True)
+            for samples, ns in zip(self._looked_back(series, back, until), back, strict=True)
         ]
         some = [(each, row) for each, row in zip(series, rows, strict=True) if row is not None]
         if not some:
@@ -50,6 +49,25 @@ class Selecting:
         values, at, there = (np.array([row[i] for _, row in some]) for i in range(3))
         vector = Vector([each.labels for each, _ in some], values, there)
         return spread(vector, steps.count), np.broadcast_to(at / 1e9, (len(some), steps.count))
+
+    def _looked_back(self, series: list[Series], back: list[int], until: Times) -> list[Samples | None]:
+        """The samples of each series from so many ns before these times on, or a little earlier.
+
+        Series that look back about as far, up to a factor of two, are asked for together: what comes rarely does not
+        make what comes often be asked for as far back.
+        """
+        together: dict[int, list[int]] = {}
+        for row, ns in enumerate(back):
+            together.setdefault(ns.bit_length(), []).append(row)
+        stretches = [
+            Stretch([series[row] for row in rows], Windows(until - max(back[row] for row in rows), until))
+            for rows in together.values()
+        ]
+        found: list[Samples | None] = [None] * len(series)
+        for rows, samples in zip(together.values(), self._fetch.samples(stretches, LATEST), strict=True):
+            for row, each in zip(rows, samples, strict=True):
+                found[row] = each
+        return found
 
     def _lookback_of(self, usual: Any) -> int:
         """For how many ns a sample stands."""
@@ -81,8 +99,8 @@ class Selecting:
             raise QueryError("a range is needed here, as x[5m]")
         series = self._find(matrix.vector_selector, steps)
         windows = self._windows(matrix.vector_selector, length(matrix, "range"), steps)
-        usual = self._fetch.usual(series, windows)
-        return [each.labels for each in series], self._fetch.samples(series, windows, usual, function), windows
+        (samples,) = self._fetch.samples([Stretch(series, windows)], function)
+        return [each.labels for each in series], samples, windows
 
     def _windows(self, selector: Any, long: int, steps: Steps) -> Windows:
         times = self.times(selector, steps)
