@@ -1,8 +1,11 @@
 """What the bridge says as a Prometheus of what is missing, makes no sense or is not supported."""
 
+import time
+
 import pytest
 
 from grafana_json.app import create_app
+from sisock.errors import NoHub
 from sisock.settings import Settings
 from tests.memory import MONDAY, memory
 from tests.promql import ask, client_of, strict
@@ -106,3 +109,21 @@ def test_a_failing_node_is_not_asked_twice(client, source):
     source.asked.clear()
     ask(client, "cpu")
     assert [node for requests in source.asked for node, _ in requests] == ["host"]
+
+
+def test_nobody_is_up_while_there_is_no_router_or_hub(source, client):
+    """An alert on `up` has to notice the largest outage of all."""
+    ask(client, "up")
+    source.connected = False
+    for query in ("up", "up < 1", "min_over_time(up[5m])", 'absent(up{node="host"})'):
+        response = client.get("/api/v1/query", query_string={"query": query})
+        assert (response.status_code, strict(response)["errorType"]) == (503, "unavailable")
+
+
+def test_a_hub_that_went_while_the_router_stays_is_noticed_too(source, client):
+    ask(client, "up")
+    def gone():
+        raise NoHub("the hub did not answer within 3 s")
+
+    source.nodes = gone
+    assert ask(client, "up", time.time())["error"] == "the hub did not answer within 3 s"

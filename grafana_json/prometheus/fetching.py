@@ -23,7 +23,7 @@ from grafana_json.series import duration
 from grafana_json.source import Source
 from sisock import reduction
 from sisock.consumer import Request
-from sisock.errors import ConsumerError
+from sisock.errors import ConsumerError, NoHub
 from sisock.frames import Answer
 
 MOST_RAW = 200_000  # samples of all series together up to which they are taken as they are
@@ -78,6 +78,7 @@ class Fetch:
         self._source, self._directory, self._intervals, self._notes = source, directory, intervals, notes
         self._deadline, self._until = patience[0], time.monotonic() + patience[1]
         self._lost: dict[str, ConsumerError] = {}  # nodes that have not answered, and why
+        self._hub_seen = False
 
     @property
     def left(self) -> float:
@@ -99,7 +100,10 @@ class Fetch:
         count = sum(each.count for each in usual)
         how = [self._how(stretch.windows, count, len(usual), wanted) for stretch in stretches]
         answers = self._ask(stretches, how, wanted)
-        self._check([each for stretch in stretches for each in stretch.series])
+        every = [each for stretch in stretches for each in stretch.series]
+        self._check(every)
+        if any(not each.field for each in every):
+            self._see_hub()
         now = time.time_ns()
         return [
             [
@@ -178,6 +182,16 @@ class Fetch:
         return Request(
             node, tuple(fields), 0, 0, ns=_span(windows), reduce="bins", bin=how.width, statistics=statistics
         )
+
+    def _see_hub(self) -> None:
+        """Raise NoHub where there is none now: then nobody is known to be up, whatever was heard last."""
+        if not self._hub_seen:
+            if not self._source.connected:
+                raise NoHub(
+                    "which nodes are up is not known: the bridge is not joined to the router, start it with `sisock up`"
+                )
+            self._source.nodes()
+            self._hub_seen = True
 
     def _check(self, series: Iterable[Series]) -> None:
         """Warn of the nodes of these that did not answer; raise QueryError where none did."""
