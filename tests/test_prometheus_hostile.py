@@ -4,6 +4,7 @@ import json
 import re
 import time
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from grafana_json.app import create_app
 from grafana_json.prometheus.grammar import parse
 from grafana_json.prometheus.matching import Catalog, Finder, Selector
-from grafana_json.prometheus.regexes import Pattern, PatternError
+from grafana_json.prometheus.regexes import Budget, Pattern, PatternError
 from grafana_json.prometheus.trouble import QueryError
-from sisock.frames import Field
+from sisock.frames import Column, Field, Frame
 from sisock.listing import Node
 from sisock.settings import Settings
+from sisock.times import NS
 from tests.laboratory_samples import BEGIN, made
+from tests.memory import Memory
 
 SOON = 10.0  # seconds of processor: without a bound it would be minutes
 START = BEGIN // 1000
@@ -218,7 +221,7 @@ PIECES = [
 def test_patterns_match_what_re2_and_python_match(pattern, text):
     theirs = pc.match_substring_regex(pa.array([text]), f"^(?s:{pattern})$")[0].as_py()
     found = re.fullmatch(pattern, text, re.DOTALL)
-    automaton = Pattern(pattern)
+    automaton = Pattern(pattern, groups=True)
     assert automaton.matches(text) is theirs is (found is not None)
     groups = automaton.find(text)
     assert (groups is not None) is theirs
@@ -266,3 +269,50 @@ def test_hostile_patterns_among_many_names_are_refused_soon():
     with pytest.raises(QueryError, match="takes too long"):
         Finder(catalog).find(Selector.of(parse(f"{{{every}}}")))
     assert time.process_time() - began < SOON
+
+
+REPLACED = 'label_replace({field!=""}, "a", "$1", "field", "%s")'
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        (REPLACED % f"(?:{'()' * 2300}.)*", "more than 50 groups"),
+        (" or ".join([REPLACED % f"(?:{'()' * 45}(?:.?){{400}})*"] * 40), "takes too long"),
+        (" or ".join(REPLACED % f"(?i)\\\\pL{{{n}}}[a-z]*" for n in range(1, 41)), "takes too long"),
+        (REPLACED % "(?i)\\\\pL{400}", "pattern too large"),
+    ],
+    ids=["groups", "groups-often", "compiled-often", "compiled-large"],
+)
+def test_what_regular_expressions_cost_is_bounded_for_the_whole_request(query, why):
+    fields = {f"{'ab' * 90}{i}": Field() for i in range(20)}
+    columns = {name: Column(np.ones(1)) for name in fields}
+    source = Memory({"n": (fields, Frame("samples", np.array([START * NS]), columns))})
+    began = time.process_time()
+    answer = asked(create_app(source, Settings(bridge_deadline=2)).test_client(), "query", query=query, time=START)
+    assert why in answer["error"]
+    assert time.process_time() - began < SOON / 2
+
+
+def test_work_is_refused_before_it_is_done():
+    spent = []
+
+    class Counting(Budget):
+        def spend(self, work):
+            spent.append(work)
+            super().spend(work)
+
+    pattern = Pattern("(a|b)*" * 50, Counting(), groups=True)
+    compiled = sum(spent)
+    assert compiled > 50
+    pattern.find("ab" * 100)
+    assert sum(spent) - compiled > 201
+    with pytest.raises(QueryError, match="takes too long"):
+        pattern.find("ab" * 10_000_000)
+
+
+def test_groups_are_few():
+    with pytest.raises(PatternError, match="50 groups"):
+        Pattern("(a)" * 51, groups=True)
+    assert Pattern("(a)" * 51).matches("a" * 51)
+    assert Pattern("(a)" * 50, groups=True).find("a" * 50) is not None

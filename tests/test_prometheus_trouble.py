@@ -122,6 +122,7 @@ def test_nobody_is_up_while_there_is_no_router_or_hub(source, client):
 
 def test_a_hub_that_went_while_the_router_stays_is_noticed_too(source, client):
     ask(client, "up")
+
     def gone():
         raise NoHub("the hub did not answer within 3 s")
 

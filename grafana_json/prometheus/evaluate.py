@@ -41,6 +41,7 @@ class Evaluation:
     def __init__(self, steps: Steps, finder: Finder, fetch: Fetch, lookback: int | None = None) -> None:
         """Evaluate at these steps; `lookback`, in ms, in place of what is usual."""
         self._query, self._selecting = steps, Selecting(steps, finder, fetch, lookback)
+        self._budget = finder.budget
 
     def run(self, expression: Any) -> Value:
         """The expression's value at the steps of the query; raises QueryError, and ConsumerError without a hub."""
@@ -208,7 +209,8 @@ class Evaluation:
         return functions.ordered(self._vector(args[0], steps), descending=descending)
 
     def _label_replace(self, args: Any, steps: Steps) -> Value:
-        return labeling.replace(self._vector(args[0], steps), *(self._text(each) for each in args[1:]))
+        target, replacement, source, pattern = (self._text(each) for each in args[1:])
+        return labeling.replace(self._vector(args[0], steps), target, replacement, source, pattern, self._budget)
 
     def _label_join(self, args: Any, steps: Steps) -> Value:
         target, between, *sources = (self._text(each) for each in args[1:])

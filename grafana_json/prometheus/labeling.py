@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from grafana_json.prometheus.matching import pattern_of
+from grafana_json.prometheus.regexes import Budget
 from grafana_json.prometheus.trouble import cannot
 from grafana_json.prometheus.vectors import Labels, Vector, distinct
 from grafana_json.query import shown
@@ -11,21 +12,21 @@ from grafana_json.query import shown
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 _LONGEST = 2_000  # characters of a label's value
-_MOST_WORK = 3_000_000
 
 
-def replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
-    """Set a label to the replacement, in which `$1` stands for a group, where the pattern is the source label's value."""
+def replace(vector: Vector, target: str, replacement: str, source: str, pattern: str, budget: Budget) -> Vector:
+    """Set a label to the replacement, in which `$1` stands for a group, where the pattern is the source label's value.
+
+    Raises QueryError, also where the budget is spent.
+    """
     _check(target)
-    compiled = pattern_of(pattern)
+    compiled = pattern_of(pattern, budget, groups=True)
     known: dict[str, str | None] = {}
     for labels in vector.labels:
         value = labels.get(source, "")
         if value not in known:
             found = compiled.find(value)
             known[value] = None if found is None else _expanded(replacement, found)
-            if compiled.work > _MOST_WORK:
-                raise cannot(f"holding {shown(pattern)} against all values takes too long: use a simpler one")
     changed = [_with(labels, target, known[labels.get(source, "")]) for labels in vector.labels]
     return distinct(vector._replace(labels=changed))
 

@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 from promql_parser import Matcher, MatchOp
 
 from grafana_json.prometheus.naming import ANY, Series, as_any, series_of
-from grafana_json.prometheus.regexes import Pattern, PatternError
+from grafana_json.prometheus.regexes import Budget, Pattern, PatternError
 from grafana_json.prometheus.trouble import QueryError, cannot
 from grafana_json.prometheus.vectors import NAME
 from grafana_json.query import shown
 from sisock.consumer import Node
 from sisock.frames import Field
-
-_MOST_WORK = 3_000_000  # characters that patterns are held against for one request: about a second
 
 Test = Callable[[str], bool]
 Fields = Mapping[str, Mapping[str, Field]]  # by node
@@ -76,7 +74,7 @@ class Finder:
     def __init__(self, catalog: Catalog) -> None:
         """Look among these."""
         self._catalog = catalog
-        self._spent = 0
+        self.budget = Budget()
 
     def find(self, selector: Selector, most: int | None = None) -> list[Series]:
         """The series, each once; raises QueryError where they are more than `most`, or hard to find."""
@@ -104,27 +102,20 @@ class Finder:
             return lambda value: value == wanted
         if op == MatchOp.NotEqual:
             return lambda value: value != wanted
-        pattern, positive = pattern_of(wanted), op == MatchOp.Re
+        pattern, positive = pattern_of(wanted, self.budget), op == MatchOp.Re
         known: dict[str, bool] = {}
 
         def test(value: str) -> bool:
             if value not in known:
-                before = pattern.work
                 known[value] = pattern.matches(value) is positive
-                self._spend(pattern.work - before)
             return known[value]
 
         return test
 
-    def _spend(self, work: int) -> None:
-        self._spent += work
-        if self._spent > _MOST_WORK:
-            raise cannot("holding these regular expressions against all names takes too long: use = or fewer of them")
 
-
-def pattern_of(pattern: str) -> Pattern:
+def pattern_of(pattern: str, budget: Budget, *, groups: bool = False) -> Pattern:
     """What the pattern matches; raises QueryError."""
     try:
-        return Pattern(pattern)
+        return Pattern(pattern, budget, groups=groups)
     except PatternError as error:
         raise QueryError(f"the regular expression {shown(pattern)} cannot be read: {error}") from None
