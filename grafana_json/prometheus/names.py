@@ -6,7 +6,7 @@ from typing import Any
 import promql_parser
 
 from grafana_json.prometheus.fetching import Notes
-from grafana_json.prometheus.grammar import length, parse
+from grafana_json.prometheus.grammar import length, parse_all
 from grafana_json.prometheus.matching import Catalog, Finder, Selector
 from grafana_json.prometheus.naming import ANY, UP, Series
 from grafana_json.prometheus.trouble import QueryError, cannot
@@ -25,12 +25,12 @@ def matched(catalog: Catalog, selectors: Sequence[str]) -> list[Series]:
     if not selectors:
         return list(catalog.named(None))
     finder = Finder(catalog)
-    found = [series for text in selectors for series in finder.find(_selector(text), MOST)]
+    expressions = zip(selectors, parse_all(selectors), strict=True)
+    found = [series for each in expressions for series in finder.find(_selector(*each), MOST)]
     return list({(each.node, each.field, each.labels[NAME]): each for each in found}.values())
 
 
-def _selector(text: str) -> Selector:
-    expression = parse(text)
+def _selector(text: str, expression: Any) -> Selector:
     if not isinstance(expression, promql_parser.VectorSelector) or length(expression, "offset") or expression.at:
         raise QueryError(f'{shown(text)} is not a selector: write it as name{{label="value"}}')
     return Selector.of(expression)

@@ -50,8 +50,9 @@ class Pattern:
         if self._compiled.groups > MOST_GROUPS:
             raise PatternError(f"it has more than {MOST_GROUPS} groups: write (?:…) for those that are not wanted")
         self._budget = Budget() if budget is None else budget
-        self._budget.spend(self._compiled.programsize)
-        self._weight = (1 + self._compiled.programsize // _STEPS) * (1 + self._compiled.groups // _GROUPS)
+        self.size = self._compiled.programsize  # instructions
+        self._budget.spend(self.size)
+        self._weight = (1 + self.size // _STEPS) * (1 + self._compiled.groups // _GROUPS)
 
     def matches(self, text: str) -> bool:
         """Whether the pattern is the whole text; raises QueryError where the budget is spent."""
