@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grafana_json.app import create_app
-from grafana_json.prometheus import asked, door, evaluate, fetching, grammar, regexes, selecting
+from grafana_json.prometheus import asked, door, evaluate, fetching, grammar, regexes, selecting, vectors
 from grafana_json.prometheus.evaluate import Evaluation
 from grafana_json.prometheus.functions import OF_NUMBERS
 from grafana_json.prometheus.overtime import FUNCTIONS
@@ -93,7 +93,7 @@ def test_the_limits_of_the_page_are_those_of_the_code():
         .replace(",", "")
     )
     for limit in (
-        asked.MOST_STEPS, evaluate.MOST_INNER, selecting.MOST_SERIES, selecting.MOST_VALUES, door.MOST_ANSWERED,
+        asked.MOST_STEPS, evaluate.MOST_INNER, selecting.MOST_SERIES, vectors.MOST_VALUES, door.MOST_ANSWERED,
         grammar.LONGEST, grammar.MOST_TOKENS, grammar.DEEPEST, grammar.MOST_PATTERNS,
         regexes.LONGEST, regexes.MOST_GROUPS, fetching.MOST_RAW, fetching.MOST_EXACT,
     ):  # fmt: skip

@@ -339,3 +339,38 @@ def test_patterns_are_counted_where_they_are_patterns_only(client):
     texts = ",".join('a="=~"' for _ in range(30))
     assert asked(client, "query", query=f'x{{{texts}}} # =~ "" {"=~ " * 30}')["status"] == "success"
     assert asked(client, "query", query='{node=~"alpha|beta",field=~"temp.*"}', time=START + 60)["data"]["result"]
+
+
+# what is held at the same time ------------------------------------------------------------------
+
+
+def many(fields):
+    """A client of a bridge with one node of so many fields."""
+    names = [f"f{i}" for i in range(fields)]
+    columns = {name: Column(np.ones(2)) for name in names}
+    frame = Frame("samples", np.array([START, START + 60]) * NS, columns)
+    return create_app(Memory({"n": (dict.fromkeys(names, Field()), frame)}), Settings(bridge_deadline=2)).test_client()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        " or ".join(f'label_replace(sisock, "k", "{i}", "", "")' for i in range(7)),
+        " + ".join(["sisock"] * 7),
+        "sisock or (sisock or (sisock or (sisock or (sisock or (sisock or sisock)))))",
+    ],
+    ids=["or", "plus", "nested"],
+)
+def test_the_values_of_a_request_are_counted_over_all_its_selectors(query):
+    given = {"start": START, "end": START + 999, "step": 1}
+    answer = asked(many(500), "query_range", query=query, **given)
+    assert (answer.get("errorType"), "too much for one answer" in answer.get("error", "")) == ("execution", True)
+    assert asked(many(10), "query_range", query=query, **given)["status"] == "success"
+
+
+@pytest.mark.parametrize(
+    "query", ['count_values("v", floor(vector(time() / 20)))', f"max_over_time((sisock @ {START})[1y:1y])"]
+)
+def test_what_becomes_of_few_values_is_counted_too(query):
+    answer = asked(many(500), "query_range", query=query, start=START, end=START + 10_999, step=1)
+    assert "too much for one answer" in answer["error"]

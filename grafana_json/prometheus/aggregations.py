@@ -11,7 +11,18 @@ from promql_parser import AggModifierType
 
 from grafana_json.prometheus.overtime import ranked
 from grafana_json.prometheus.trouble import cannot
-from grafana_json.prometheus.vectors import NAME, Bools, Floats, Key, Labels, Vector, distinct, key_of, nothing
+from grafana_json.prometheus.vectors import (
+    NAME,
+    Bools,
+    Floats,
+    Key,
+    Labels,
+    Vector,
+    check_size,
+    distinct,
+    key_of,
+    nothing,
+)
 
 _MOST_VALUES = 1_000  # series that count_values may make
 
@@ -166,4 +177,5 @@ def _count_values(vector: Vector, groups: Sequence[tuple[Labels, list[int]]], la
             there.append(same.any(axis=0))
             if len(labels) > _MOST_VALUES:
                 raise cannot(f"count_values would make more than {_MOST_VALUES} series: round the values first")
+            check_size(len(labels), vector.values.shape[1])
     return distinct(Vector(labels, np.array(values), np.array(there))) if labels else nothing(vector.values.shape[1])

@@ -19,6 +19,7 @@ from grafana_json.prometheus.vectors import (
     Labels,
     Value,
     Vector,
+    check_size,
     distinct,
     key_of,
     nothing,
@@ -88,6 +89,7 @@ def _matched(op: str, left: Vector, right: Vector, matching: Matching, *, as_boo
     pairs = [(row, singles[key]) for row, labels in enumerate(many.labels) if (key := matching.key(labels)) in singles]
     if not pairs:
         return nothing(left.values.shape[1])
+    check_size(len(pairs), left.values.shape[1])
     rows = [row for row, _ in pairs]
     others = Vector(*zip(*(single for _, single in pairs), strict=True))  # type: ignore[arg-type]
     there = many.there[rows] & np.array(others.there)
@@ -161,6 +163,7 @@ def _set(op: str, left: Vector, right: Vector, matching: Matching) -> Vector:
         rest = [right.there[row] & ~there.get(matching.key(each), absent) for row, each in enumerate(right.labels)]
         if not rest:
             return left
+        check_size(len(left.labels) + len(rest), left.values.shape[1])
         return distinct(
             Vector(
                 [*left.labels, *right.labels],

@@ -24,6 +24,7 @@ from grafana_json.prometheus.vectors import (
     Steps,
     Value,
     Vector,
+    check_size,
     distinct,
     nothing,
     to_ns,
@@ -103,6 +104,7 @@ class Evaluation:
         some = [(label, each) for label, each in zip(labels, samples, strict=True) if each is not None and len(each.p)]
         if not some:
             return nothing(steps.count)
+        check_size(len(some), steps.count)
         made = [function.made(each, windows.at_least(each.width)) for _, each in some]
         kept = [label if function.keeps_name else without_name(label) for label, _ in some]
         vector = Vector(kept, np.array([values for values, _ in made]), np.array([there for _, there in made]))

@@ -12,13 +12,12 @@ from grafana_json.prometheus.matching import Finder, Selector
 from grafana_json.prometheus.naming import Series
 from grafana_json.prometheus.overtime import LATEST, OverTime
 from grafana_json.prometheus.samples import Samples
-from grafana_json.prometheus.trouble import QueryError, cannot
-from grafana_json.prometheus.vectors import MS, Floats, Labels, Millis, Steps, Vector, nothing, to_ns
+from grafana_json.prometheus.trouble import QueryError
+from grafana_json.prometheus.vectors import MS, Floats, Labels, Millis, Steps, Vector, check_size, nothing, to_ns
 from grafana_json.prometheus.windows import Windows, latest
 from sisock.frames import Times
 
 MOST_SERIES = 2_000  # that one selector may stand for
-MOST_VALUES = 3_000_000  # series times steps of one selector
 LOOKBACK = 300_000  # ms for which a sample stands for what comes after it
 _INTERVALS = 3  # or so many usual intervals between samples, where that is longer
 _LONGEST = 400 * 86_400 * 10**9  # ns for which it stands at the most
@@ -30,6 +29,7 @@ class Selecting:
     def __init__(self, steps: Steps, finder: Finder, fetch: Fetch, lookback: int | None) -> None:
         """The query is asked at these steps; `lookback`, in ms, in place of what is usual."""
         self._query, self._finder, self._fetch, self._lookback = steps, finder, fetch, lookback
+        self._values = 0  # of all series that were selected
 
     def latest(self, selector: Any, steps: Steps) -> tuple[Vector, Floats]:
         """The last sample of each series at each step, and when it was, in seconds."""
@@ -78,8 +78,7 @@ class Selecting:
 
     def _find(self, selector: Any, steps: Steps) -> list[Series]:
         series = self._finder.find(Selector.of(selector), MOST_SERIES)
-        if len(series) * steps.count > MOST_VALUES:
-            raise cannot(f"{len(series)} series at {steps.count} steps are too much for one answer: use a longer step")
+        self._values = check_size(len(series), steps.count, self._values)
         return series
 
     def times(self, selector: Any, steps: Steps) -> Millis:

@@ -12,6 +12,8 @@ NAME = "__name__"
 MS = 1_000_000  # ns
 _FURTHEST = 9_100_000_000_000  # ms since 1970 that fit into int64 ns, and so does what is looked at around
 
+MOST_VALUES = 3_000_000  # series times steps: of all selectors of a request, and of whatever is made of them
+
 Labels = dict[str, str]  # never changed in place
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,6 +62,17 @@ Value = Vector | Floats | str  # Floats: a scalar at each step, shape (steps,)
 def nothing(count: int) -> Vector:
     """No series at so many steps."""
     return Vector([], np.empty((0, count)), np.empty((0, count), bool))
+
+
+def check_size(series: int, steps: int, before: int = 0) -> int:
+    """How many values so many series have at so many steps, with what there was before; raises QueryError where too many."""
+    values = before + series * steps
+    if values > MOST_VALUES:
+        raise cannot(
+            f"{series} series at {steps} steps{' and what else is selected' if before else ''} are too much for one answer: "
+            "use a longer step or fewer series"
+        )
+    return values
 
 
 def to_ns(ms: Millis) -> NDArray[np.int64]:
