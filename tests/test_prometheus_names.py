@@ -1,7 +1,6 @@
 """How nodes and fields are called where the bridge is asked as a Prometheus, and what of them are series."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -90,18 +89,3 @@ def test_nan_is_no_sample_and_infinity_is(client):
     values = numbers(over(client, "temperature", MONDAY, MONDAY + 120, 60))
     assert values == {MONDAY: 1.5, MONDAY + 60: 1.5, MONDAY + 120: -math.inf}
     assert numbers(ask(client, "temperature / 0", MONDAY + 300)) == {MONDAY + 300: math.inf}
-
-
-def test_up_is_one_for_a_node_that_is_there_and_zero_for_one_that_went(source, client):
-    now = round(time.time())
-    ask(client, "up")
-    for hear in source.callbacks:
-        hear("subtracted", Node("host", "", "away", (now - 600) * NS))
-        hear("added", Node("host", "", "up", (now - 300) * NS))
-    assert numbers(ask(client, 'up{node="host"}', now)) == {now: 1}
-    assert numbers(ask(client, 'up{node="host"}', now - 400)) == {now - 400: 0}
-    assert numbers(ask(client, 'min_over_time(up{node="host"}[15m])', now)) == {now: 0}
-    half = numbers(ask(client, 'avg_over_time(up{node="host"}[10m])', now))
-    assert half == {now: pytest.approx(0.5, abs=0.05)}
-    assert ask(client, "up", MONDAY - 10)["data"]["result"] == []
-    assert ask(client, "up", now + 3600)["data"]["result"] == []

@@ -102,14 +102,15 @@ class Fetch:
         answers = self._ask(stretches, how, wanted)
         every = [each for stretch in stretches for each in stretch.series]
         self._check(every)
-        if any(not each.field for each in every):
+        nodes = sum(not each.field for each in every)
+        if nodes:
             self._see_hub()
         now = time.time_ns()
         return [
             [
                 self._of_answer(found.get(each.node), each, stretch.windows, in_bins)
                 if each.field
-                else presence(self._directory, each.node, _span(stretch.windows), now)
+                else presence(self._directory, each.node, stretch.windows, now, wanted, nodes)
                 for each in stretch.series
             ]
             for stretch, in_bins, found in zip(stretches, how, answers, strict=True)
