@@ -105,7 +105,11 @@ def _matched(op: str, left: Vector, right: Vector, matching: Matching, *, as_boo
     labels = [
         _result(many.labels[row], other, matching, drop=drop) for row, other in zip(rows, others.labels, strict=True)
     ]
-    _check_single(labels, there, matching)
+    if matching.cardinality == VectorMatchCardinality.OneToOne:
+        keys = [matching.key(many.labels[row]) for row in rows]
+    else:
+        keys = [key_of(each) for each in labels]
+    _check_single(keys, labels, kept, matching)
     return distinct(Vector(labels, values, kept))
 
 
@@ -141,19 +145,21 @@ def _result(labels: Labels, other: Labels, matching: Matching, *, drop: bool) ->
     return made
 
 
-def _check_single(labels: Sequence[Labels], there: Bools, matching: Matching) -> None:
-    """Raise where two series of the many side would become one at the same step."""
+def _check_single(keys: Sequence[Key], labels: Sequence[Labels], kept: Bools, matching: Matching) -> None:
+    """Raise where two series of the many side, which have these keys, would become one at the same step.
+
+    What a comparison filters out is matched with nothing (Prometheus 2, promql/engine.go, VectorBinop).
+    """
     seen: dict[Key, Bools] = {}
-    for row, each in enumerate(labels):
-        key = key_of(each)
-        if key in seen and (seen[key] & there[row]).any():
+    for row, (key, each) in enumerate(zip(keys, labels, strict=True)):
+        if key in seen and (seen[key] & kept[row]).any():
             cure = (
                 "use group_left or group_right"
                 if matching.cardinality == VectorMatchCardinality.OneToOne
                 else "name more labels"
             )
             raise cannot(f"several series are matched for {shown(each)}: {cure}")
-        seen[key] = there[row] | seen.get(key, False)
+        seen[key] = kept[row] | seen.get(key, False)
 
 
 def _set(op: str, left: Vector, right: Vector, matching: Matching) -> Vector:
