@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from grafana_json.directory import Directory
-from grafana_json.prometheus.intervals import Intervals, Place, Usual
+from grafana_json.prometheus.intervals import Intervals, Place, Usual, by_node, power_above
 from grafana_json.prometheus.naming import Series
 from grafana_json.prometheus.overtime import OverTime
 from grafana_json.prometheus.presence import presence
@@ -126,7 +126,8 @@ class Fetch:
 
     def _nodes(self, series: Iterable[Series]) -> dict[str, list[str]]:
         """The fields that are asked for, by node; one that has not answered before is not asked again."""
-        return _by_node(each for each in series if each.node not in self._lost)
+        wanted = dict.fromkeys((each.node, each.field) for each in series if each.field and each.node not in self._lost)
+        return by_node(wanted)
 
     def _how(self, windows: Windows, count: int, series: int, wanted: OverTime) -> _How:
         if not wanted.statistics:
@@ -140,7 +141,7 @@ class Fetch:
             return _How()
         start, end = _span(windows)
         if _single(windows):
-            return _How(_power_above(-(-(end - start) // _IN_WINDOW)))
+            return _How(power_above(-(-(end - start) // _IN_WINDOW)))
         steps, columns = len(windows.until), series * (len(wanted.statistics) + 1)
         most = MOST_BINS // columns
         edges = windows.until if wanted.until_only else np.concatenate((windows.until, windows.after))
@@ -151,7 +152,7 @@ class Fetch:
         shortest = int((windows.until - windows.after).min())
         narrow = step // _FOR_LAST if wanted.until_only else min(step, shortest) // _PER_STEP
         most = max(2, min(most, _MOST_PER_STEP * steps))
-        width = _power_above(max(1, -(-(end - start) // most), narrow))
+        width = power_above(max(1, -(-(end - start) // most), narrow))
         self._notes.tell(
             f"some {count:,} samples are looked at in bins of {duration(width)}: windows begin and end where these do"
         )
@@ -224,17 +225,3 @@ def _span(windows: Windows) -> tuple[int, int]:
 
 def _single(windows: Windows) -> bool:
     return int(windows.until.min()) == int(windows.until.max()) and int(windows.after.min()) == int(windows.after.max())
-
-
-def _power_above(value: int) -> int:
-    """The least power of two that is not less: bins so wide are what archives keep."""
-    return 1 << max(0, value - 1).bit_length()
-
-
-def _by_node(series: Iterable[Series]) -> dict[str, list[str]]:
-    """The fields of each node, without those that are none."""
-    nodes: dict[str, dict[str, None]] = {}
-    for each in series:
-        if each.field:
-            nodes.setdefault(each.node, {})[each.field] = None
-    return {node: list(fields) for node, fields in nodes.items()}

@@ -43,11 +43,11 @@ class Intervals:
         self, source: Source, wanted: Mapping[str, Sequence[str]], span: tuple[int, int], deadline: float
     ) -> tuple[dict[Place, Usual], dict[str, ConsumerError]]:
         """How often these fields of nodes are sampled within the span in ns; and the nodes that do not tell."""
-        unit = _power_above((span[1] - span[0]) // 8)
+        unit = power_above((span[1] - span[0]) // 8)
         about = span[0] // unit, span[1] // unit, unit
         found, missing = self._recall(wanted, about)
         told, wrong = _ask(source, missing, span, deadline)
-        rare = _by_node(place for place, usual in told.items() if usual.count < 2)
+        rare = by_node(place for place, usual in told.items() if usual.count < 2)
         if rare:
             longer, _ = _ask(source, rare, (span[1] - _LONG, span[1]), deadline)
             told |= {place: usual._replace(count=told[place].count) for place, usual in longer.items()}
@@ -64,7 +64,7 @@ class Intervals:
                 at, usual = self._known.get((place, *about), (-_FRESH, Usual()))
                 if now - at < _FRESH:
                     found[place] = usual
-        return found, _by_node(place for place in places if place not in found)
+        return found, by_node(place for place in places if place not in found)
 
     def _remember(self, told: Mapping[Place, Usual], about: tuple[int, int, int]) -> None:
         now = time.monotonic()
@@ -74,14 +74,15 @@ class Intervals:
             self._known.update({(place, *about): (now, usual) for place, usual in told.items()})
 
 
-def _by_node(places: Iterable[Place]) -> dict[str, list[str]]:
+def by_node(places: Iterable[Place]) -> dict[str, list[str]]:
+    """The fields of each node."""
     nodes: dict[str, list[str]] = {}
     for node, field in places:
         nodes.setdefault(node, []).append(field)
     return nodes
 
 
-def _power_above(value: int) -> int:
+def power_above(value: int) -> int:
     """The least power of two that is not less: bins so wide are what archives keep."""
     return 1 << max(0, value - 1).bit_length()
 
@@ -89,7 +90,7 @@ def _power_above(value: int) -> int:
 def _ask(
     source: Source, wanted: Mapping[str, Sequence[str]], span: tuple[int, int], deadline: float
 ) -> tuple[dict[Place, Usual], dict[str, ConsumerError]]:
-    width = _power_above((span[1] - span[0]) // _LOOKS)
+    width = power_above((span[1] - span[0]) // _LOOKS)
     requests = [
         Request(node, tuple(fields), 0, 0, reduce="bins", bin=width, ns=span, statistics=_STATISTICS)
         for node, fields in wanted.items()
