@@ -1,14 +1,21 @@
 """JSON in and out of a Flask request."""
 
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 from flask import Response, request
 
-from grafana_json.prometheus.trouble import kind_of
 from grafana_json.query import RequestError
 
 LIKE_PROMETHEUS = "/api/v1/"
+_KINDS = {  # what Prometheus calls errorType, by status
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    422: "execution",
+    503: "unavailable",
+}
 _OF_SIMPOD = (
     ("/metrics", "POST"),
     ("/metric-payload-options", "POST"),
@@ -36,7 +43,8 @@ def reply(data: Any, status: int = 200) -> Response:
 def refuse(sentence: str, status: int, *, simpod: bool = False) -> Response:
     """An error as `{"error": sentence}`, or as simPod or Prometheus have it where these were asked for."""
     if request.path.startswith(LIKE_PROMETHEUS):
-        return reply({"status": "error", "errorType": kind_of(status), "error": sentence}, status)
+        kind = _KINDS.get(status, "bad_data" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal")
+        return reply({"status": "error", "errorType": kind, "error": sentence}, status)
     if simpod or (request.path, request.method) in _OF_SIMPOD:
         return reply({"error": {"code": status, "message": sentence}}, status)
     return reply({"error": sentence}, status)

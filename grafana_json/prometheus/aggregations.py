@@ -22,6 +22,7 @@ from grafana_json.prometheus.vectors import (
     distinct,
     key_of,
     nothing,
+    text,
 )
 
 _MOST_VALUES = 1_000  # series that count_values may make
@@ -163,8 +164,6 @@ def _extreme(vector: Vector, groups: Sequence[list[int]], k: Floats, *, least: b
 
 
 def _count_values(vector: Vector, groups: Sequence[tuple[Labels, list[int]]], label: Floats | str | None) -> Vector:
-    from grafana_json.prometheus.answers import text
-
     if not isinstance(label, str):
         raise cannot("count_values takes the name of a label first, in quotation marks")
     labels, values, there = [], [], []

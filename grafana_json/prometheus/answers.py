@@ -1,6 +1,5 @@
 """Answers in Prometheus's own form."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from flask import Response
 from grafana_json.exchange import reply
 from grafana_json.prometheus.fetching import Notes
 from grafana_json.prometheus.trouble import STATUSES, QueryError
-from grafana_json.prometheus.vectors import Floats, Millis, Value, Vector
+from grafana_json.prometheus.vectors import Floats, Millis, Value, Vector, text
 
 
 def success(data: Any, notes: Notes | None = None) -> Response:
@@ -22,13 +21,6 @@ def success(data: Any, notes: Notes | None = None) -> Response:
 def refusal(error: QueryError) -> Response:
     """What is wrong with a query."""
     return reply({"status": "error", "errorType": error.kind, "error": str(error)}, STATUSES[error.kind])
-
-
-def text(value: float) -> str:
-    """A number as Prometheus writes it."""
-    if math.isfinite(value):
-        return repr(value).removesuffix(".0")
-    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 def seconds(ms: int) -> float:

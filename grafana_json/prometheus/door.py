@@ -16,7 +16,7 @@ from grafana_json.prometheus.known import Memories
 from grafana_json.prometheus.matching import Finder
 from grafana_json.prometheus.naming import Series
 from grafana_json.prometheus.trouble import QueryError, cannot
-from grafana_json.prometheus.vectors import MS, Steps, Value, Vector
+from grafana_json.prometheus.vectors import MS, Steps, Value, Vector, text
 from grafana_json.views import View
 
 PATH = "/api/v1"
@@ -91,7 +91,7 @@ def _samples(evaluation: Evaluation, expression: Any) -> dict[str, Any]:
     result = []
     for labels, samples in found:
         listed = zip((samples.p // MS).tolist(), samples.last.tolist(), strict=True)
-        if values := [[answers.seconds(ms), answers.text(value)] for ms, value in listed]:
+        if values := [[answers.seconds(ms), text(value)] for ms, value in listed]:
             result.append({"metric": labels, "values": values})
     return {"resultType": "matrix", "result": result}
 

@@ -12,13 +12,6 @@ STATUSES: dict[Kind, int] = {
     "timeout": HTTPStatus.SERVICE_UNAVAILABLE,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_KINDS: dict[int, Kind] = {
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    422: "execution",
-    503: "unavailable",
-}
 
 
 class QueryError(RequestError):
@@ -33,8 +26,3 @@ class QueryError(RequestError):
 def cannot(sentence: str) -> QueryError:
     """What is understood, but not to be had: 422."""
     return QueryError(sentence, "execution")
-
-
-def kind_of(status: int) -> Kind:
-    """What Prometheus would call an error with this status."""
-    return _KINDS.get(status, "bad_data" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal")

@@ -1,5 +1,6 @@
 """What expressions stand for: series of values at steps of time."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -113,3 +114,10 @@ def distinct(vector: Vector) -> Vector:
 def shown(labels: Labels) -> str:
     """Labels as PromQL has them, cut short."""
     return "{" + ", ".join(f'{name}="{value:.40}"' for name, value in sorted(labels.items()))[:300] + "}"
+
+
+def text(value: float) -> str:
+    """A number as Prometheus writes it."""
+    if math.isfinite(value):
+        return repr(value).removesuffix(".0")
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
