@@ -374,3 +374,10 @@ def test_the_values_of_a_request_are_counted_over_all_its_selectors(query):
 def test_what_becomes_of_few_values_is_counted_too(query):
     answer = asked(many(500), "query_range", query=query, start=START, end=START + 10_999, step=1)
     assert "too much for one answer" in answer["error"]
+
+
+@pytest.mark.parametrize("pattern", ["\\\\Qa.b\\\\E", "a\\\\C"])
+def test_what_the_page_says_is_refused_in_selectors_is(client, pattern):
+    assert "illegal regex" in asked(client, "query", query=f'x{{a=~"{pattern}"}}')["error"]
+    replaced = f'label_replace(vector(1), "a", "b", "a", "{pattern}")'
+    assert asked(client, "query", query=replaced)["status"] == "success"

@@ -245,3 +245,15 @@ def test_a_rare_series_whose_node_does_not_answer_costs_no_other_its_values():
     answer = ask(client, "sisock", end + 5)
     assert [each["metric"]["node"] for each in answer["data"]["result"]] == ["often"]
     assert answer["warnings"] == ["rare did not answer within 3 s"]
+
+
+ONCE = np.concatenate((np.arange(100, 400), np.arange(0, 300))).astype(float)
+OFTEN = np.tile(np.arange(4.0), 150)  # falls more than once within each of 128 bins
+
+
+@pytest.mark.parametrize(("values", "least", "most"), [(ONCE, 595, 605), (OFTEN, 100, 440)], ids=["once", "often"])
+def test_at_an_instant_one_beginning_anew_within_a_bin_is_seen_and_of_several_one(values, least, most, monkeypatch):
+    monkeypatch.setattr(fetching, "MOST_RAW", 0)
+    client = client_of(one_node(MONDAY + np.arange(600) + 0.5, values))
+    (found,) = numbers(ask(client, "increase(x[10m])", MONDAY + 600)).values()
+    assert least <= found <= most
