@@ -28,8 +28,8 @@ _ERRORS = {
     431: "the headers are too long",
     503: "there is no router or no hub",
 }
+_BEFORE_ANY_DOOR = 431  # refused while the request arrives, in the form of all
 _EVERYWHERE = (400, 401, 403, 413, 415, 431, 503)
-_OF_THE_DOOR = (400, 413, 503)  # errors that come in the form of whoever asked
 _UNCHANGED = 304
 _TOKENS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "the bridge's own token, or an API token"},
@@ -136,8 +136,8 @@ def _answer(told: str, schema: str, form: str = "application/json") -> dict[str,
 
 def _errors(statuses: Sequence[int], schema: str = "Error") -> dict[str, Any]:
     shared = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
-    own = {} if schema == "Error" else {str(status): _answer(_ERRORS[status], schema) for status in _OF_THE_DOOR}
-    return shared | own
+    own = (status for status in statuses if schema != "Error" and status != _BEFORE_ANY_DOOR)
+    return shared | {str(status): _answer(_ERRORS[status], schema) for status in own}
 
 
 def _content(schema: str, form: str = "application/json") -> dict[str, dict[str, Schema]]:
