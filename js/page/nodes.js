@@ -146,7 +146,8 @@ class Entry {
   filter(wanted) {
     this.wanted = wanted;
     const all = !wanted || this.node.name.toLowerCase().includes(wanted);
-    for (const { element } of this.rows.values()) element.hidden = !all && !element.title.toLowerCase().includes(wanted);
+    const sought = (row) => !row.ofHealth || wanted.startsWith("health"); // all nodes have these
+    for (const row of this.rows.values()) row.element.hidden = !all && !(sought(row) && row.element.title.toLowerCase().includes(wanted));
     for (const section of this.fields.querySelectorAll(".timeline")) section.hidden = !section.querySelector(".row:not([hidden])");
     this.element.hidden = !all && ![...this.rows.values()].some(({ element }) => !element.hidden);
   }
@@ -163,7 +164,7 @@ class Entry {
     const kind = about.type === "number" ? (about.units ?? "") : about.type;
     const text = h("span", { class: "text" }, h("span", { class: "field" }, name), saysMore(name, about.description) ? h("span", { class: "about" }, about.description) : null);
     const element = h("label", { class: "row", title: [name, about.description, kind && `(${kind})`].filter(Boolean).join(" ") }, box, text, value);
-    this.rows.set(name, { box, value, units: about.units, element, t: null });
+    this.rows.set(name, { box, value, units: about.units, ofHealth: about.timeline === "health", element, t: null });
     return element;
   }
 

@@ -73,6 +73,34 @@ def test_ls_tells_of_nodes_that_are_not_well(fleet: Fleet) -> None:
     assert re.search(r"^counter +up +\d", listed, re.MULTILINE)
 
 
+def test_the_filter_finds_fields_of_health_only_where_it_names_them(look: Opener) -> None:
+    sight = look()
+    sight.open("counter::count")
+    sight.page.click("li[data-node=counter] summary")
+    sight.see("li[data-node=counter] .row", "health.took")
+    for text, shown in {"temp": 0, "coun": 6, "cou nt": 0, "health": 3, "health.t": 1, "parit": 1, "": 6}.items():
+        sight.page.fill("#filter", text)
+        assert sight.page.locator("li[data-node=counter] .row:visible").count() == shown, text
+    sight.clean()
+
+
+def test_an_arrow_shows_that_nodes_open(look: Opener) -> None:
+    sight = look()
+    sight.open("counter::count", span=60_000)
+    sight.see("li[data-node=empty]")
+    arrow = """() => {
+        const { content, borderLeftWidth, transform } = getComputedStyle(document.querySelector("li[data-node=empty] summary"), "::before");
+        return [content !== "none" && parseFloat(borderLeftWidth) > 0, transform];
+    }"""
+    there, closed = sight.page.evaluate(arrow)
+    assert there
+    sight.page.click("li[data-node=empty] summary")
+    there, opened = sight.page.evaluate(arrow)
+    assert there
+    assert opened != closed
+    sight.clean()
+
+
 def test_a_failing_node_does_not_look_well_on_the_page(look: Opener, fleet: Fleet) -> None:
     breaks(fleet)
     sight = look()
