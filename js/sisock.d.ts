@@ -24,7 +24,7 @@ export interface Node {
   state: "up" | "away";
   since: number;
   sensitive: boolean;
-  info: { v?: number; kind?: "live" | "archive" | "command"; version?: string };
+  info: { v?: number; kind?: "live" | "archive" | "command" | "recorder"; version?: string; tags?: string[]; health?: "no data" | "failed" };
   /** Recorders that answer for its past. */
   kept_by: string[];
 }

@@ -24,6 +24,12 @@ class Node(NamedTuple):
         tags = self.info.get("tags")
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
+    @property
+    def health(self) -> str:
+        """`no data` or `failed` where a node that is up said so of itself, within seconds; else empty."""
+        said = self.info.get("health")
+        return said if self.state == "up" and said in ("no data", "failed") else ""
+
 
 def read_node(listed: Mapping[str, Any]) -> Node:
     """A node of the hub's listing; raises KeyError or TypeError for anything else."""

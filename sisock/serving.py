@@ -13,6 +13,7 @@ from sisock.batch import Batch
 from sisock.frames import Frame
 from sisock.keys import Key
 from sisock.keys.proof import of_node, sign
+from sisock.nodes import health
 from sisock.nodes.base import Joining, Journaled, Remembering, Service
 from sisock.nodes.query import parse_cursor
 from sisock.past import Kept
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 _FIRST_AGAIN, _LAST_AGAIN = 1.0, 10.0  # seconds between attempts to be listed
 _HEARD_WITHIN = 60.0  # seconds for the hub to list it: it may have a thousand others to ask first
 _LONGEST_NONCE = 128  # characters
+_CALM = 5.0  # seconds in which changes of health are gathered: a thousand nodes that fail at once cost the hub 200 calls a second
 _AGAIN = 0.25  # seconds before a name that is taken is tried again; to hear of each node that leaves would cost more
 
 
@@ -55,6 +57,8 @@ class Serving:
         self._ready = ready
         self._key = key
         self._telling = False  # whether the hub is being told
+        self._state = self._told = "ok"  # the node's health, and what the hub was told last
+        self._changed = asyncio.Event()  # these differ
         self._announcing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if isinstance(service, Joining):
             service.join(settings, key)
@@ -69,6 +73,7 @@ class Serving:
         link = asyncio.ensure_future(self.link.run())
         work = asyncio.ensure_future(self._service.run(self._publish))
         renewing = asyncio.ensure_future(keep_renewed(self.link))
+        telling = asyncio.ensure_future(self._keep_told())
         try:
             ended, _ = await asyncio.wait({link, work}, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
@@ -78,6 +83,7 @@ class Serving:
             await asyncio.wait({work}, timeout=1)  # an author's code may take its time, and so may the disk
             self._announcing.cancel()
             renewing.cancel()
+            telling.cancel()
             await self._leave()
             link.cancel()
             await asyncio.wait({link, work}, timeout=2)
@@ -144,6 +150,15 @@ class Serving:
             delay = min(_LAST_AGAIN, 2 * delay)
             await asyncio.sleep(delay)
 
+    async def _keep_told(self) -> None:
+        """Tell the hub where the node's health has become another, for its listing."""
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(_CALM)
+            self._changed.clear()
+            if self._state != self._told and self.link.joined.is_set():  # who joins later tells of it then
+                await self._hub_started()
+
     async def _announce(self) -> bool:
         """Tell the hub of this node; True if that has to be done again."""
         service, link = self._service, self.link
@@ -152,6 +167,9 @@ class Serving:
             info["journal"] = True
         if self._tags:
             info["tags"] = self._tags
+        self._told = self._state
+        if self._told != "ok":
+            info["health"] = self._told
         try:
             added = await link.call(
                 self._uris.add, service.name, service.description, link.session_id, info=info, deadline=_HEARD_WITHIN
@@ -199,6 +217,10 @@ class Serving:
             limit //= 2
 
     def _publish(self, frame: Frame) -> None:
+        if frame.timeline == health.TIMELINE and len(frame):
+            self._state = str(frame.columns["health.state"].values[-1])
+            if self._state != self._told:
+                self._changed.set()
         uri = self._uris.node(self._service.name, "live")
         try:
             for part in sizes.split_frame(frame, self.link.limit):

@@ -20,3 +20,12 @@ def test_what_is_no_news_is_left_out(news):
     assert [
         node.name for _, node in read_news([["added", {"name": "b"}], *(news if isinstance(news, list) else [])])
     ] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("state", "info", "health"),
+    [("up", {}, ""), ("up", {"health": "failed"}, "failed"), ("up", {"health": "no data"}, "no data"),
+     ("away", {"health": "failed"}, ""), ("up", {"health": "fine\n"}, ""), ("up", {"health": ["failed"]}, "")],
+)  # fmt: skip
+def test_a_node_that_is_up_may_say_that_it_is_not_well(state, info, health):
+    assert Node("a", "A", state, info=info).health == health

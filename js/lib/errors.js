@@ -11,12 +11,14 @@ export class SisockError extends Error {
 
 const HOW = "Run `sisock link` where sisock runs, and open the address that it prints.";
 const LINK_SPENT = `This sign-in is not valid: it was used before, or it has run out. ${HOW}`;
+const ENDED = "This sign-in has ended: it has run out, or was taken back.";
 const WRONG = "This name and password are not right, or were wrong too often: after five wrong ones wait half a minute.";
 export const SIGN_IN_FIRST =
   "Nobody is signed in here yet. Give your name and password, or run `sisock link` where sisock runs, and open the address that it prints.";
 
-/** Why {authid, ticket} was refused: the router does not say. */
-export function refusal({ authid }) {
+/** Why {authid, ticket, session: whether it is one that an earlier sign-in gave} was refused: the router does not say. */
+export function refusal({ authid, session }) {
+  if (session) return `${ENDED} ${authid === "page" ? HOW : "Sign in again; if that is refused, ask whoever keeps sisock."}`;
   return authid === "page" ? LINK_SPENT : WRONG;
 }
 

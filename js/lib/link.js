@@ -87,14 +87,16 @@ export class Link {
 
   async keep() {
     let delay = FIRST_DELAY;
+    let why = null; // the first of what was tried was refused
     this.set("connecting", "Connecting to the router…");
     while (this.state !== "closed") {
       try {
         await this.once();
         delay = FIRST_DELAY;
+        why = null;
       } catch (problem) {
-        const tried = this.tickets.next;
-        if (problem.refused && !this.tickets.refused()) return this.set("refused", problem.sentence ?? refusal(tried));
+        if (problem.refused) why ??= problem.sentence ?? refusal(this.tickets.next);
+        if (problem.refused && !this.tickets.refused()) return this.set("refused", why);
         if (problem.refused) continue;
       }
       if (this.state === "closed") return;

@@ -15,9 +15,10 @@ export class Tickets {
     this.session = this.stored();
   }
 
-  /** What to try now, {authid, ticket}, or null. */
+  /** What to try now, {authid, ticket, session: whether an earlier sign-in gave it}, or null. */
   get next() {
-    return this.given ?? this.session;
+    if (this.given) return { ...this.given, session: false };
+    return this.session && { ...this.session, session: true };
   }
 
   /** Keep what the router gave at sign-in; what was given here is forgotten. */

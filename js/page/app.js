@@ -71,7 +71,21 @@ class App {
       this.board.ask();
       this.relist();
     }
-    if (state === "refused") this.signIn.ask(sentence);
+    if (state === "refused") {
+      this.forget();
+      this.signIn.ask(sentence);
+    }
+  }
+
+  /** Show nothing of what was shown: the next one may see other nodes. What was chosen comes back with who may see it. */
+  forget() {
+    this.wanted = [...this.chosen.map(({ node, field }) => [node, field]), ...this.wanted];
+    this.chosen = [];
+    this.nodes = [];
+    this.board.forget();
+    this.rows.choose([]);
+    this.list.update([]);
+    setText($("nodes-problem"), "");
   }
 
   /** Forget who was here, and all that was shown: the next one may see other nodes. */
@@ -90,7 +104,7 @@ class App {
       for (const line of this.chosen) line.publishes = this.publishes(line);
       setText($("nodes-problem"), nodes.length ? "" : "No data node is connected yet: start one with `sisock node`.");
       this.list.update(nodes);
-      this.board.presence((name) => this.away(name));
+      this.board.presence((name) => this.away(name), (name) => nodes.some((node) => node.name === name));
       await this.restore();
       this.board.doubt(changed.map((node) => node.name));
     } catch (problem) {
@@ -101,8 +115,9 @@ class App {
   /** A sentence about a node that is away, or null. */
   away(name) {
     const node = this.nodes.find((each) => each.name === name);
-    if (node?.state === "up") return null;
-    const since = node?.since ? ` since ${moment(node.since)} ${zone(node.since)}` : "";
+    if (!node) return `${name} is not listed for you any more: your rights have changed, or it is known no longer. Ask whoever keeps sisock, or take it off.`;
+    if (node.state === "up") return null;
+    const since = node.since ? ` since ${moment(node.since)} ${zone(node.since)}` : "";
     return `${name} is away${since}: shown is what it had; it goes on by itself when it is back.`;
   }
 

@@ -69,10 +69,19 @@ export class Board {
     return this.turns.get(node);
   }
 
-  /** Tell of the chosen nodes that are away: `away(node)` is a sentence, or null. */
-  presence(away) {
-    for (const [node, feed] of this.feeds) feed.away = away(node);
+  /** Tell of the chosen nodes that are away: `away(node)` is a sentence, or null; and of those that are not listed. */
+  presence(away, listed) {
+    for (const [node, feed] of this.feeds) {
+      feed.away = away(node);
+      feed.list(listed(node));
+    }
     this.drawSoon();
+  }
+
+  /** Let go of all that was shown. */
+  forget() {
+    this.choose([]);
+    this.tiles = new Tiles();
   }
 
   /** These nodes came or went: ask anew for what is shown of them. */

@@ -26,6 +26,7 @@ export class Feed {
     this.view = null;
     this.problem = null;
     this.away = null; // a sentence while the node is away
+    this.hidden = false; // whether the node is not listed for whoever looks
     this.busy = false;
     this.stopLive = null;
     this.drawn = () => {};
@@ -68,7 +69,7 @@ export class Feed {
   /** Take live frames where the view is live and can show them. */
   follow() {
     const { view, pixels, client, turns } = this;
-    const frames = view.live && this.publishes && !this.pace.decide(view.span, pixels, Date.now());
+    const frames = view.live && !this.hidden && this.publishes && !this.pace.decide(view.span, pixels, Date.now());
     if (!frames) return this.unfollow();
     if (this.stopLive) return;
     const options = { last: 1, maxPoints: 2 * pixels, data: (...asked) => turns.take(() => client.data(...asked)) };
@@ -122,7 +123,7 @@ export class Feed {
 
   /** What is to be asked now, or null. */
   next() {
-    return this.stopped || !this.view ? null : this.questions.next(this.view, this.level, Date.now(), this.pause());
+    return this.stopped || this.hidden || !this.view ? null : this.questions.next(this.view, this.level, Date.now(), this.pause());
   }
 
   /** ms between questions for what is new while live. */
@@ -148,7 +149,7 @@ export class Feed {
 
   /** Fields of which the newest sample before the end of the view is to be asked for, or asked for anew. */
   unread() {
-    if (this.stopped || !this.view) return [];
+    if (this.stopped || this.hidden || !this.view) return [];
     const [now, end] = [Date.now(), this.view.end ?? Infinity];
     return this.fields.filter((field) => {
       const { newest, tail } = this.traces.get(field);
@@ -214,6 +215,18 @@ export class Feed {
   adopt(other) {
     for (const [field, { tail, newest }] of other.traces) if (this.traces.has(field)) Object.assign(this.traces.get(field), { tail, newest });
     this.away = other.away;
+    this.hidden = other.hidden;
+  }
+
+  /** Whether the node is listed: what may not be seen any more is let go, and asked for when it may be again. */
+  list(listed) {
+    if (this.hidden === !listed) return;
+    this.hidden = !listed;
+    if (this.hidden) {
+      this.unfollow();
+      this.questions.forget();
+      for (const trace of this.traces.values()) trace.forget();
+    } else if (this.view) this.show(this.view, this.pixels);
   }
 
   /** The node came or went: what is known of it may not be all that there is now. */

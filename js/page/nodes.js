@@ -5,6 +5,7 @@ import { ago, duration, moment, withUnits, zone } from "./format.js";
 
 const RECENT = 120e3; // ms of history that are asked for the last values
 const REREAD = 30e3; // ms after which an open entry looks for fields that have come since
+const TROUBLES = ["no data", "failed"]; // that a node may say of itself
 
 export class NodeList {
   /** @param place element  @param client  @param act {toggle(node, field, on), opened(), isChosen(node, field), colourOf(node, field)} */
@@ -49,7 +50,7 @@ export class NodeList {
 
 class Entry {
   constructor(client, act) {
-    Object.assign(this, { client, act, about: null, asked: null, stopLive: null, rows: new Map(), node: null, wanted: "" });
+    Object.assign(this, { client, act, about: null, asked: null, stopLive: null, rows: new Map(), node: null, wanted: "", said: null });
     this.state = h("span", { class: "dot", "aria-hidden": "true" });
     this.name = h("span", { class: "name" });
     this.note = h("span", { class: "note" });
@@ -79,11 +80,20 @@ class Entry {
   tick() {
     if (!this.node) return;
     const { state, since, kept_by: kept } = this.node;
+    const health = this.healthy();
+    if (this.element.dataset.health !== health) this.element.dataset.health = health;
     const away = [since ? `away for ${duration(Date.now() - since).split(" ")[0]}` : "away", ...(kept.length ? ["recorded"] : [])];
-    setText(this.note, state === "away" ? away.join(", ") : "up");
+    setText(this.note, state === "away" ? away.join(", ") : health === "ok" ? "up" : health);
     this.note.title = [since ? `${state} since ${moment(since)} ${zone(since)}` : state, ...(kept.length ? [`its past is kept by ${kept.join(", ")}`] : [])].join("; ");
     if (this.details.open && this.stopLive && Date.now() - this.read > REREAD) this.reread();
     for (const row of this.rows.values()) if (row.t) row.value.title = `${moment(row.t)} ${zone(row.t)}, ${ago(row.t, Date.now())}`;
+  }
+
+  /** How a node that is up says it is: live while the entry is open, else as the hub lists it, some seconds later. */
+  healthy() {
+    const { state, info } = this.node;
+    const listed = TROUBLES.includes(info.health) ? info.health : "ok";
+    return state === "up" ? (this.said ?? listed) : "";
   }
 
   /** Fields and timelines of the node, asked once while it stays up. */
@@ -136,7 +146,8 @@ class Entry {
   filter(wanted) {
     this.wanted = wanted;
     const all = !wanted || this.node.name.toLowerCase().includes(wanted);
-    for (const { element } of this.rows.values()) element.hidden = !all && !element.title.toLowerCase().includes(wanted);
+    const sought = (row) => !row.ofHealth || wanted.startsWith("health"); // all nodes have these
+    for (const row of this.rows.values()) row.element.hidden = !all && !(sought(row) && row.element.title.toLowerCase().includes(wanted));
     for (const section of this.fields.querySelectorAll(".timeline")) section.hidden = !section.querySelector(".row:not([hidden])");
     this.element.hidden = !all && ![...this.rows.values()].some(({ element }) => !element.hidden);
   }
@@ -153,7 +164,7 @@ class Entry {
     const kind = about.type === "number" ? (about.units ?? "") : about.type;
     const text = h("span", { class: "text" }, h("span", { class: "field" }, name), saysMore(name, about.description) ? h("span", { class: "about" }, about.description) : null);
     const element = h("label", { class: "row", title: [name, about.description, kind && `(${kind})`].filter(Boolean).join(" ") }, box, text, value);
-    this.rows.set(name, { box, value, units: about.units, element, t: null });
+    this.rows.set(name, { box, value, units: about.units, ofHealth: about.timeline === "health", element, t: null });
     return element;
   }
 
@@ -168,6 +179,7 @@ class Entry {
   follow() {
     this.stopLive?.();
     this.stopLive = null;
+    this.said = null;
     if (!this.details.open || !this.about) return;
     const fields = Object.keys(this.about.fields);
     const options = { maxPoints: 4, reduce: "m4", last: RECENT };
@@ -194,6 +206,8 @@ class Entry {
     const error = answer.series("health.error").values;
     const said = state.at(-1) === "ok" ? "" : [state.at(-1), error.at(-1)].filter(Boolean).join(": ");
     setText(this.health, said);
+    this.said = state.at(-1);
+    this.tick();
   }
 
   close() {

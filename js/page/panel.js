@@ -114,7 +114,7 @@ export class Panel {
     setText(this.foot, busy && none ? "asking…" : describe(summaries, this.lines.every((line) => line.about.type === "string")));
     this.foot.title = explain(summaries);
     this.say(feeds, summaries);
-    const empty = none && !busy && this.kind === "number";
+    const empty = none && !busy && this.kind === "number" && feeds.some((feed) => !feed.hidden);
     if (empty && this.nothing.hidden) this.offer();
     this.nothing.hidden = !empty;
   }

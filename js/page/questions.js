@@ -55,6 +55,14 @@ export class Questions {
     return answer;
   }
 
+  /** Let go of all that was answered. */
+  forget() {
+    for (const field of this.traces.keys()) {
+      this.tiles.forget(this.key(field));
+      this.tiles.final.delete(this.timeline(field));
+    }
+  }
+
   put(field, answer, { level, from, to, open }, { asked, label, final }) {
     const series = answer.series(field);
     const trace = this.traces.get(field);

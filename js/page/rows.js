@@ -20,6 +20,11 @@ export class Rows {
   choose(lines) {
     this.lines = lines;
     this.place.hidden = !lines.length;
+    if (!lines.length) {
+      this.asked++; // what was asked before is not drawn
+      this.tables = [];
+      this.draw();
+    }
     this.refresh();
   }
 

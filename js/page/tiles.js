@@ -77,6 +77,13 @@ export class Tiles {
     for (const tiles of this.of(key).values()) for (const tile of tiles.values()) Object.assign(tile, { known: tile.start, asked: -Infinity });
   }
 
+  /** Let go of a field. */
+  forget(key) {
+    for (const tiles of this.of(key).values()) for (const tile of tiles.values()) this.weight -= weigh(tile);
+    this.fields.delete(key);
+    this.versions.set(key, this.version(key) + 1);
+  }
+
   level(key, level) {
     if (!this.fields.has(key)) this.fields.set(key, new Map());
     const levels = this.fields.get(key);

@@ -35,6 +35,11 @@ export class Trace {
     return this.type === "string" ? null : this.interval;
   }
 
+  /** Let go of all samples. */
+  forget() {
+    Object.assign(this, { tail: new Tail(), newest: null, crowded: false, records: false, shown: null });
+  }
+
   /** A live sample came. */
   renew() {
     this.shown = null;

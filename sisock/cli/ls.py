@@ -44,7 +44,9 @@ def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
 
 
 def _state(node: "Node") -> str:
-    return ", kept by ".join([node.state, *([", ".join(node.kept_by)] if node.kept_by else [])])
+    """What it is: up or away, how a node that is up says it is, and who keeps its past."""
+    kept = f"kept by {', '.join(node.kept_by)}" if node.kept_by else ""
+    return ", ".join(filter(None, [node.state, node.health, kept]))
 
 
 async def _nodes(consumer: "Consumer") -> "list[Node]":

@@ -215,3 +215,22 @@ test("what was stopped asks no more", async () => {
   await lab.pass(2000);
   assert.equal(lab.questions.length, asked);
 });
+
+test("what is not listed any more is let go and not asked for, until it is listed again", async () => {
+  const lab = new Laboratory(500);
+  lab.show(new View(300e3));
+  await lab.rest();
+  const asked = lab.questions.length;
+  lab.feed.list(false);
+  assert.equal(lab.handler, null);
+  assert.deepEqual(lab.drawn(), []);
+  assert.equal(lab.feed.tiles.weight, 0);
+  lab.show(lab.view.goLive(200e3));
+  await lab.pass(20_000);
+  assert.equal(lab.questions.length, asked);
+  assert.deepEqual(lab.drawn(), []);
+  lab.feed.list(true);
+  await lab.rest();
+  assert.ok(lab.questions.length > asked);
+  assert.deepEqual(lab.drawn(), lab.all());
+});

@@ -16,10 +16,10 @@ function storage(kept = {}) {
 test("a one-time token comes first, then the session it gave, also after a reload", () => {
   const kept = storage();
   const tickets = new Tickets("once", kept, "k");
-  assert.deepEqual(tickets.next, { authid: "page", ticket: "once" });
+  assert.deepEqual(tickets.next, { authid: "page", ticket: "once", session: false });
   tickets.welcome("page", { session_token: "later" });
-  assert.deepEqual(tickets.next, { authid: "page", ticket: "later" });
-  assert.deepEqual(new Tickets(null, kept, "k").next, { authid: "page", ticket: "later" });
+  assert.deepEqual(tickets.next, { authid: "page", ticket: "later", session: true });
+  assert.deepEqual(new Tickets(null, kept, "k").next, { authid: "page", ticket: "later", session: true });
 });
 
 test("a password is never kept, but the session it gave is, with the name", () => {
@@ -27,11 +27,11 @@ test("a password is never kept, but the session it gave is, with the name", () =
   const tickets = new Tickets(null, kept, "k");
   assert.equal(tickets.next, null);
   tickets.renew({ name: "ann", password: "three small words" });
-  assert.deepEqual(tickets.next, { authid: "ann", ticket: "three small words" });
+  assert.deepEqual(tickets.next, { authid: "ann", ticket: "three small words", session: false });
   assert.deepEqual(kept.kept, {});
   tickets.welcome("ann", { session_token: "later" });
   assert.ok(!JSON.stringify(kept.kept).includes("small words"));
-  assert.deepEqual(new Tickets(null, kept, "k").next, { authid: "ann", ticket: "later" });
+  assert.deepEqual(new Tickets(null, kept, "k").next, { authid: "ann", ticket: "later", session: true });
 });
 
 test("what was refused is forgotten, and what is left is tried", () => {
@@ -39,7 +39,7 @@ test("what was refused is forgotten, and what is left is tried", () => {
   new Tickets("once", kept, "k").welcome("ann", { session_token: "later" });
   const tickets = new Tickets("spent", kept, "k");
   assert.equal(tickets.refused(), true);
-  assert.deepEqual(tickets.next, { authid: "ann", ticket: "later" });
+  assert.deepEqual(tickets.next, { authid: "ann", ticket: "later", session: true });
   assert.equal(tickets.refused(), false);
   assert.equal(tickets.next, null);
   assert.deepEqual(kept.kept, {});
@@ -62,11 +62,20 @@ test("nonsense that was kept, and a browser that keeps nothing, are no session",
   }
   const tickets = new Tickets(null, null, "k");
   tickets.welcome("ann", { session_token: "later" });
-  assert.deepEqual(tickets.next, { authid: "ann", ticket: "later" });
+  assert.deepEqual(tickets.next, { authid: "ann", ticket: "later", session: true });
   assert.equal(tickets.forget(), "later");
 });
 
-test("a spent link and a wrong password are told apart", () => {
-  assert.match(refusal({ authid: "page" }), /used before/);
-  assert.match(refusal({ authid: "ann" }), /name and password/);
+test("a spent link, a wrong password and a sign-in that has ended are told apart", () => {
+  const kept = storage();
+  const tickets = new Tickets("once", kept, "k");
+  assert.match(refusal(tickets.next), /used before/);
+  tickets.welcome("page", { session_token: "later" });
+  assert.match(refusal(tickets.next), /^This sign-in has ended: .*`sisock link`/);
+  tickets.renew({ name: "ann", password: "three small words" });
+  assert.match(refusal(tickets.next), /name and password are not right/);
+  tickets.welcome("ann", { session_token: "later" });
+  for (const session of [tickets.next, new Tickets(null, kept, "k").next]) {
+    assert.match(refusal(session), /^This sign-in has ended: it has run out, or was taken back\. Sign in again/);
+  }
 });

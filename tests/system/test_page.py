@@ -95,7 +95,7 @@ def test_fields_of_a_node_that_are_chosen_one_after_the_other_all_go_on_live(loo
 def test_texts_and_booleans_are_bands_of_states_and_rows_that_can_be_filtered(look: Opener) -> None:
     sight = look()
     sight.open("counter::parity", "counter::big")
-    sight.drawn(".panel", "--state-good", 50)
+    sight.drawn(".panel", "--state-good-2", 50)
     sight.see(".chip:has-text('parity') .value", re.compile("odd|even"))
     sight.page.click("#rows summary")
     sight.see("#rows td", "even")

@@ -53,7 +53,7 @@ def test_more_than_the_screen_can_show_is_followed_in_bins_without_live_frames(l
     sight.drawn(least=50)
     first = sight.last("fast::n")
     sight.beyond("fast::n", first + 2000)
-    sight.drawn(".panel[aria-label='fast::even']", "--state-good", 20)
+    sight.drawn(".panel[aria-label='fast::even']", "--state-good-2", 20)
     assert listens(sight) == set()
     assert sight.most == 1
     assert sight.asked > 4

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from sisock.keys.passwords import hashed
+from sisock.keys.principals import load_principal, save_principal
+from sisock.keys.revoking import revoke
 from sisock.keys.tokens import sessions
+from tests.demo import wait_for
 from tests.fleet import COUNTER, Fleet, running_fleet
 from tests.system.browser import Opener, Sight
 
@@ -67,6 +70,64 @@ def test_a_wrong_password_is_told_and_the_right_one_is_let_in(look: Opener) -> N
     sign_in(sight, "ann", WORDS)
     sight.connection("connected")
     sight.clean()
+
+
+def admit(fleet: Fleet, name: str, *nodes: str) -> None:
+    """Let a person in, or change the nodes that they may see."""
+    entry = {"role": "viewer", "nodes": list(nodes), "keys": [], "password": hashed(WORDS)}
+    save_principal(
+        fleet.settings.state, name, {**(load_principal(fleet.settings.state, name) or entry), "nodes": list(nodes)}
+    )
+
+
+def known(fleet: Fleet, name: str) -> bool:
+    return name in json.loads((fleet.settings.state / "router" / "policy.json").read_text())["principals"]
+
+
+def test_who_is_revoked_is_told_so_and_nothing_that_was_shown_stays(look: Opener, fleet: Fleet) -> None:
+    admit(fleet, "bea", "counter")
+    sight = look()
+    sight.page.goto(f"{sight.origin}/#f=counter%3A%3Acount")
+    sight.connection("refused")
+    wait_for(lambda: known(fleet, "bea"), 5)
+    sign_in(sight, "bea", WORDS)
+    sight.beyond("counter::count", 5)
+    sight.page.click("#rows summary")
+    sight.see("#rows td.number")
+    revoke(fleet.settings.state, "bea")
+    sight.connection("refused")
+    assert sight.text("dialog .sentence").startswith("This sign-in has ended: it has run out, or was taken back.")
+    for shown in (".panel", "canvas", "#nodes li", "#rows td"):
+        assert not sight.page.locator(shown).count(), shown
+    admit(fleet, "bea", "counter")
+    wait_for(lambda: known(fleet, "bea"), 5)
+    sign_in(sight, "bea", WORDS)
+    sight.connection("connected")
+    sight.beyond("counter::count", 5)
+    assert all("WebSocket" in each for each in sight.complaints)
+
+
+def test_what_may_not_be_seen_any_more_is_gone_and_told_and_comes_back_with_the_right(
+    look: Opener, fleet: Fleet
+) -> None:
+    admit(fleet, "kim", "counter", "oven")
+    sight = look()
+    sight.page.goto(f"{sight.origin}/#f=counter%3A%3Acount&f=oven%3A%3Aparity")
+    sight.connection("refused")
+    wait_for(lambda: known(fleet, "kim"), 5)
+    sign_in(sight, "kim", WORDS)
+    parity = ".panel[aria-label='oven::parity']"
+    sight.see(f"{parity} .key", "odd")
+    admit(fleet, "kim", "counter")
+    sight.see(f"{parity} .notice", "oven is not listed for you any more")
+    sight.page.locator(f"{parity} .key").filter(has_text="odd").wait_for(state="detached")
+    assert sight.text(f"{parity} .value") == "–"
+    assert "goes on by itself" not in sight.text(parity)
+    sight.beyond("counter::count", sight.last("counter::count") + 5)
+    admit(fleet, "kim", "counter", "oven")
+    sight.see(f"{parity} .key", "odd")
+    sight.page.locator(f"{parity} .notice").wait_for(state="detached")
+    assert all("WebSocket" in each for each in sight.complaints)
 
 
 def test_who_came_by_a_link_has_no_name(look: Opener) -> None:

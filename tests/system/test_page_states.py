@@ -1,5 +1,7 @@
 """The page with texts that are missing, that end, and that are rare among others; and what it tells as a value."""
 
+import itertools
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ class Plant(ArchivedNode):
         "pump": Field("on for a moment, missing else", "seconds", "string"),
         "state": Field("ok but once", "seconds", "string"),
         "level": Field("rises, with a wave", "seconds", "number", "m"),
+        "valve": Field("one thing after the other", "seconds", "string"),
     }
     t = (START + np.arange(100_000)) * 10**9
 
@@ -36,6 +39,9 @@ class Plant(ArchivedNode):
         if field == "pump":
             on = (n >= 45_000) & (n < 50_000)
             return self.t[n], Column(np.where(on, "on", "").astype(TEXTS), ~on)
+        if field == "valve":
+            names = ("closed", "false", "off", "idle", "ok", "true", "open", "running", "failed", "alarm", "error")
+            return self.t[n], np.array(names)[n // 10_000].astype(TEXTS)
         return self.t[n], np.where(n == 70_000, "ALARM", "ok").astype(TEXTS)
 '''
 EXTENT = """([name, lane]) => {
@@ -82,7 +88,7 @@ def test_a_state_is_drawn_only_where_there_are_samples_of_it(look: Opener) -> No
     settled(sight)
     sight.see("[data-target='plant::state'] .value", "ok")
     sight.see("[data-target='plant::pump'] .value", "–")
-    begin, end, _ = band(sight, "--state-good")
+    begin, end, _ = band(sight, "--state-good-4")
     assert (begin, end) == pytest.approx((95 / 200, 100 / 200), abs=0.005)
     begin, end, _ = band(sight, "--state-good", 1)
     assert (begin, end) == pytest.approx((50 / 200, 150 / 200), abs=0.005)
@@ -93,9 +99,24 @@ def test_one_alarm_among_a_hundred_thousand_samples_is_seen(look: Opener) -> Non
     sight = look()
     sight.open("plant::state", span=200_000_000, end=(START + 150_000) * 1000)
     settled(sight)
-    begin, _, pixels = band(sight, "--state-bad")
+    begin, _, pixels = band(sight, "--state-bad-2")
     assert begin == pytest.approx(120 / 200, abs=0.005)
     assert pixels >= 2
+    sight.clean()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_two_states_look_the_same(look: Opener, scheme: str) -> None:
+    sight = look(color_scheme=scheme)
+    sight.open("plant::valve", span=200_000_000, end=(START + 150_000) * 1000)
+    settled(sight)
+    sight.until("() => document.querySelectorAll('.key .swatch').length === 10")
+    colours = sight.page.evaluate(
+        "[...document.querySelectorAll('.key .swatch')].map((each) => getComputedStyle(each).backgroundColor)"
+    )
+    shades = [[int(part) for part in re.findall(r"\d+", each)] for each in colours]
+    for one, other in itertools.combinations(shades, 2):
+        assert math.dist(one, other) > 25, (one, other)
     sight.clean()
 
 
