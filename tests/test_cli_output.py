@@ -37,13 +37,15 @@ def series(target: str, t: list[int], values: list[object], *, units: str | None
         ("2017-07-14T02:40", 1.5e9),
         ("2017-07-14T04:40+02:00", 1.5e9),
         ("1500000000.5", 1500000000.5),
+        ("2017", 1483228800.0),
+        ("1483228800", 1483228800.0),
     ],
 )
 def test_times_are_read_as_people_write_them(text: str, time: float) -> None:
     assert moment(text) == time
 
 
-@pytest.mark.parametrize("text", ["", "now-", "1969-12-31", "-5", "nan", "inf", "14.7.2017"])
+@pytest.mark.parametrize("text", ["", "now-", "1969-12-31", "-5", "nan", "inf", "14.7.2017", "1970", "0000"])
 def test_other_times_are_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         moment(text)
@@ -55,6 +57,21 @@ def test_range_is_the_last_hour_unless_said_otherwise() -> None:
     assert span("15m", None, None) == (-900.0, 0.0)
     assert span(None, "1500000000", None) == (1.5e9, 0.0)
     assert span(None, None, "1500000000") == (1.0, 1.5e9)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "says"),
+    [
+        ("2016-01-01", "2012-01-01", "--start 2016-01-01 is not before --end 2012-01-01"),
+        ("now-1h", "now-2h", "--start now-1h is not before --end now-2h"),
+        ("2016", "2016-01-01", "--start 2016 is not before --end 2016-01-01"),
+        ("now", None, "--start now is not before now"),
+        ("2999", None, "--start 2999 is not before now"),
+    ],
+)
+def test_a_range_that_holds_nothing_is_refused(start: str, end: str | None, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        span(None, start, end)
 
 
 # what is written

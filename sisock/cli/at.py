@@ -47,7 +47,7 @@ class Reading(NamedTuple):
 def at(settings: Settings, *, when: str, targets: tuple[str, ...], which: "Which", kind: str) -> None:
     """Tell what fields were at one instant: all of them, or those of the NODEs and FIELDs named.
 
-    WHEN is written as 2017-07-14T00:00Z, now, now-2d or UNIX seconds. A field's sample is the nearest
+    WHEN is written as 2017-07-14T00:00Z, 2017, now, now-2d or UNIX seconds. A field's sample is the nearest
     one that has a value.
 
       sisock at now host

@@ -40,7 +40,7 @@ _STEPS = 1000  # of the progress bar
 )
 @click.argument("targets", nargs=-1, required=True, metavar="NODE|NODE::FIELD...")
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
-@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, now-2d, UNIX seconds.")
+@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, 2017, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
 @click.option("--format", "kind", type=click.Choice(["csv", "parquet", "arrow", "hdf5"]), default="csv")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE")

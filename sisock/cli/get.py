@@ -24,7 +24,7 @@ METHODS = ["minmax", "m4", "band", "mean", "first", "last", "count", "std", "ltt
 @click.command(epilog="Exit codes: 2 a time or target cannot be read, 3 no such node or field, 4 no hub or no answer.")
 @click.argument("targets", nargs=-1, required=True, metavar="NODE|NODE::FIELD...")
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
-@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, now-2d, UNIX seconds.")
+@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, 2017, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
 @click.option(
     "--points", type=click.IntRange(1), metavar="N", help="At most so many points, no spike lost. Default: all."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Exit codes: 3 no such node or field, 4 no hub or no answer.")
 @click.argument("target", metavar="NODE::FIELD")
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
-@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, now-2d, UNIX seconds.")
+@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, 2017, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
 @click.option("--height", type=click.IntRange(3, 200), default=15, show_default=True, metavar="ROWS")
 @click.option("--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="Default: that of the terminal.")
