@@ -158,7 +158,7 @@ def test_node_takes_its_configuration_from_the_table_of_its_name(tmp_path: Path)
     assert configured(inner, config).pin == 17
     cellar = configured(inner, config, "cellar")
     assert (cellar.name, cellar.pin) == ("cellar", 19)
-    with pytest.raises(ValueError, match=r"table \[attic\]: .*'pins'; Outer takes pin"):
+    with pytest.raises(ValueError, match=r"table \[attic\]: .*'pins'; Outer takes pin, tags, interval"):
         configured(outer, config)
     assert configured(outer, tmp_path / "none.toml").pin == 4
 
@@ -173,6 +173,17 @@ def test_any_node_has_the_tags_that_its_table_gives(tmp_path: Path) -> None:
     for kind, name in ((outer, "attic"), (inner, "cellar")):
         with pytest.raises(ValueError, match="cannot be tags: give a list of words"):
             configured(kind, config, name)
+
+
+def test_interval_of_any_node_that_has_one_is_configured(tmp_path: Path) -> None:
+    path, config = tmp_path / "timed.py", tmp_path / "sisock.toml"
+    path.write_text(f"{NODES}\nfrom sisock import ArchivedNode\nclass Past(ArchivedNode):\n    pass\n")
+    config.write_text("[inner]\ninterval = 2\n[past]\ninterval = 2\n")
+    inner, _, past = find(str(path))
+    assert configured(inner, config).interval == 2
+    assert inner.interval == 1.0
+    with pytest.raises(ValueError, match=r"table \[past\]: .*'interval'; Past takes tags"):
+        configured(past, config)
 
 
 def test_file_without_a_node_says_what_is_missing(tmp_path: Path) -> None:
