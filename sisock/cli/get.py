@@ -8,6 +8,7 @@ import click
 
 from sisock.cli.asking import ask
 from sisock.cli.failures import Failure, code_of
+from sisock.cli.kinds import kind_of
 from sisock.cli.moments import span
 from sisock.cli.options import CLIENT, with_settings
 from sisock.exits import Exit
@@ -18,6 +19,7 @@ from sisock.uris import fields_of
 if TYPE_CHECKING:
     from sisock.cli.series import Series
 
+KINDS = ("table", "csv", "json", "parquet")
 METHODS = ["minmax", "m4", "band", "mean", "first", "last", "count", "std", "lttb", "stride"]
 
 
@@ -31,8 +33,8 @@ METHODS = ["minmax", "m4", "band", "mean", "first", "last", "count", "std", "ltt
 )
 @click.option("--bin", "width", metavar="TIME", help="A point, or as many as --reduce makes, for each so long: 1m, 1h.")
 @click.option("--reduce", "method", type=click.Choice(METHODS), help="How these are chosen. Default: minmax.")
-@click.option("--format", "kind", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file.")
+@click.option("--format", "kind", type=click.Choice(KINDS), help="Default: table, or what the name of FILE says.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write into this file.")
 @with_settings(*CLIENT)
 def get(
     settings: Settings,
@@ -44,7 +46,7 @@ def get(
     points: int | None,
     width: str | None,
     method: str | None,
-    kind: str,
+    kind: str | None,
     output: Path | None,
 ) -> None:
     """Get samples of fields, of several nodes at the same time.
@@ -57,7 +59,7 @@ def get(
       sisock get weather::seattle/temp_max --last all --points 500 --format csv > seattle.csv
       sisock get weather::seattle/temp_max weather::new_york/temp_max --start 2014-07-01 --end 2014-07-15
       sisock get weather::seattle/temp_max --last all --bin 30d --reduce mean
-      sisock get host --last 15m --format parquet --output load.parquet
+      sisock get host --last 15m --output load.parquet
     """
     if points and width:
         raise click.UsageError("--points does not go together with --bin: give one or the other")
@@ -65,6 +67,7 @@ def get(
         raise click.UsageError("--reduce needs --points or --bin: say to how many")
     from sisock.cli.series import Wanted, fetch, label
 
+    kind = kind_of(output, kind, KINDS) if output else kind or "table"
     if kind == "parquet" and output is None and sys.stdout.isatty():
         raise click.UsageError("Parquet is not for the terminal: give --output FILE")
     bins = None if width is None else max(1, round(parse_duration(width) * NS))
