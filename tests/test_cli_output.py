@@ -9,11 +9,13 @@ import pytest
 from sisock.cli.asking import by_node
 from sisock.cli.canvas import BRAILLE, STARS, Canvas
 from sisock.cli.formats import as_csv, as_json, as_parquet, as_table, stamps
+from sisock.cli.ls import node_lines
 from sisock.cli.moments import moment, span
 from sisock.cli.plot import drawn
 from sisock.cli.series import Series, label, side_by_side
 from sisock.cli.tail import Fresh
 from sisock.frames import Answer, Column, Field, Frame, Part, Query, column
+from sisock.listing import Node
 from sisock.reduction import answer
 
 NS = 10**9
@@ -79,6 +81,32 @@ def test_a_range_that_holds_nothing_is_refused(start: str, end: str | None, says
 
 def test_targets_are_gathered_by_node_each_once() -> None:
     assert by_node(("a::x", "b::x", "a::y", "a::x")) == {"a": ["x", "y"], "b": ["x"]}
+
+
+def test_nodes_that_are_away_come_last_the_longest_away_at_the_end() -> None:
+    listed = [
+        Node("attic", "", "away", 1 * NS), Node("cellar", "Cold.", "away", 90 * NS, kept_by=("recorder",)),
+        Node("host", "This machine.", "up", 86 * NS, info={"tags": ["lab"]}), Node("lsof", "", "up", 0, sensitive=True),
+    ]  # fmt: skip
+    assert node_lines(listed, 100.0) == [
+        "NODE             STATE                  SINCE  DESCRIPTION",
+        "host             up                      14 s  This machine. #lab",
+        "lsof             up                       2 m   (sensitive)",
+        "cellar           away, kept by recorder  10 s  Cold.",
+        "attic            away                     2 m",
+    ]
+    assert node_lines([], 100.0) == []
+
+
+def test_a_table_wider_than_the_terminal_is_laid_out_in_several() -> None:
+    given = [series(f"n::{name}", [1, 2], [1.5, 22.25]) for name in "abcd"]
+    whole = as_table(given)
+    assert as_table(given, 100) == whole
+    tables = as_table(given, 36).split("\n\n")
+    assert [table.split("\n")[0].split()[2:] for table in tables] == [["n::a", "n::b"], ["n::c", "n::d"]]
+    assert all(len(line) <= 36 for table in tables for line in table.split("\n"))
+    assert tables[1].split("\n")[2] == "1970-01-01T00:00:02Z  22.25  22.25"
+    assert len(as_table(given, 10).split("\n\n")) == 4
 
 
 def test_times_are_as_fine_as_they_need_to_be() -> None:

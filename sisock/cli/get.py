@@ -1,5 +1,6 @@
 """`sisock get`: samples as a table, CSV, JSON or Parquet."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ def get(
 ) -> None:
     """Get samples of fields, of several nodes at the same time.
 
-    NODE means all its fields without its health. A table and CSV tell NaN and inf from a missing value; JSON,
+    NODE means all its fields without its health; a table that is wider than the terminal is laid out in several. A table and CSV tell NaN and inf from a missing value; JSON,
     which has neither, says null. How the values came about (reduced or not, from how many samples) is told on stderr. A node that
     does not answer costs its own columns only, and exit code 4.
 
@@ -73,7 +74,8 @@ def get(
     bins = None if width is None else max(1, round(parse_duration(width) * NS))
     wanted = Wanted(fields_of(targets), *span(last, start, end), points, method, bins)
     series, errors = ask(settings, lambda consumer: fetch(consumer, wanted, settings.deadline))
-    _write(_formatted(series, kind), output)
+    most = shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else None
+    _write(_formatted(series, kind, most), output)
     click.echo(label(series), err=True)
     for error in errors:
         click.echo(f"sisock: {error}", err=True)
@@ -81,14 +83,14 @@ def get(
         sys.exit(max(map(code_of, errors), default=Exit.OK))
 
 
-def _formatted(series: "list[Series]", kind: str) -> bytes:
+def _formatted(series: "list[Series]", kind: str, most: int | None) -> bytes:
     from sisock.cli import formats
 
     if kind == "parquet":
         return formats.as_parquet(series)
     if kind == "json":
         return formats.as_json(series).encode()
-    text = formats.as_csv(series) if kind == "csv" else formats.as_table(series)
+    text = formats.as_csv(series) if kind == "csv" else formats.as_table(series, most)
     return text.encode()
 
 
