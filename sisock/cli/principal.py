@@ -217,6 +217,8 @@ def ls(settings: Settings, as_json: bool) -> None:
 def rm(settings: Settings, name: str) -> None:
     """Dismiss NAME, as `sisock revoke` does: its sessions end, and it cannot sign in again.
 
+    A data node that is away is no longer listed then, unless a recorder keeps its past.
+
     sisock principal rm attic
     """
     dismiss(settings, name)
