@@ -66,17 +66,17 @@ def get(
         raise click.UsageError("--points does not go together with --bin: give one or the other")
     if method and not points and not width:
         raise click.UsageError("--reduce needs --points or --bin: say to how many")
-    from sisock.cli.series import Wanted, fetch, label
+    from sisock.cli.series import Wanted, label, look
 
     kind = kind_of(output, kind, KINDS) if output else kind or "table"
     if kind == "parquet" and output is None and sys.stdout.isatty():
         raise click.UsageError("Parquet is not for the terminal: give --output FILE")
     bins = None if width is None else max(1, round(parse_duration(width) * NS))
     wanted = Wanted(fields_of(targets), *span(last, start, end), points, method, bins)
-    series, errors = ask(settings, lambda consumer: fetch(consumer, wanted, settings.deadline))
+    series, errors, hints = ask(settings, lambda consumer: look(consumer, wanted, settings.deadline))
     most = shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else None
     _write(_formatted(series, kind, most), output)
-    click.echo(label(series), err=True)
+    click.echo("\n".join([label(series), *hints]), err=True)
     for error in errors:
         click.echo(f"sisock: {error}", err=True)
     if errors:

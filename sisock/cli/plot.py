@@ -42,14 +42,14 @@ def plot(
     sisock plot host::load/1 --last 15m
     sisock plot weather::seattle/temp_max --last all --height 30
     """
-    from sisock.cli.series import Wanted, fetch
+    from sisock.cli.series import Wanted, look
 
     columns = width or shutil.get_terminal_size().columns
     wanted = Wanted(by_node((target,)), *span(last, start, end), 4 * columns, "minmax")
-    (series,), _ = ask(settings, lambda consumer: fetch(consumer, wanted, settings.deadline))
+    (series,), _, hints = ask(settings, lambda consumer: look(consumer, wanted, settings.deadline))
     if series.field.type == "string":
         raise Failure(f"{target} is text, which cannot be drawn: see it with `sisock get {target}`")
-    click.echo("\n".join(drawn(series, columns, height, _kind())))
+    click.echo("\n".join([*drawn(series, columns, height, _kind()), *hints]))
 
 
 def _kind() -> Kind:

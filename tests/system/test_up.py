@@ -97,6 +97,14 @@ def test_examples_of_the_help_work_as_they_stand(up: Up, tmp_path: Path, example
     assert ended.stdout or any(written)
 
 
+@pytest.mark.parametrize("command", ["get", "plot"])
+def test_where_there_are_samples_is_told_to_who_asked_for_another_time(up: Up, command: str) -> None:
+    told = "weather has samples from 2012-01-01 00:00:00 UTC to 2015-12-31 00:00:00 UTC: ask by --last all, or --start"
+    ended = sisock(up.state, command, "weather::seattle/temp_max")
+    assert (ended.returncode, told in ended.stdout + ended.stderr) == (Exit.OK, True), ended
+    assert "has samples" not in sisock(up.state, command, "weather::seattle/temp_max", "--last", "all").stderr
+
+
 def test_exit_codes_tell_what_is_not_there(up: Up) -> None:
     for arguments, code in (
         (("get", "wave::nothing"), Exit.UNKNOWN),
