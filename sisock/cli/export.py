@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask, check_fields
 from sisock.cli.failures import Failure, code_of
 from sisock.cli.kinds import kind_of
@@ -40,7 +41,7 @@ _STEPS = 1000  # of the progress bar
     epilog="Exit codes: 1 not all was written, 2 a time or target cannot be read, 3 no such node or field, "
     "4 no hub or no answer, 130 ended by Ctrl-C."
 )
-@click.argument("targets", nargs=-1, required=True, metavar="NODE|NODE::FIELD...")
+@click.argument("targets", nargs=-1, required=True, metavar="NODE|NODE::FIELD...", shell_complete=completing.targets)
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
 @click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, 2017, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")

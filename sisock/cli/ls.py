@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask
 from sisock.cli.options import CLIENT, with_settings
 from sisock.settings import Settings
@@ -21,7 +22,7 @@ EVER, NEVER = (1.0, 0.0), (0.0, 0.0)  # windows of intervals, as at the door
 
 
 @click.command(epilog="Exit codes: 3 there is no such node, 4 no hub or no answer.")
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=completing.nodes)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with all that is known.")
 @with_settings(*CLIENT)
 def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:

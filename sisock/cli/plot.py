@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask, by_node
 from sisock.cli.canvas import BRAILLE, STARS, Canvas, Kind
 from sisock.cli.failures import Failure
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Exit codes: 3 no such node or field, 4 no hub or no answer.")
-@click.argument("target", metavar="NODE::FIELD")
+@click.argument("target", metavar="NODE::FIELD", shell_complete=completing.fields)
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
 @click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, 2017, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
