@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sisock import extras
 from sisock.cli import completing
 from sisock.cli.asking import ask, check_fields
 from sisock.cli.failures import Failure, code_of
@@ -129,7 +130,7 @@ def _prepare(kind: str) -> None:
     missing = [each for each in _NEEDS.get(kind, ()) if find_spec(each) is None]
     if missing:
         extra = "hdf5" if kind == "hdf5" else "parquet"
-        raise Failure(f"{kind} needs {' and '.join(missing)}: pip install 'sisock[{extra}]'")
+        raise Failure(f"{kind} needs {' and '.join(missing)}: {extras.command(extra)}")
     if kind in _NEEDS:
         import pyarrow as pa
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from sisock import extras
 from sisock.cli.failures import Failure
 from sisock.cli.series import Series, side_by_side
 from sisock.export import arrow, text
@@ -109,7 +110,7 @@ def as_parquet(series: Sequence[Series]) -> bytes:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise Failure("Parquet needs pyarrow: pip install 'sisock[parquet]'") from error
+        raise Failure(f"Parquet needs pyarrow: {extras.command('parquet')}") from error
     t, columns = side_by_side(series)
     heads = [
         arrow.Head(each.target, each.field, each.answer.method, (arrow.kind_of(column),))
