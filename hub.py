@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from sisock import keys, lasting, notify, program, proving, registrations, settings
@@ -82,7 +83,7 @@ class Hub:
             rebuilt.cancel()  # where it failed: who waits waits no more
         link.publish(uris.hub_started)
         lasting.settle()
-        notify.ready(f"{len(self._presence.up())} data nodes")
+        notify.ready(self._presence.summary)
 
     # what nodes and consumers call
 
@@ -144,7 +145,7 @@ class Hub:
         listed = [
             entry.listed(sensitive=entry.name in policy.sensitive, kept_by=kept.get(entry.name, ()))
             for entry in self._presence
-            if may_see(policy, call.authid, entry.name)
+            if may_see(policy, call.authid, entry.name) and not self._is_dismissed(entry, kept)
         ]
         if len(listed) * _LARGEST > self._link.limit and len(json.dumps(listed)) > self._link.limit:
             raise WampError("failed", f"{len(listed)} nodes are more than a message may list: set SISOCK_MESSAGE_LIMIT")
@@ -226,6 +227,11 @@ class Hub:
             return True
         return False
 
+    def _is_dismissed(self, entry: Entry, kept: Mapping[str, list[str]]) -> bool:
+        """Whether a node is away for good: who offered it may not sign in any more, and no recorder keeps its past."""
+        gone = entry.authid and entry.authid not in self._admission.policy.principals
+        return bool(gone and entry.session is None and entry.name not in kept)
+
     # what is kept
 
     async def _keep_books(self) -> None:
@@ -238,7 +244,7 @@ class Hub:
             began = time.monotonic()
             self._ledger.write(self._admission.policy.principals)
             pause = max(_SETTLE, 10 * (time.monotonic() - began))  # a large fleet takes longer to write
-            notify.status(f"{len(self._presence.up())} data nodes")
+            notify.status(self._presence.summary)
 
 
 def _after(rebuilt: asyncio.Future[None], handler: Handler) -> Handler:

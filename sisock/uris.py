@@ -27,9 +27,16 @@ def check_field(name: object, what: str = "field") -> str:
 def split_target(target: object) -> tuple[str, str]:
     """Split `node::field`; raise ValueError with the cure for anything else."""
     if not isinstance(target, str) or JOINT not in target:
-        raise ValueError(f"{target!r:.80} is not a target: write it as node{JOINT}field")
+        cure = _meant(target) if isinstance(target, str) else ""
+        raise ValueError(f"{target!r:.80} is not a target: {cure or f'write it as node{JOINT}field'}")
     node, field = target.split(JOINT, 1)
     return check_node(node), check_field(field)
+
+
+def _meant(target: str) -> str:
+    """What was probably meant where a target has one colon in place of two; nothing elsewhere."""
+    node, colon, field = target.partition(":")
+    return f"did you mean {node}{JOINT}{field:.80}?" if colon and field and NODE.fullmatch(node) else ""
 
 
 def fields_of(targets: Iterable[str]) -> dict[str, list[str] | None]:
@@ -40,6 +47,8 @@ def fields_of(targets: Iterable[str]) -> dict[str, list[str] | None]:
     nodes: dict[str, list[str] | None] = {}
     for target in dict.fromkeys(targets):
         if JOINT not in target:
+            if cure := _meant(target):
+                raise ValueError(f"{target!r:.80} is not a target: {cure}")
             nodes[check_node(target)] = None
             continue
         node, field = split_target(target)

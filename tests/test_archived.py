@@ -360,8 +360,15 @@ async def test_health_follows_the_reads():
     assert (await published.health("failed"))["error"] == "a could not be read: OSError: disk"
 
 
+class Empty(ArchivedNode):
+    """Nothing at all."""
+
+    def read(self, field, start, end):
+        return [], []
+
+
 async def test_an_empty_archive_says_so():
-    async with working(ArchivedNode().service()) as published:
+    async with working(Empty().service()) as published:
         told = await published.health()
     assert (told["state"], told["error"]) == ("no data", "there is nothing in the archive")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,32 @@ def test_commands_options_and_choices_of_families_are_completed(words: str, offe
 def test_names_of_nodes_are_completed() -> None:
     ended = run(_SISOCK_COMPLETE="bash_complete", COMP_WORDS="sisock node we", COMP_CWORD="2")
     assert ended.output == "plain,weather\n"
+
+
+def completed(*pieces: str, **environment: str) -> list[str]:
+    """What bash is given for a line that it took apart into these pieces."""
+    words = {"COMP_WORDS": "\n".join(pieces), "COMP_CWORD": str(len(pieces) - 1)}
+    ended = run(_SISOCK_COMPLETE="bash_complete", **words, **environment)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    return [line.partition(",")[2] for line in ended.output.split()]
+
+
+def test_principals_are_completed_where_they_can_be_dismissed_or_changed(state: Path) -> None:
+    for name in ("ann", "anton", "bert"):
+        run("principal", "add", name, "--role", "viewer", "--key", "ab" * 32, SISOCK_STATE=str(state))
+    for command in (("revoke",), ("principal", "rm"), ("principal", "set"), ("principal", "token")):
+        assert completed("sisock", *command, "an", SISOCK_STATE=str(state)) == ["ann", "anton"]
+    assert completed("sisock", "revoke", "--state", str(state), "b") == ["bert"]
+
+
+@pytest.mark.parametrize("command", ["ls", "get", "at", "revoke", "plot"])
+def test_where_nobody_can_be_asked_nothing_is_completed_and_nothing_said(command: str, tmp_path: Path) -> None:
+    (tmp_path / "principals").mkdir()
+    (tmp_path / "principals" / "ann.json").write_text("{")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = {"SISOCK_STATE": str(tmp_path), "SISOCK_ROUTER": f"ws://127.0.0.1:{silent.getsockname()[1]}/ws"}
+        assert completed("sisock", command, "a", **where) == []
+    assert completed("sisock", command, "a", **where) == []
 
 
 # settings and errors
@@ -158,7 +185,7 @@ def test_node_takes_its_configuration_from_the_table_of_its_name(tmp_path: Path)
     assert configured(inner, config).pin == 17
     cellar = configured(inner, config, "cellar")
     assert (cellar.name, cellar.pin) == ("cellar", 19)
-    with pytest.raises(ValueError, match=r"table \[attic\]: .*'pins'; Outer takes pin"):
+    with pytest.raises(ValueError, match=r"table \[attic\]: .*'pins'; Outer takes pin, tags, interval"):
         configured(outer, config)
     assert configured(outer, tmp_path / "none.toml").pin == 4
 
@@ -173,6 +200,17 @@ def test_any_node_has_the_tags_that_its_table_gives(tmp_path: Path) -> None:
     for kind, name in ((outer, "attic"), (inner, "cellar")):
         with pytest.raises(ValueError, match="cannot be tags: give a list of words"):
             configured(kind, config, name)
+
+
+def test_interval_of_any_node_that_has_one_is_configured(tmp_path: Path) -> None:
+    path, config = tmp_path / "timed.py", tmp_path / "sisock.toml"
+    path.write_text(f"{NODES}\nfrom sisock import ArchivedNode\nclass Past(ArchivedNode):\n    pass\n")
+    config.write_text("[inner]\ninterval = 2\n[past]\ninterval = 2\n")
+    inner, _, past = find(str(path))
+    assert configured(inner, config).interval == 2
+    assert inner.interval == 1.0
+    with pytest.raises(ValueError, match=r"table \[past\]: .*'interval'; Past takes tags"):
+        configured(past, config)
 
 
 def test_file_without_a_node_says_what_is_missing(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import pytest
 from sisock.cli.asking import by_node
 from sisock.cli.canvas import BRAILLE, STARS, Canvas
 from sisock.cli.formats import as_csv, as_json, as_parquet, as_table, stamps
+from sisock.cli.ls import node_lines
 from sisock.cli.moments import moment, span
 from sisock.cli.plot import drawn
 from sisock.cli.series import Series, label, side_by_side
 from sisock.cli.tail import Fresh
 from sisock.frames import Answer, Column, Field, Frame, Part, Query, column
+from sisock.listing import Node
 from sisock.reduction import answer
 
 NS = 10**9
@@ -37,13 +39,15 @@ def series(target: str, t: list[int], values: list[object], *, units: str | None
         ("2017-07-14T02:40", 1.5e9),
         ("2017-07-14T04:40+02:00", 1.5e9),
         ("1500000000.5", 1500000000.5),
+        ("2017", 1483228800.0),
+        ("1483228800", 1483228800.0),
     ],
 )
 def test_times_are_read_as_people_write_them(text: str, time: float) -> None:
     assert moment(text) == time
 
 
-@pytest.mark.parametrize("text", ["", "now-", "1969-12-31", "-5", "nan", "inf", "14.7.2017"])
+@pytest.mark.parametrize("text", ["", "now-", "1969-12-31", "-5", "nan", "inf", "14.7.2017", "1970", "0000"])
 def test_other_times_are_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         moment(text)
@@ -57,11 +61,52 @@ def test_range_is_the_last_hour_unless_said_otherwise() -> None:
     assert span(None, None, "1500000000") == (1.0, 1.5e9)
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "says"),
+    [
+        ("2016-01-01", "2012-01-01", "--start 2016-01-01 is not before --end 2012-01-01"),
+        ("now-1h", "now-2h", "--start now-1h is not before --end now-2h"),
+        ("2016", "2016-01-01", "--start 2016 is not before --end 2016-01-01"),
+        ("now", None, "--start now is not before now"),
+        ("2999", None, "--start 2999 is not before now"),
+    ],
+)
+def test_a_range_that_holds_nothing_is_refused(start: str, end: str | None, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        span(None, start, end)
+
+
 # what is written
 
 
 def test_targets_are_gathered_by_node_each_once() -> None:
     assert by_node(("a::x", "b::x", "a::y", "a::x")) == {"a": ["x", "y"], "b": ["x"]}
+
+
+def test_nodes_that_are_away_come_last_the_longest_away_at_the_end() -> None:
+    listed = [
+        Node("attic", "", "away", 1 * NS), Node("cellar", "Cold.", "away", 90 * NS, kept_by=("recorder",)),
+        Node("host", "This machine.", "up", 86 * NS, info={"tags": ["lab"]}), Node("lsof", "", "up", 0, sensitive=True),
+    ]  # fmt: skip
+    assert node_lines(listed, 100.0) == [
+        "NODE             STATE                  SINCE  DESCRIPTION",
+        "host             up                      14 s  This machine. #lab",
+        "lsof             up                       2 m   (sensitive)",
+        "cellar           away, kept by recorder  10 s  Cold.",
+        "attic            away                     2 m",
+    ]
+    assert node_lines([], 100.0) == []
+
+
+def test_a_table_wider_than_the_terminal_is_laid_out_in_several() -> None:
+    given = [series(f"n::{name}", [1, 2], [1.5, 22.25]) for name in "abcd"]
+    whole = as_table(given)
+    assert as_table(given, 100) == whole
+    tables = as_table(given, 36).split("\n\n")
+    assert [table.split("\n")[0].split()[2:] for table in tables] == [["n::a", "n::b"], ["n::c", "n::d"]]
+    assert all(len(line) <= 36 for table in tables for line in table.split("\n"))
+    assert tables[1].split("\n")[2] == "1970-01-01T00:00:02Z  22.25  22.25"
+    assert len(as_table(given, 10).split("\n\n")) == 4
 
 
 def test_times_are_as_fine_as_they_need_to_be() -> None:

@@ -18,6 +18,7 @@ from pyarrow import feather, parquet
 from sisock.cli import main
 from sisock.cli.export import _resumable
 from sisock.cli.failures import Failure
+from sisock.cli.kinds import kind_of
 from sisock.exits import Exit
 from sisock.export import arrow, text
 from sisock.export.checking import count
@@ -200,6 +201,29 @@ def test_what_is_no_file_is_never_replaced(tmp_path):
         paths(tmp_path / "x.csv", [("n", "samples"), ("n", "load")])
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "fifo.csv").is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("w.xyz",), "w.xyz does not say by its name what format it has: end it in .csv, .parquet, .arrow"),
+        (("w",), "w does not say by its name"),
+        (("w.parquet", "--format", "csv"), "w.parquet has a name of parquet, and --format says csv: leave out one"),
+        (("w.json",), "w.json has a name of json, which is not written here: end it in .csv"),
+    ],
+)
+def test_a_name_that_does_not_fit_the_format_is_refused(given, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(main, ["export", "n", "--output", *given])
+    assert (shown.exit_code, says in shown.output) == (Exit.USAGE, True), shown.output
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kind"),
+    [("x.parquet", None, "parquet"), ("x.H5", None, "hdf5"), ("x.csv", "csv", "csv"), ("x.dat", "arrow", "arrow")],
+)
+def test_the_format_is_the_one_of_the_name_or_the_one_that_is_given(name, given, kind):
+    assert kind_of(Path(name), given, ("csv", "parquet", "arrow", "hdf5")) == kind
 
 
 def test_a_symlink_is_followed(tmp_path):

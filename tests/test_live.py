@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sisock.frames import Column, Field, Frame, Query, column
-from sisock.nodes import LiveNode, NoData
+from sisock.nodes import ArchivedNode, CommandNode, LiveNode, NoData
 from sisock.nodes.base import declared
 from sisock.nodes.live import LiveService
 from sisock.times import FIRST, LAST, NS
@@ -246,9 +246,13 @@ async def test_no_data_of_any_make_is_told(none, said):
     assert (told["state"], told["error"]) == ("no data", said)
 
 
-async def test_a_node_without_a_sample_says_so():
-    async with working(LiveNode().service()) as published:
-        assert (await published.health())["error"] == "LiveNode has no sample(): write one"
+@pytest.mark.parametrize(("kind", "method"), [(LiveNode, "sample"), (CommandNode, "parse"), (ArchivedNode, "read")])
+def test_a_node_without_the_method_that_gets_its_data_does_not_start(kind, method):
+    class Unfinished(kind):
+        argv = ("true",)
+
+    with pytest.raises(TypeError, match=rf"Unfinished has no {method}\(\): write one"):
+        Unfinished().service()
 
 
 async def test_wrong_values_are_told_and_the_good_ones_published():

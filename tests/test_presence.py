@@ -15,6 +15,15 @@ NODES, SESSIONS = st.sampled_from("abcd"), st.integers(1, 5)
 LISTINGS = st.dictionaries(NODES, SESSIONS)
 
 
+def test_how_many_are_there_is_told_in_words():
+    table = Presence(lambda: 1)
+    told = [table.summary]
+    for name in "ab":
+        table.add(name, "", 1, name, {})
+        told.append(table.summary)
+    assert told == ["0 data nodes", "1 data node", "2 data nodes"]
+
+
 class Table(RuleBasedStateMachine):
     """Nodes are added, taken back, lost with their sessions, and found anew in the router."""
 

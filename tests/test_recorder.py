@@ -9,6 +9,7 @@ import pytest
 
 from data_nodes.recorder.choice import Choice
 from data_nodes.recorder.node import FIELDS, Recorder
+from sisock import extras
 from sisock.listing import Node
 from sisock.nodes.base import description_of
 
@@ -62,5 +63,5 @@ def test_who_only_asks_for_its_role_needs_no_pyarrow_and_who_runs_it_is_told():
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.stdout == "recorder\n"
     assert ended.stderr.splitlines()[-1] == (
-        "ImportError: the node 'recorder' needs pyarrow: pip install 'sisock[archive]'"
+        f"ImportError: the node 'recorder' needs pyarrow: {extras.command('archive')}"
     )

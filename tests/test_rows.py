@@ -110,7 +110,7 @@ def test_a_field_keeps_its_type_and_a_good_value_comes_through_again():
     schema.frames({"a": 1, "b": "x"}, NOW)
     frames, refused = schema.frames({"a": "one", "b": "y"}, NOW)
     assert [list(frame.columns) for frame in frames] == [["b"]]
-    assert refused == "'a' is a number on 'samples', but a string on 'samples' came"
+    assert refused == "'a' was a number before, and a string came: a field keeps its kind"
     (frame,), refused = schema.frames({"a": 2.5}, NOW)
     assert (frame.columns["a"].values.tolist(), refused) == ([2.5], None)
 
@@ -280,7 +280,7 @@ def test_a_field_stays_on_its_timeline():
     schema.frames({"a": 1}, NOW)
     frames, refused = schema.frames(Frame("other", np.array([1]), {"a": column([1]), "b": column([2])}), NOW)
     assert [list(frame.columns) for frame in frames] == [["b"]]
-    assert refused == "'a' is a number on 'samples', but a number on 'other' came"
+    assert refused == "'a' is on the timeline 'samples', and came on 'other': a field stays on one"
 
 
 def test_a_list_is_several_of_them():

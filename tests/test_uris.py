@@ -88,7 +88,7 @@ def test_a_target_is_a_node_and_a_field(node, field):
     ("target", "said"),
     [
         ("weather", "is not a target: write it as node::field"),
-        ("weather:temp", "is not a target"),
+        ("weather:temp", "'weather:temp' is not a target: did you mean weather::temp"),
         ("", "is not a target"),
         (None, "is not a target"),
         (7, "is not a target"),
@@ -144,6 +144,13 @@ def test_targets_may_be_whole_nodes():
     for wrong in ("a b", "::x", "a::", "a::b::c"):
         with pytest.raises(ValueError, match=r"use |write it"):
             fields_of([wrong])
+
+
+def test_one_colon_where_two_belong_is_told():
+    with pytest.raises(ValueError, match=r"'host:load/1' is not a target: did you mean host::load/1\?"):
+        fields_of(["weather", "host:load/1"])
+    with pytest.raises(ValueError, match="':cpu' cannot name a data node"):
+        fields_of([":cpu"])
 
 
 def test_an_archive_is_known_by_its_uri():

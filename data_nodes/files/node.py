@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sisock import settings
+from sisock import extras, settings
 from sisock.frames import Field
 from sisock.nodes import DataNode
 from sisock.nodes.base import RING, Opener, Service, description_of, name_of
@@ -38,7 +38,7 @@ class Files(DataNode):
         try:
             import pyarrow  # noqa: F401
         except ModuleNotFoundError as error:
-            raise ValueError("the node files needs pyarrow: pip install 'sisock[archive]'") from error
+            raise ValueError(f"the node files needs pyarrow: {extras.command('archive')}") from error
         if not Path(folder).expanduser().is_dir():
             raise ValueError(
                 f"there is no folder {str(folder)!r}: set the folder of the node to the one with the files"

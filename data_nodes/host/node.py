@@ -8,13 +8,14 @@ from typing import Any
 from data_nodes.host.quantities import GROUPS, Quantity
 from data_nodes.host.rates import Rates
 from data_nodes.names import as_field
+from sisock import extras
 from sisock.frames import Field
 from sisock.nodes import LiveNode, NoData
 
 try:
     import psutil
 except ImportError as error:
-    raise ImportError("the node 'host' needs psutil: pip install 'sisock[host]'") from error
+    raise ImportError(f"the node 'host' needs psutil: {extras.command('host')}") from error
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from data_nodes.recorder.choice import Choice
+from sisock import extras
 from sisock.frames import Field
 from sisock.nodes import LiveNode
 from sisock.nodes.base import RING, Opener, Service
@@ -62,5 +63,5 @@ class Recorder(LiveNode):
         try:
             from data_nodes.recorder.service import RecorderService
         except ImportError as error:
-            raise ImportError("the node 'recorder' needs pyarrow: pip install 'sisock[archive]'") from error
+            raise ImportError(f"the node 'recorder' needs pyarrow: {extras.command('archive')}") from error
         return RecorderService(self, ring=ring, journal=journal)

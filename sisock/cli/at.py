@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask, check_fields
 from sisock.cli.failures import code_of
 from sisock.cli.moments import moment
@@ -34,7 +35,7 @@ class Reading(NamedTuple):
 
 @click.command(epilog="Exit codes: 2 a time or target cannot be read, 3 no such node or field, 4 no hub or no answer.")
 @click.argument("when", metavar="WHEN")
-@click.argument("targets", nargs=-1, metavar="[NODE|NODE::FIELD]...")
+@click.argument("targets", nargs=-1, metavar="[NODE|NODE::FIELD]...", shell_complete=completing.targets)
 @click.option(
     "--which",
     type=click.Choice(["at", "before", "after"]),
@@ -47,7 +48,7 @@ class Reading(NamedTuple):
 def at(settings: Settings, *, when: str, targets: tuple[str, ...], which: "Which", kind: str) -> None:
     """Tell what fields were at one instant: all of them, or those of the NODEs and FIELDs named.
 
-    WHEN is written as 2017-07-14T00:00Z, now, now-2d or UNIX seconds. A field's sample is the nearest
+    WHEN is written as 2017-07-14T00:00Z, 2017, now, now-2d or UNIX seconds. A field's sample is the nearest
     one that has a value.
 
       sisock at now host

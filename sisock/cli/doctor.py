@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from sisock import extras
 from sisock.cli.asking import ask
 from sisock.cli.failures import Failure, code_of
 from sisock.cli.options import CLIENT, with_settings
@@ -65,7 +66,7 @@ def _tell(finding: Finding) -> Exit:
 def _installed() -> Iterator[Finding]:
     for package, (what, extra) in _PACKAGES.items():
         there = importlib.util.find_spec(package) is not None
-        says = f"for {what}" if there else f"{what} needs it: pip install 'sisock[{extra}]'"
+        says = f"for {what}" if there else f"{what} needs it: {extras.command(extra)}"
         yield Finding(package, there, says, optional=True)
     for program, what in _PROGRAMS.items():
         path = shutil.which(program)

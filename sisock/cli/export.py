@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sisock import extras
+from sisock.cli import completing
 from sisock.cli.asking import ask, check_fields
 from sisock.cli.failures import Failure, code_of
+from sisock.cli.kinds import kind_of
 from sisock.cli.moments import span
 from sisock.cli.options import CLIENT, with_settings
 from sisock.errors import ConsumerError
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from sisock.export.part import Part
     from sisock.frames import Field
 
+KINDS = ("csv", "parquet", "arrow", "hdf5")
 METHODS = ["minmax", "m4", "band", "mean", "first", "last", "count", "std", "stride"]  # lttb looks at all at once
 _NEEDS = {"parquet": ["pyarrow"], "arrow": ["pyarrow"], "hdf5": ["h5py", "pyarrow"]}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -38,12 +42,13 @@ _STEPS = 1000  # of the progress bar
     epilog="Exit codes: 1 not all was written, 2 a time or target cannot be read, 3 no such node or field, "
     "4 no hub or no answer, 130 ended by Ctrl-C."
 )
-@click.argument("targets", nargs=-1, required=True, metavar="NODE|NODE::FIELD...")
+@click.argument("targets", nargs=-1, required=True, metavar="NODE|NODE::FIELD...", shell_complete=completing.targets)
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
-@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, now-2d, UNIX seconds.")
+@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, 2017, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
-@click.option("--format", "kind", type=click.Choice(["csv", "parquet", "arrow", "hdf5"]), default="csv")
+@click.option("--format", "kind", type=click.Choice(KINDS), help="Default: what the name of FILE says.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option("--times", type=click.Choice(["iso", "ns"]), default="iso", help="How CSV says times. Default: iso.")
 @click.option("--points", type=click.IntRange(1), metavar="N", help="At most so many points a field. Default: all.")
 @click.option("--bin", "width", metavar="TIME", help="A point, or as many as --reduce makes, for each so long: 1m, 1h.")
@@ -56,8 +61,9 @@ def export(
     last: str | None,
     start: str | None,
     end: str | None,
-    kind: str,
+    kind: str | None,
     output: Path,
+    overwrite: bool,
     times: str,
     points: int | None,
     width: str | None,
@@ -71,12 +77,13 @@ def export(
     fields without its health. A missing value is a null (nothing in CSV), which NaN is not.
 
       sisock export weather::seattle/temp_max --last all --output seattle.csv
-      sisock export host --last 7d --format parquet --output host.parquet
-      sisock export weather --start 2014-01-01 --bin 1d --reduce band --format hdf5 --output weather.h5
+      sisock export host --last 7d --output host.parquet
+      sisock export weather --start 2014-01-01 --bin 1d --reduce band --output weather.h5
     """
     from sisock.export.job import target_of
 
     how = _reduced(points, width, method)
+    kind = kind_of(output, kind, KINDS)
     _prepare(kind)
     output = target_of(output)
     if not output.parent.is_dir():
@@ -91,6 +98,7 @@ def export(
         async def work(consumer: "Consumer") -> "list[Counted]":
             if not job.tables:
                 job.tables = await _order(consumer, wanted, whole, how, output)
+                _spare([] if overwrite else [table.path for table in job.tables])
             parts.extend(_open(job, stack))
             return await _copy(consumer, job, parts, settings.message_limit)
 
@@ -122,7 +130,7 @@ def _prepare(kind: str) -> None:
     missing = [each for each in _NEEDS.get(kind, ()) if find_spec(each) is None]
     if missing:
         extra = "hdf5" if kind == "hdf5" else "parquet"
-        raise Failure(f"{kind} needs {' and '.join(missing)}: pip install 'sisock[{extra}]'")
+        raise Failure(f"{kind} needs {' and '.join(missing)}: {extras.command(extra)}")
     if kind in _NEEDS:
         import pyarrow as pa
 
@@ -193,6 +201,13 @@ async def _order(
         check_fields(node, names or (), known)
         fields[node] = {name: known[name] for name in names or known if names or name not in health.FIELDS}
     return await tables(consumer, fields, whole, how, output)
+
+
+def _spare(paths: list[Path]) -> None:
+    """Raise Failure for the first file that is there."""
+    for path in paths:
+        if path.exists():
+            raise Failure(f"{path} is there already: choose another name, or give --overwrite", Exit.USAGE)
 
 
 def _open(job: "Job", stack: ExitStack) -> "list[Part]":

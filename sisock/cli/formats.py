@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from sisock import extras
 from sisock.cli.failures import Failure
 from sisock.cli.series import Series, side_by_side
 from sisock.export import arrow, text
@@ -38,14 +39,32 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def as_table(series: Sequence[Series]) -> str:
-    """Columns of text under their targets and units."""
+def as_table(series: Sequence[Series], most: int | None = None) -> str:
+    """Columns of text under their targets and units; in several tables where one is wider than `most` characters."""
     t, columns = side_by_side(series)
     cells = [stamps(t - t % 1_000_000), *([short(value) for value in listed(column)] for column in columns)]
     heads = ["time (UTC)", *(_head(each) for each in series)]
     widths = [max(map(len, (head, *column))) for head, column in zip(heads, cells, strict=True)]
     rows = [heads, *zip(*cells, strict=True)]
-    return "\n".join("  ".join(map(str.rjust, row, widths)).rstrip() for row in rows) + "\n"
+    return "\n".join(_table(rows, widths, beside) for beside in _beside(widths, most))
+
+
+def _table(rows: Sequence[Sequence[str]], widths: Sequence[int], shown: Sequence[int]) -> str:
+    """Lines of the columns that are shown, by their numbers."""
+    return "".join("  ".join(row[i].rjust(widths[i]) for i in shown).rstrip() + "\n" for row in rows)
+
+
+def _beside(widths: Sequence[int], most: int | None) -> list[list[int]]:
+    """Which columns fit beside each other, each time after the first one, which is that of the times."""
+    found, room = [[0]], 0
+    for i, width in enumerate(widths[1:], 1):
+        if most is not None and len(found[-1]) > 1 and width + 2 > room:
+            found.append([0])
+        if len(found[-1]) == 1:
+            room = (most or 0) - widths[0]
+        found[-1].append(i)
+        room -= width + 2
+    return found
 
 
 def _head(series: Series) -> str:
@@ -91,7 +110,7 @@ def as_parquet(series: Sequence[Series]) -> bytes:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise Failure("Parquet needs pyarrow: pip install 'sisock[parquet]'") from error
+        raise Failure(f"Parquet needs pyarrow: {extras.command('parquet')}") from error
     t, columns = side_by_side(series)
     heads = [
         arrow.Head(each.target, each.field, each.answer.method, (arrow.kind_of(column),))

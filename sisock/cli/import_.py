@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sisock import extras
 from sisock.cli.failures import Failure
 from sisock.cli.options import with_settings
 from sisock.exits import Exit
@@ -62,7 +63,7 @@ def import_(
     except ValueError as error:
         raise Failure(str(error), Exit.USAGE) from error
     if find_spec("pyarrow") is None:
-        raise Failure("import needs pyarrow: pip install 'sisock[archive]'")
+        raise Failure(f"import needs pyarrow: {extras.command('archive')}")
     wanted = Wanted(node, timeline, time, dict(map(_unit, fields)))
     place = archive or settings.state / "archive"
     whole = [_convert(path, wanted, place) for path in files]

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.failures import Failure
 from sisock.cli.link import for_others
 from sisock.cli.options import with_settings
@@ -105,7 +106,7 @@ def enroll(settings: Settings, invitation: str | None, key: str) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.principals)
 @with_settings("state")
 def revoke(settings: Settings, name: str) -> None:
     """Take back what NAME may: its sessions end within a second, and it cannot sign in again.

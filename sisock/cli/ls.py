@@ -1,16 +1,20 @@
 """`sisock ls`: which data nodes there are, and their fields."""
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask
 from sisock.cli.options import CLIENT, with_settings
 from sisock.settings import Settings
 from sisock.times import to_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sisock.consumer import Consumer, Node
     from sisock.frames import Field, Timeline
 
@@ -18,11 +22,11 @@ EVER, NEVER = (1.0, 0.0), (0.0, 0.0)  # windows of intervals, as at the door
 
 
 @click.command(epilog="Exit codes: 3 there is no such node, 4 no hub or no answer.")
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=completing.nodes)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with all that is known.")
 @with_settings(*CLIENT)
 def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
-    """List the data nodes, or the fields of the NODEs named.
+    """List the data nodes, those that are away last, or the fields of the NODEs named.
 
     sisock ls
     sisock ls weather host
@@ -36,11 +40,21 @@ def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_as_dict(node) for node in listed], indent=1, ensure_ascii=False))
         return
-    states = [_state(node) for node in listed]
+    for line in node_lines(listed, time.time()):
+        click.echo(line)
+
+
+def node_lines(listed: "Sequence[Node]", now: float) -> list[str]:
+    """A table of the nodes: those that are up, then those that are away, the longest away last; `now`: UNIX seconds."""
+    ordered = sorted(listed, key=lambda node: (node.state != "up", 0 if node.state == "up" else -node.since))
+    states = [_state(node) for node in ordered]
     width = max([5, *map(len, states)])
-    for node, state in zip(listed, states, strict=True):
+    lines = [f"{'NODE':<16} {'STATE':<{width}} SINCE  DESCRIPTION"] if ordered else []
+    for node, state in zip(ordered, states, strict=True):
         mark = "".join([*(f" #{tag}" for tag in node.tags), *([" (sensitive)"] if node.sensitive else [])])
-        click.echo(f"{node.name:<16} {state:<{width}} {_ago(node.since):>5}  {node.description}{mark}".rstrip())
+        about = f"{node.description}{mark}"
+        lines.append(f"{node.name:<16} {state:<{width}} {_ago(node.since, now):>5}  {about}".rstrip())
+    return lines
 
 
 def _state(node: "Node") -> str:
@@ -82,11 +96,9 @@ def _as_dict(node: "Node") -> dict[str, Any]:
     return {**node._asdict(), "since": to_seconds(node.since)}
 
 
-def _ago(since: int) -> str:
+def _ago(since: int, now: float) -> str:
     """How long ago that was, in its largest unit."""
-    import time
-
-    seconds = max(0.0, time.time() - to_seconds(since))
+    seconds = max(0.0, now - to_seconds(since))
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

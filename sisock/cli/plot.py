@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask, by_node
 from sisock.cli.canvas import BRAILLE, STARS, Canvas, Kind
 from sisock.cli.failures import Failure
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Exit codes: 3 no such node or field, 4 no hub or no answer.")
-@click.argument("target", metavar="NODE::FIELD")
+@click.argument("target", metavar="NODE::FIELD", shell_complete=completing.fields)
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
-@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, now-2d, UNIX seconds.")
+@click.option("--start", metavar="WHEN", help="From this time: 2017-07-14T00:00Z, 2017, now-2d, UNIX seconds.")
 @click.option("--end", metavar="WHEN", help="Until before this time. Default: now.")
 @click.option("--height", type=click.IntRange(3, 200), default=15, show_default=True, metavar="ROWS")
 @click.option("--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="Default: that of the terminal.")
@@ -42,14 +43,14 @@ def plot(
     sisock plot host::load/1 --last 15m
     sisock plot weather::seattle/temp_max --last all --height 30
     """
-    from sisock.cli.series import Wanted, fetch
+    from sisock.cli.series import Wanted, look
 
     columns = width or shutil.get_terminal_size().columns
     wanted = Wanted(by_node((target,)), *span(last, start, end), 4 * columns, "minmax")
-    (series,), _ = ask(settings, lambda consumer: fetch(consumer, wanted, settings.deadline))
+    (series,), _, hints = ask(settings, lambda consumer: look(consumer, wanted, settings.deadline))
     if series.field.type == "string":
         raise Failure(f"{target} is text, which cannot be drawn: see it with `sisock get {target}`")
-    click.echo("\n".join(drawn(series, columns, height, _kind())))
+    click.echo("\n".join([*drawn(series, columns, height, _kind()), *hints]))
 
 
 def _kind() -> Kind:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sisock.cli.loading import loading
-from sisock.nodes import DataNode
+from sisock.nodes import DataNode, LiveNode
 from sisock.nodes.base import name_of, tags_of
 from sisock.uris import check_node
 
@@ -35,20 +35,24 @@ def names() -> list[str]:
 
 
 def configured(kind: type[DataNode], path: Path, name: str | None = None) -> DataNode:
-    """A node of this class, called `name`, with the keywords that its table of the configuration file gives."""
+    """A node of this class, called `name`, with the keywords that its table of the configuration file gives.
+
+    Any node takes `tags`, and any that measures now and then an `interval`, whatever its constructor takes.
+    """
     name = check_node(name or kind.name or kind.__name__.lower())
-    given = _table(path, name)
-    tags = given.pop("tags", None) if "tags" not in inspect.signature(kind).parameters else None
+    given, takes = _table(path, name), list(inspect.signature(kind).parameters)
+    everyone = [each for each in ("tags", *(["interval"] if issubclass(kind, LiveNode) else [])) if each not in takes]
+    common = {each: given.pop(each) for each in everyone if each in given}
     try:
         inspect.signature(kind).bind(**given)
     except TypeError as error:
-        takes = ", ".join(inspect.signature(kind).parameters) or "nothing"
-        raise ValueError(f"{path}: table [{name}]: {error}; {kind.__name__} takes {takes}") from error
+        known = ", ".join([*takes, *everyone])
+        raise ValueError(f"{path}: table [{name}]: {error}; {kind.__name__} takes {known}") from error
     node = kind(**given)
     if name_of(node) != name:
         node.name = name
-    if tags is not None:
-        node.tags = tags
+    for each, value in common.items():
+        setattr(node, each, value)
     tags_of(node)
     return node
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.failures import Failure, Sentences
 from sisock.cli.invite import dismiss
 from sisock.cli.options import with_settings
@@ -92,7 +93,7 @@ def _may_be_added(before: dict[str, Any] | None, name: str, role: str) -> None:
 
 
 @principal.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.principals)
 @click.option("--role", type=click.Choice(["data_node", "consumer", "recorder", *_PEOPLE]), help="Another role.")
 @_rights
 @with_settings("state")
@@ -115,7 +116,7 @@ def set_(settings: Settings, *, name: str, role: str | None, **rights: Any) -> N
 
 
 @principal.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.principals)
 @with_settings("state")
 def password(settings: Settings, name: str) -> None:
     """Give the person NAME another password; it is asked for, or read from standard input.
@@ -136,7 +137,7 @@ def password(settings: Settings, name: str) -> None:
 
 
 @principal.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.principals)
 @click.option("--role", type=click.Choice(_PEOPLE), help="What it may; default: viewer, or what it was.")
 @click.option("--valid", default="90d", show_default=True, metavar="TIME", help="How long it is good.")
 @click.option("--to", type=click.Path(path_type=Path), metavar="FILE", help="Write it there, for you alone to read.")
@@ -212,10 +213,12 @@ def ls(settings: Settings, as_json: bool) -> None:
 
 
 @principal.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.principals)
 @with_settings("state")
 def rm(settings: Settings, name: str) -> None:
     """Dismiss NAME, as `sisock revoke` does: its sessions end, and it cannot sign in again.
+
+    A data node that is away is no longer listed then, unless a recorder keeps its past.
 
     sisock principal rm attic
     """

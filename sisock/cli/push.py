@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask
 from sisock.cli.failures import Failure
 from sisock.cli.options import CLIENT, with_settings
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Exit codes: 1 Grafana did not take them (--once), 2 bad options, 3 no such node, 4 no hub.")
 @click.argument("url", metavar="URL")
-@click.argument("targets", nargs=-1, metavar="[NODE|NODE::FIELD]...")
+@click.argument("targets", nargs=-1, metavar="[NODE|NODE::FIELD]...", shell_complete=completing.targets)
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -9,6 +9,7 @@ from sisock.cli.asking import check_fields
 from sisock.errors import ConsumerError
 from sisock.frames import Answer, Column, Field, Times
 from sisock.nodes import health
+from sisock.times import utc
 from sisock.uris import JOINT
 
 if TYPE_CHECKING:
@@ -57,6 +58,36 @@ async def fetch(consumer: "Consumer", wanted: Wanted, deadline: float) -> tuple[
         if not isinstance(answer, ConsumerError):
             found += await _series(consumer, request.node, request.fields, answer)
     return found, errors
+
+
+async def look(
+    consumer: "Consumer", wanted: Wanted, deadline: float
+) -> tuple[list[Series], list[ConsumerError], list[str]]:
+    """As `fetch`; where no sample came of any target, also for each node a sentence on when there are some."""
+    series, errors = await fetch(consumer, wanted, deadline)
+    if any(len(each.t) for each in series):
+        return series, errors, []
+    told = await asyncio.gather(*(_between(consumer, node, series, deadline) for node in wanted.targets))
+    return series, errors, [sentence for sentence in told if sentence]
+
+
+async def _between(consumer: "Consumer", node: str, series: Sequence[Series], deadline: float) -> str:
+    """A sentence on the first and the last time of samples of the targets of this node; nothing where there are none."""
+    targets = [each.target.split(JOINT) for each in series]
+    fields = list(dict.fromkeys(field for of, field, *_ in targets if of == node))
+    if not fields:
+        return ""
+    try:
+        first, last = await asyncio.gather(
+            consumer.sample(node, fields, 1.0, "after", deadline=deadline),
+            consumer.sample(node, fields, 0.0, "at", deadline=deadline),
+        )
+    except ConsumerError:
+        return ""  # it is a hint, no more
+    times = [int(part.points.t[0]) for answer in (first, last) for part in answer.parts if len(part.points.t)]
+    if not times:
+        return ""
+    return f"{node} has samples from {utc(min(times))} to {utc(max(times))}: ask by --last all, or --start and --end"
 
 
 async def _fields(consumer: "Consumer", node: str, names: Sequence[str] | None) -> tuple[str, ...]:

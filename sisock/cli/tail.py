@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sisock.cli import completing
 from sisock.cli.asking import ask, by_node, check_fields
 from sisock.cli.options import CLIENT, with_settings
 from sisock.settings import Settings
@@ -23,7 +24,7 @@ _PER_BIN = ("band", "mean", "first", "last", "count", "std")
 
 
 @click.command(epilog="Exit codes: 3 no such node or field, 4 no hub, 130 ended by Ctrl-C.")
-@click.argument("targets", nargs=-1, required=True, metavar="NODE::FIELD...")
+@click.argument("targets", nargs=-1, required=True, metavar="NODE::FIELD...", shell_complete=completing.fields)
 @click.option("--last", default="0s", metavar="TIME", help="Begin with those of so long: 10s, 5m.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after so many lines.")
 @click.option("--bin", "width", metavar="TIME", help="Not each sample, but what is in bins of so long: 10s, 5m.")

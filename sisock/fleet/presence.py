@@ -53,6 +53,12 @@ class Presence:
         """The nodes that are there, by name."""
         return [entry for entry in self if entry.session is not None]
 
+    @property
+    def summary(self) -> str:
+        """How many are there, in words."""
+        up = len(self.up())
+        return f"{up} data node{'s' * (up != 1)}"
+
     def holder(self, name: str) -> int | None:
         """The session that has the name now."""
         entry = self._entries.get(name)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
+from sisock import extras
 from sisock.formats.columns import About
 from sisock.formats.errors import Troubles, UnreadableError
 
@@ -91,6 +92,6 @@ def open_tables(path: Path, terms: Terms) -> dict[str, Table]:
         module: Any = importlib.import_module(f"sisock.formats.{name}")
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(name, "archive")
-        raise UnreadableError(f"reading it needs {error.name}: pip install 'sisock[{extra}]'") from error
+        raise UnreadableError(f"reading it needs {error.name}: {extras.command(extra)}") from error
     tables: dict[str, Table] = module.open_tables(path, terms)
     return tables

@@ -22,6 +22,7 @@ from sisock.nodes.base import (
     Publish,
     Service,
     call,
+    check_written,
     declared,
     description_of,
     interval,
@@ -52,7 +53,7 @@ class ArchivedNode(DataNode):
 
     def read(self, field: str, start: int, end: int) -> Any:
         """Times and values of one field between two times in ns."""
-        raise NoData(f"{type(self).__name__} has no read(): write one")
+        raise NotImplementedError
 
     def find(self, field: str, t: int, which: Which) -> Any:
         """Time in ns of the last sample at or before t ns ("at"), "before" it, or the first "after" it; None if none.
@@ -63,6 +64,7 @@ class ArchivedNode(DataNode):
 
     def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
         """This node at work; the archive is its memory, and it needs no journal."""
+        check_written(self, ArchivedNode, "read")
         return ArchivedService(self)
 
 

@@ -106,6 +106,12 @@ class DataNode:
         )
 
 
+def check_written(node: DataNode, kind: type[DataNode], method: str) -> None:
+    """Raise TypeError where the author of the node has not written the method that its kind leaves to them."""
+    if getattr(getattr(node, method), "__func__", None) is getattr(kind, method):
+        raise TypeError(f"{type(node).__name__} has no {method}(): write one, as docs/write-a-node.md shows")
+
+
 def name_of(node: DataNode) -> str:
     """The node's name, checked."""
     return check_node(node.name or type(node).__name__.lower())

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sisock.leftovers import end_marked
-from sisock.nodes.base import RING, NoData, Opener
+from sisock.nodes.base import RING, Opener, check_written
 from sisock.nodes.live import PATIENCE, LiveNode, LiveService
 from sisock.nodes.threads import Threads
 from sisock.settings import inherited
@@ -36,7 +36,7 @@ class CommandNode(LiveNode):
 
     def parse(self, output: str) -> Any:
         """Samples in what the command printed; runs in a thread."""
-        raise NoData(f"{type(self).__name__} has no parse(): write one")
+        raise NotImplementedError
 
     async def sample(self) -> Any:
         """Run the command once."""
@@ -60,6 +60,7 @@ class CommandNode(LiveNode):
             )
         if not isinstance(self.timeout, (int, float)) or not self.timeout > 0:
             raise ValueError(f"{type(self).__name__}.timeout is {self.timeout!r:.80}: give seconds, above 0")
+        check_written(self, CommandNode, "parse")
         service = LiveService(self, ring=ring, journal=journal, patience=self.timeout + PATIENCE)
         service.kind = "command"
         return service

@@ -20,6 +20,7 @@ from sisock.nodes.base import (
     Publish,
     Service,
     call,
+    check_written,
     declared,
     description_of,
     line_of,
@@ -49,13 +50,14 @@ class LiveNode(DataNode):
 
     def sample(self) -> Any:
         """Measure once."""
-        raise NoData(f"{type(self).__name__} has no sample(): write one")
+        raise NotImplementedError
 
     def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
         """This node at work, with `ring` bytes of memory for recent samples.
 
         `journal` opens the journal on disk where samples survive the process; without it they are in memory only.
         """
+        check_written(self, LiveNode, "sample")
         return LiveService(self, ring=ring, journal=journal)
 
 

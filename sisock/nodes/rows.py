@@ -110,8 +110,11 @@ class Schema:
         if name not in self._seen:
             return self._meet(name, column, timeline, refuse)
         known = self.fields[name]
-        if column.type != known.type or timeline != known.timeline:
-            refuse(f"{name!r} is a {known.type} on {known.timeline!r}, but a {column.type} on {timeline!r} came")
+        if column.type != known.type:
+            refuse(f"{name!r} was a {known.type} before, and a {column.type} came: a field keeps its kind")
+            return False
+        if timeline != known.timeline:
+            refuse(f"{name!r} is on the timeline {known.timeline!r}, and came on {timeline!r}: a field stays on one")
             return False
         return True
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sisock import extras
 from sisock import settings as configuration
 from sisock.exits import Exit
 from sisock.interfaces import bracketed, check_free, everywhere, loopback
@@ -38,7 +39,7 @@ def main() -> NoReturn:
     except (ValueError, OSError) as error:
         _give_up(str(error))
     except ModuleNotFoundError as error:
-        _give_up(f"{error.name} is not installed: pip install 'sisock[router]'")
+        _give_up(f"{error.name} is not installed: {extras.command('router')}")
     sys.stdout.write(f"router: realm {settings.realm} on {settings.interface}:{settings.router_port}\n")
     sys.stdout.flush()
     level = _LEVELS.get(settings.log_level, "warn")

@@ -149,7 +149,7 @@ FAST = ("level", "big", "word", "on")
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "hdf5"])
 def test_a_file_for_each_timeline_holds_what_the_node_has(fleet: Fleet, tmp_path: Path, kind: str) -> None:
-    code, out, err = export(fleet, "mixed", "--last", "all", "--format", kind, "--output", str(tmp_path / f"x.{kind}"))
+    code, out, err = export(fleet, "mixed", "--last", "all", "--output", str(tmp_path / f"x.{kind}"))
     assert (code, err) == (0, ""), err
     assert sorted(each.name for each in tmp_path.iterdir()) == [f"x-fast.{kind}", f"x-slow_1.{kind}"]
     assert f"x-fast.{kind}: 5,000 rows of 4 fields" in out
@@ -174,7 +174,12 @@ def test_csv_holds_the_same_in_its_own_way(fleet: Fleet, tmp_path: Path) -> None
             None if text == "" and each is None else reads(text) for text, each in zip(column, truth[name], strict=True)
         ]
         assert repr(there) == repr(truth[name]), name
-    export(fleet, "mixed::level", "--start", "1500000000", "--end", "1500000003", "--output", str(file))
+    other = ("mixed::level", "--start", "1500000000", "--end", "1500000003", "--output", str(file))
+    before = file.read_bytes()
+    code, _, err = export(fleet, *other)
+    assert (code, err) == (2, f"sisock: {file} is there already: choose another name, or give --overwrite\n")
+    assert (file.read_bytes(), list(tmp_path.iterdir())) == (before, [file])
+    assert export(fleet, *other, "--overwrite")[0] == 0
     assert file.read_text().splitlines() == [
         "time,mixed::level", "2017-07-14T02:40:00.000000000Z,NaN", "2017-07-14T02:40:01.000000000Z,0.3333333333333333",
         "2017-07-14T02:40:02.000000000Z,0.6666666666666666",
@@ -315,7 +320,7 @@ def test_a_symlink_stays_and_what_it_leads_to_is_replaced(fleet: Fleet, tmp_path
     file, link = tmp_path / "there" / "x.csv", tmp_path / "link.csv"
     link.symlink_to(file)
     file.write_text("old")
-    code, _, err = export(fleet, "mixed::daily", "--last", "all", "--output", str(link))
+    code, _, err = export(fleet, "mixed::daily", "--last", "all", "--output", str(link), "--overwrite")
     assert (code, err) == (0, ""), err
     assert link.is_symlink()
     assert not file.is_symlink()

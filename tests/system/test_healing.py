@@ -189,6 +189,8 @@ async def test_a_second_node_of_the_same_name_is_refused_with_a_sentence(fleet: 
         "already has a data node called 'counter': stop it, or start this one with --name"
         in fleet.log("second").read_text()
     )
+    warnings = [line for line in fleet.log("second").read_text().splitlines() if " WARNING " in line]
+    assert [line.partition("; ")[2] for line in warnings] == ["its samples are in memory only"]
     await answering(consumer)
 
 

@@ -265,3 +265,20 @@ def found(client: httpx.Client) -> list[str]:
         answer = client.post("/search", json={"target": ""})
         return list(answer.json()) if answer.status_code == 200 else []
     return []
+
+
+async def test_a_node_whose_principal_is_dismissed_is_forgotten_unless_its_past_is_kept(
+    fleet: Fleet, consumer: Consumer
+) -> None:
+    state = fleet.settings.state
+    fleet.node("passing", COUNTER.replace("Counter", "Passing"))
+    await until(consumer, lambda nodes: nodes["passing"].state == "up")
+    fleet.kill("passing")
+    await until(consumer, lambda nodes: nodes["passing"].state == "away")
+    async with recording(fleet.settings, {"passing": GONE}):
+        await until(consumer, lambda nodes: nodes["passing"].kept_by == ("recorder",))
+        (state / "keys" / "passing.key").unlink()
+        dismissed = sisock(state, "principal", "rm", "passing")
+        assert (dismissed.returncode, dismissed.stdout) == (0, "passing may do nothing any more\n"), dismissed
+        assert "passing          away, kept by recorder" in sisock(state, "ls", SISOCK_ROUTER=fleet.settings.url).stdout
+    assert "passing" not in await until(consumer, lambda nodes: "passing" not in nodes)

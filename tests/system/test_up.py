@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -95,6 +96,70 @@ def test_examples_of_the_help_work_as_they_stand(up: Up, tmp_path: Path, example
     written = [path.read_bytes() for path in tmp_path.iterdir()]
     assert ended.returncode == Exit.OK, ended.stderr
     assert ended.stdout or any(written)
+
+
+@pytest.mark.parametrize("command", ["get", "plot"])
+def test_where_there_are_samples_is_told_to_who_asked_for_another_time(up: Up, command: str) -> None:
+    told = "weather has samples from 2012-01-01 00:00:00 UTC to 2015-12-31 00:00:00 UTC: ask by --last all, or --start"
+    ended = sisock(up.state, command, "weather::seattle/temp_max")
+    assert (ended.returncode, told in ended.stdout + ended.stderr) == (Exit.OK, True), ended
+    assert "has samples" not in sisock(up.state, command, "weather::seattle/temp_max", "--last", "all").stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("sisock ls wea", "sisock ls weather "),
+        ("sisock get wave::le", "sisock get wave::level "),
+        ("sisock get host::load/1 wave::le", "sisock get host::load/1 wave::level "),
+        ("sisock plot wave::l", "sisock plot wave::level "),
+        ("sisock plot weather::sea", "sisock plot weather::seattle/"),
+        ("sisock tail --last 1m wave::health.st", "sisock tail --last 1m wave::health.state "),
+        ("sisock at 2017-07-14T00:00Z wave::le", "sisock at 2017-07-14T00:00Z wave::level "),
+        ("sisock at now wav", "sisock at now wave"),
+        ("sisock export hos", "sisock export host"),
+        ("sisock plot host::hea", "sisock plot host::health."),
+        ("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}\nsisock get wave::le", "sisock get wave::level "),
+        ("sisock get no-such::x", "sisock get no-such::x"),
+    ],
+)
+def test_bash_completes_nodes_and_their_fields(up: Up, tmp_path: Path, typed: str, line: str) -> None:
+    program = tmp_path / "sisock"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sisock "$@"\n')
+    program.chmod(0o755)
+    where = environment(up.state, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    made = [typed_in_bash(typed, where)]
+    while made[-1] != line and len(made) < 3:  # a busy machine may need more than the second there is: press again
+        made.append(typed_in_bash(typed, where))
+    assert made[-1] == line
+
+
+def typed_in_bash(typed: str, env: dict[str, str]) -> str:
+    """The line that bash makes of one that is typed, once the tab key was pressed."""
+    ours, its = os.openpty()
+    start = 'eval "$(sisock completion bash)"; bind "set bell-style none"; PS1="READY:"'
+    with subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"], stdin=its, stdout=its, stderr=its, env={**env, "TERM": "dumb"}, start_new_session=True
+    ) as bash:  # fmt: skip
+        os.close(its)
+        seen = said(ours, f"{start}\n", r"READY:$")
+        *before, last = typed.split("\n")
+        for each in before:
+            seen = said(ours, f"{each}\n", r"\nREADY:$")
+        seen = said(ours, f'{last}\t\x01printf "<%s>" "\x05"\n', r"<[^%<>]*>")
+        bash.kill()
+    os.close(ours)
+    return re.findall(r"<([^%<>]*)>", seen)[-1]
+
+
+def said(terminal: int, typed: str, until: str) -> str:
+    """What a terminal shows after this was typed, until that is seen."""
+    os.write(terminal, typed.encode())
+    seen = ""
+    while not re.search(until, seen):
+        assert select.select([terminal], [], [], 30)[0], seen
+        seen += os.read(terminal, 65536).decode(errors="replace").replace("\r", "")
+    return seen
 
 
 def test_exit_codes_tell_what_is_not_there(up: Up) -> None:

@@ -48,7 +48,8 @@ class Disk:
             if isinstance(error, JournalTooNew) or (isinstance(error, JournalInUse) and not patient):
                 self._file.close()
                 raise
-            log.warning("the journal %s cannot be opened now: %s", path, error)
+            if not isinstance(error, JournalInUse):  # whoever writes hears of it, if it lasts
+                log.warning("the journal %s cannot be opened now: %s", path, error)
 
     def close(self, *, clean: bool) -> None:
         """Let the file go; `clean`: all that was appended is on it."""

@@ -12,6 +12,7 @@ from sisock.batch import Batch
 from sisock.frames import Frame, concat
 from sisock.nearest import Which, nearer, nearest, sought
 from sisock.store.journal.disk import Disk, JournalError
+from sisock.store.journal.file import JournalInUse
 from sisock.store.journal.pending import Entry, Pending, checked
 from sisock.store.journal.reading import Snapshot, Wanted
 from sisock.store.journal.rows import MOST
@@ -118,7 +119,8 @@ class Journal:
         try:
             self.commit()
         except JournalError as error:
-            log.warning("%s: what was not written is lost", error)
+            if not isinstance(error.__cause__, JournalInUse):  # it was never ours, which was told
+                log.warning("%s: what was not written is lost", error)
         with self._committing:
             self.closed = True
             self._disk.close(clean=not self.waiting and not self._gave_up)
