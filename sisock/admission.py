@@ -54,9 +54,9 @@ class Admission:
         log.info("hub: policy of %d principals handed to the router", len(self.policy.principals))
 
     async def _enroll(self, call: Call) -> dict[str, str]:
-        public, signature, request, *_ = (*call.args, None, None, None)
+        name, public, signature, request, *_ = (*call.args, None, None, None, None)
         try:
-            admitted = invitations.accept(self._settings.state, call.authid, public, signature, request)
+            admitted = invitations.accept(self._settings.state, call.authid, name, public, signature, request)
         except invitations.RefusedError as error:
             log.warning("hub: %s may not enroll: %s", call.authid, error)
             raise WampError("not_authorized", str(error)) from error

@@ -97,10 +97,10 @@ def invite(state: Path, name: str, entry: Mapping[str, Any], address: str, root:
     return made
 
 
-def proof(state: Path, invitation: Invitation) -> tuple[str, str]:
-    """The public key of this machine's principal, made at first use, and what proves that the private one is here."""
-    key = ensure_key(state, invitation.name)
-    return key.public, sign(key, of_enrolling(invitation.principal, key.public))
+def proof(state: Path, invitation: Invitation) -> tuple[str, str, str]:
+    """The name of this machine's principal, its public key, made at first use, and what proves that the private one is here."""
+    name, key = invitation.name, ensure_key(state, invitation.name)
+    return name, key.public, sign(key, of_enrolling(name, invitation.principal, key.public))
 
 
 class Admitted(NamedTuple):
@@ -111,10 +111,13 @@ class Admitted(NamedTuple):
     certificate: str = ""
 
 
-def accept(state: Path, principal: str | None, public: object, signature: object, request: object = None) -> Admitted:
+def accept(
+    state: Path, principal: str | None, wanted: object, public: object, signature: object, request: object = None
+) -> Admitted:
     """Make whoever holds an invitation a principal with its own key, and a certificate where it requests one (PKCS #10).
 
-    Of two that come with one invitation only one may. Raises RefusedError.
+    `wanted` is the name that it takes the invitation for. Of two that come with one invitation only one may. Raises
+    RefusedError, before the invitation is used up.
     """
     path = _path(state, check_node(str(principal)))
     try:
@@ -125,7 +128,9 @@ def accept(state: Path, principal: str | None, public: object, signature: object
     if until <= time.time_ns():
         path.unlink(missing_ok=True)
         raise RefusedError("the invitation has ended: ask for a new one")
-    if not is_signed(public, of_enrolling(str(principal), str(public)), signature):
+    if wanted != name:
+        raise RefusedError(f"this invitation is for {name!r}, not for {wanted!r:.80}: enter it as it was printed")
+    if not is_signed(public, of_enrolling(name, str(principal), str(public)), signature):
         raise RefusedError("its key is none, or it does not prove that it has the private one")
     known = compile_policy(state, lambda *_: {})["principals"].get(name)
     if known == {}:

@@ -75,7 +75,7 @@ def _policy(files: Files, state: Path) -> None:
     _known(state, "n")
     for principal in ("enroll-0000000000000000", *(Path(name).stem for name in files)):
         with _told(RefusedError, ValueError):
-            invitations.accept(state, principal, KEY, "00" * 64)
+            invitations.accept(state, principal, "attic", KEY, "00" * 64)
     invitations.withdraw(state, "new")
 
 

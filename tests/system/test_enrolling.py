@@ -127,6 +127,9 @@ def test_an_invited_machine_makes_its_key_and_its_node_is_seen(fleet: Fleet, mac
 
 def test_an_invitation_is_good_once(fleet: Fleet, machine: Settings, tmp_path: Path) -> None:
     text = invited(fleet, "cellar")
+    mistyped = sisock(machine, "enroll", text.replace("cellar@", "celler@"))
+    assert (mistyped.returncode, "celler is admitted" in mistyped.stdout) == (Exit.ERROR, False)
+    assert "this invitation is for 'cellar', not for 'celler'" in mistyped.stderr
     assert sisock(machine, "enroll", text).returncode == 0
     again = sisock(configuration.read(state=tmp_path / "third"), "enroll", text)
     assert again.returncode != 0
@@ -194,7 +197,8 @@ def test_an_invitation_opens_nothing_else(fleet: Fleet) -> None:
         assert refused(client.call, uri).uri.endswith("not_authorized"), uri
     assert refused(client.subscribe, uris.added).uri.endswith("not_authorized")
     stranger = ensure_key(fleet.settings.state, "stranger")
-    for arguments in ([], [None, None], [stranger.public, "00"], ["x" * 64, "y"], [stranger.public, "00" * 64]):
+    for given in ([], [None, None], [stranger.public, "00"], ["x" * 64, "y"], [stranger.public, "00" * 64]):
+        arguments = ["shed", *given]
         assert refused(client.call, uris.enroll, *arguments).uri.endswith("not_authorized")
     assert not (fleet.settings.state / "principals" / "shed.json").exists()
     client.close()
