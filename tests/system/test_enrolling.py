@@ -31,6 +31,8 @@ from sisock.testing.router import free_port
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
 from tests.laboratory import refused
 
+NOT_TAKEN = "this invitation is mistyped, is used, has ended or was taken back: ask for another"
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
@@ -133,14 +135,18 @@ def test_an_invitation_is_good_once(fleet: Fleet, machine: Settings, tmp_path: P
     assert sisock(machine, "enroll", text).returncode == 0
     again = sisock(configuration.read(state=tmp_path / "third"), "enroll", text)
     assert again.returncode != 0
-    assert "no sign-in at wss://127.0.0.1" in again.stderr
+    assert NOT_TAKEN in again.stderr
+    assert "not authorized" not in again.stderr
+    unknown = text.rpartition(":")[0] + ":" + "0" * 64
+    assert NOT_TAKEN in sisock(configuration.read(state=tmp_path / "fourth"), "enroll", unknown).stderr
 
 
 def test_an_invitation_that_has_ended_is_refused(fleet: Fleet, machine: Settings) -> None:
     text = invited(fleet, "garage", "--valid", "0s")
     said = sisock(machine, "enroll", text)
     assert said.returncode != 0
-    assert "no sign-in" in said.stderr
+    assert NOT_TAKEN in said.stderr
+    assert f"refused '{read(text).principal}': its invitation has ended" in fleet.router.log.read_text()
     assert not (machine.state / "keys" / "garage.key").exists()
     assert not (machine.state / "ca.pem").exists()
 
