@@ -122,17 +122,20 @@ def dismiss(settings: Settings, name: str) -> None:
     from sisock.keys.revoking import UnknownError, revoke
 
     try:
-        revoke(settings.state, name)
+        stays = revoke(settings.state, name)
     except ValueError as error:
         raise Failure(str(error), Exit.UNKNOWN if isinstance(error, UnknownError) else Exit.ERROR) from error
     until = time.monotonic() + _TAKEN_WITHIN
-    while _runs(settings.state) and _known(settings.state, name):
+    while not taken(settings.state, name):
         if time.monotonic() > until:
             raise Failure(
                 f"{name} is removed, but the router still lets it in: start the hub, or see what its log says"
             )
         time.sleep(0.05)
-    click.echo(f"{name} may do nothing any more")
+    if stays:
+        click.echo(f"{name} may do nothing from other machines any more; this machine's own stays by {_short(stays)}")
+    else:
+        click.echo(f"{name} may do nothing any more")
 
 
 def _runs(state: Path) -> bool:
@@ -148,14 +151,17 @@ def _runs(state: Path) -> bool:
     return False
 
 
-def _known(state: Path, name: str) -> bool:
-    """Whether the router, where it is on this machine, still knows the principal."""
-    from sisock.keys.principals import policy_file
+def taken(state: Path, name: str) -> bool:
+    """Whether the router, where one runs on this machine, knows the principal as it is now, or no more where it is gone."""
+    from sisock.keys.principals import load_principal, policy_file
 
+    if not _runs(state):
+        return True
     try:
-        return name in from_json(policy_file(state).read_text(encoding="utf-8"))["principals"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        known = from_json(policy_file(state).read_text(encoding="utf-8"))["principals"]
+        return bool(known.get(name) == load_principal(state, name))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def _short(path: Path) -> str:

@@ -19,7 +19,7 @@ from nacl.signing import SigningKey
 from sisock.keys.authority import Authority
 from sisock.keys.certificates import read_request
 from sisock.keys.files import write
-from sisock.keys.key import Key, ensure_key
+from sisock.keys.key import Key, ensure_key, key_file, public_here
 from sisock.keys.principals import PAGE, compile_policy, parse_policy
 from sisock.keys.proof import is_signed, of_enrolling, sign
 from sisock.parsing import from_json
@@ -77,12 +77,16 @@ def invite(state: Path, name: str, entry: Mapping[str, Any], address: str, root:
     Without entries it is one that is there, and gets another key. Raises ValueError with the cure where that cannot be.
     """
     known = compile_policy(state)["principals"].get(check_node(name))
+    if not entry and (known is None or known["role"] not in INVITED or name == PAGE):
+        raise ValueError(f"only who is there, and comes from another machine, gets another key: {name!r} does not")
+    if known is not None and known.get("keys") == [public_here(state, name)]:
+        raise ValueError(
+            f"{name} is of this machine: choose another name; or remove {key_file(state, name)} and `sisock revoke {name}` first"
+        )
     if known is not None and entry:
         raise ValueError(
             f"there is a principal {name!r} already: give it another key by --rekey, or choose another name"
         )
-    if not entry and (known is None or known["role"] not in INVITED or name == PAGE):
-        raise ValueError(f"only who is there, and comes from another machine, gets another key: {name!r} does not")
     made = Invitation(name, address, root, _key(SigningKey.generate().encode().hex()))
     if read_or_none(str(made)) != made:
         raise ValueError(f"{address!r} is no address: give --at HOST:PORT")
@@ -181,15 +185,22 @@ def sweep(state: Path) -> int:
 
 def withdraw(state: Path, name: str) -> int:
     """Remove the principal of this name, and invitations to be it; how many. Other files may be broken."""
-    gone = [_path(state, check_node(name))]
+    path = _path(state, check_node(name))
+    there = path.exists()
+    path.unlink(missing_ok=True)
+    return there + withdraw_invitations(state, name)
+
+
+def withdraw_invitations(state: Path, name: str) -> int:
+    """Remove invitations to be the principal of this name; how many. Other files may be broken."""
+    gone = []
     for path in (state / "principals").glob("enroll-*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             if from_json(path.read_text(encoding="utf-8"))["invites"]["name"] == name:
                 gone.append(path)
-    there = [path for path in gone if path.exists()]
-    for path in there:
+    for path in gone:
         path.unlink(missing_ok=True)
-    return len(there)
+    return len(gone)
 
 
 def _key(private: str) -> Key:

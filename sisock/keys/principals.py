@@ -9,10 +9,25 @@ from typing import Any
 from sisock.keys import files
 from sisock.keys.entry import Principal, parse, texts
 from sisock.keys.files import write
+from sisock.keys.key import key_file, public_here
 from sisock.parsing import from_json
 from sisock.uris import check_node
 
 PAGE = "page"  # the principal of everybody who comes with a token of `sisock up`
+
+
+class AnothersError(ValueError):
+    """The name is that of a node of another machine; says so, and the cure."""
+
+
+def check_ours(state: Path, name: str) -> None:
+    """Raise AnothersError where the hub's principals are here, and this one signs in by another key than this machine's."""
+    keys = texts(name, load_principal(state, name) or {}, "keys", ()) if key_file(state, "hub").is_file() else ()
+    if keys and public_here(state, name) not in keys:
+        raise AnothersError(
+            f"{name} is admitted by another key than this machine's: start this one under another name (--name), or "
+            f"`sisock revoke {name}` first"
+        )
 
 
 def ensure_principal(state: Path, name: str, role: str, public: str | None, **more: Any) -> None:

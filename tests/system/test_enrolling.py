@@ -22,7 +22,7 @@ from sisock import settings as configuration
 from sisock.blocking import BlockingConsumer
 from sisock.errors import ConsumerError
 from sisock.exits import Exit
-from sisock.keys import Key, ensure_key
+from sisock.keys import Key, ensure_key, ensure_principal
 from sisock.keys.authority import Authority
 from sisock.keys.invitations import Invitation, read
 from sisock.settings import Settings
@@ -226,6 +226,23 @@ def test_who_is_revoked_is_out_and_stays_out(fleet: Fleet, machine: Settings) ->
     with Client(f"wss://127.0.0.1:{fleet.settings.tls_port}/ws", ca=machine.state / "ca.pem") as again:
         refused(again.join, machine.realm, "ann", ensure_key(machine.state, "ann"))
     assert sisock(fleet.settings, "revoke", "ann").returncode == Exit.UNKNOWN
+
+
+def test_who_comes_from_elsewhere_is_revoked_though_this_machine_has_a_key_of_that_name(
+    fleet: Fleet, machine: Settings
+) -> None:
+    assert sisock(machine, "enroll", invited(fleet, "porch")).returncode == 0
+    here = ensure_key(fleet.settings.state, "porch").public
+    ensure_principal(fleet.settings.state, "porch", "data_node", here)  # as a start on the wrong machine once did
+    client = joined(machine, fleet, "porch")
+    said = sisock(fleet.settings, "revoke", "porch")
+    assert (said.returncode, "porch may do nothing from other machines any more" in said.stdout) == (0, True)
+    with pytest.raises((Refused, OSError, EOFError)):
+        while True:  # its session ends
+            client.call(fleet.settings.uris.subtract)
+    client.close()
+    with Client(f"wss://127.0.0.1:{fleet.settings.tls_port}/ws", ca=machine.state / "ca.pem") as again:
+        refused(again.join, machine.realm, "porch", ensure_key(machine.state, "porch"))
 
 
 @pytest.mark.parametrize("name", ["hub", "page", "cli"])
