@@ -12,6 +12,7 @@ import click
 from sisock.cli.failures import Failure
 from sisock.cli.link import for_others
 from sisock.cli.options import with_settings
+from sisock.cli.patterns import tell_idle
 from sisock.exits import Exit
 from sisock.parsing import from_json
 from sisock.settings import Settings
@@ -55,6 +56,8 @@ def invite(settings: Settings, *, name: str, rekey: bool, valid: str, at: str | 
     sweep(settings.state)
     made = invite(settings.state, name, entry, at or for_others(settings), trusted, parse_duration(valid))
     click.echo(f"on the new machine run `sisock enroll` within {valid}, and enter\n\n  {made}\n")
+    if entry:
+        tell_idle(settings.state, name, entry)
 
 
 def _authority(root: Path) -> str:

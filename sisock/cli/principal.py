@@ -11,6 +11,7 @@ import click
 from sisock.cli.failures import Failure, Sentences
 from sisock.cli.invite import dismiss
 from sisock.cli.options import with_settings
+from sisock.cli.patterns import tell_idle
 from sisock.exits import Exit
 from sisock.settings import Settings
 from sisock.times import parse_duration
@@ -80,6 +81,7 @@ def add(
             entry["wampcra"] = {"secret_file": wampcra_secret}
         save_principal(settings.state, name, entry)
     click.echo(f"{name} may sign in as {role}")
+    tell_idle(settings.state, name, entry)
 
 
 def _may_be_added(before: dict[str, Any] | None, name: str, role: str) -> None:
@@ -110,8 +112,9 @@ def set_(settings: Settings, *, name: str, role: str | None, **rights: Any) -> N
     with alone(settings.state):
         before = _there(settings, name)
         _check(name, role or before["role"], rights)
-        save_principal(settings.state, name, {**before, **changes})
+        save_principal(settings.state, name, entry := {**before, **changes})
     click.echo(f"{name}: {', '.join(changes)} changed")
+    tell_idle(settings.state, name, entry)
 
 
 @principal.command()
@@ -155,19 +158,21 @@ def token(settings: Settings, *, name: str, role: str | None, valid: str, to: Pa
     from sisock.keys.files import write
     from sisock.keys.principals import alone, load_principal, save_principal
 
-    made, entry = make(name, parse_duration(valid))
+    made, kept = make(name, parse_duration(valid))
     with alone(settings.state):
         before = load_principal(settings.state, name) or {"role": "viewer", "keys": []}
         _check(name, role or before["role"], rights)
         if before.get("keys") or "password" in before or "wampcra" in before:
             raise Failure(f"{name} signs in otherwise already: choose another name for the token")
         chosen = {"role": role} if role else {}
-        save_principal(settings.state, name, {**before, **chosen, **_given(rights), "token": entry})
+        entry = {**before, **chosen, **_given(rights), "token": kept}
+        save_principal(settings.state, name, entry)
     if to is None:
         click.echo(str(made))
     else:
         write(to, f"{made}\n")
         click.echo(f"the token of {name} is in {to}")
+    tell_idle(settings.state, name, entry)
 
 
 @principal.command("ls")

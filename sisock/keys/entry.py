@@ -13,6 +13,7 @@ PEOPLE = ("viewer", "operator", "admin")  # see nodes; switch them, too; see all
 CONSUMERS = ("consumer", *PEOPLE)
 ROLES = ("hub", "data_node", "recorder", *CONSUMERS, "enrolling")
 TAG = "tag:"  # what a pattern begins with that means the nodes with a tag
+_PATTERN = re.compile(r"[A-Za-z0-9_*?\[\]!-]{1,100}")  # of names, as fnmatch reads it
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _LAST = 2**63  # ns, the year 2262: what a message carries
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -113,6 +114,10 @@ def _patterns(name: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
     for each in patterns:
         if each.startswith(TAG):
             check_tag(each.removeprefix(TAG))
+        elif not _PATTERN.fullmatch(each):
+            raise ValueError(
+                f"principal {name!r}: {each!r:.80} is no pattern: write names as in 'lab-*', or tags as in 'tag:cold'"
+            )
     return patterns
 
 
