@@ -86,11 +86,13 @@ def enroll(settings: Settings, invitation: str | None, key: str) -> None:
 
     It is asked for, or read from standard input, where it is not given: others see arguments. Makes the key of this machine,
     and notes the router's address and authority in the state directory, so that `sisock node` and the other commands find
-    them.
+    them. A node, or a program of yours, signs in with that key; commands that ask, as `sisock ls`, need a token, which
+    `sisock principal token` on the router's machine makes.
 
       sisock enroll
       sisock enroll --key rsa4096
       sisock node weather --name attic
+      SISOCK_TOKEN=guest.token sisock ls
     """
     from sisock.enrolling import enroll
     from sisock.keys.invitations import read

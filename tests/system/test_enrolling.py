@@ -172,6 +172,30 @@ def test_who_was_admitted_and_did_not_hear_of_it_enrolls_again(fleet: Fleet, mac
 def test_an_invitation_is_read_from_standard_input(fleet: Fleet, machine: Settings) -> None:
     said = sisock(machine, "enroll", given=invited(fleet, "dock") + "\n")
     assert said.returncode == 0, said.stderr
+def test_commands_on_a_machine_that_enrolled_are_led_to_a_token(
+    fleet: Fleet, machine: Settings, tmp_path: Path
+) -> None:
+    assert sisock(machine, "enroll", invited(fleet, "loft")).returncode == 0
+    said = sisock(machine, "ls")
+    assert (said.returncode, "`sisock principal token` on the router's machine makes one" in said.stderr) == (
+        Exit.NO_ANSWER,
+        True,
+    )
+    assert "SISOCK_TOKEN=FILE" in said.stderr
+    assert not (machine.state / "keys" / "cli.key").exists()
+    assert sisock(fleet.settings, "principal", "token", "guest", "--to", str(tmp_path / "token")).returncode == 0
+    said = sisock(machine, "ls", SISOCK_TOKEN=str(tmp_path / "token"))
+    assert said.returncode == 0, said.stderr
+    ensure_key(machine.state, "cli")  # one that the router does not know
+    refused_before = fleet.router.log.read_text().count("refused 'cli'")
+    said = sisock(machine, "ls")
+    assert (said.returncode, "does not let cli in by the key of this machine" in said.stderr) == (Exit.NO_ANSWER, True)
+    assert fleet.router.log.read_text().count("refused 'cli'") == refused_before + 1  # it has not tried again
+    assert sisock(fleet.settings, "revoke", "guest").returncode == 0
+    said = sisock(machine, "ls", SISOCK_TOKEN=str(tmp_path / "token"))
+    assert (said.returncode, "does not take the token of guest" in said.stderr) == (Exit.NO_ANSWER, True)
+
+
 
 
 @pytest.mark.parametrize("name", ["ROUTER", "ROUTER_CA"])
