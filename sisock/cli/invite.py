@@ -130,13 +130,8 @@ def dismiss(settings: Settings, name: str) -> None:
         stays = revoke(settings.state, name)
     except ValueError as error:
         raise Failure(str(error), Exit.UNKNOWN if isinstance(error, UnknownError) else Exit.ERROR) from error
-    until = time.monotonic() + _TAKEN_WITHIN
-    while not taken(settings.state, name):
-        if time.monotonic() > until:
-            raise Failure(
-                f"{name} is removed, but the router still lets it in: start the hub, or see what its log says"
-            )
-        time.sleep(0.05)
+    if not taken(settings.state, name):
+        raise Failure(f"{name} is removed, but the router still lets it in: start the hub, or see what its log says")
     if stays:
         click.echo(f"{name} may do nothing from other machines any more; this machine's own stays by {_short(stays)}")
     else:
@@ -157,11 +152,19 @@ def _runs(state: Path) -> bool:
 
 
 def taken(state: Path, name: str) -> bool:
-    """Whether the router, where one runs on this machine, knows the principal as it is now, or no more where it is gone."""
+    """Whether the router, where one runs on this machine, comes to know the principal as it is now, or that it is gone."""
+    until = time.monotonic() + _TAKEN_WITHIN
+    while _runs(state) and not _is_known(state, name):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _is_known(state: Path, name: str) -> bool:
+    """Whether the policy that the router has says of a principal what its file says."""
     from sisock.keys.principals import load_principal, policy_file
 
-    if not _runs(state):
-        return True
     try:
         known = from_json(policy_file(state).read_text(encoding="utf-8"))["principals"]
         return bool(known.get(name) == load_principal(state, name))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sisock.cli.failures import Failure, Sentences
-from sisock.cli.invite import dismiss
+from sisock.cli.invite import dismiss, taken
 from sisock.cli.options import with_settings
 from sisock.cli.patterns import tell_idle
 from sisock.exits import Exit
@@ -148,7 +148,8 @@ def password(settings: Settings, name: str) -> None:
 def token(settings: Settings, *, name: str, role: str | None, valid: str, to: Path | None, **rights: Any) -> None:
     """Print a token by which a script, or Grafana, signs in as NAME, for a while and with these rights only.
 
-    It is shown once: only its hash is kept. Once more for the same NAME it replaces the one before. Scripts find it by
+    It is shown once, when the router knows it: only its hash is kept. Once more for the same NAME it replaces the one before.
+    Scripts find it by
     SISOCK_TOKEN=FILE; Grafana sends it to the bridge as 'Authorization: Bearer TOKEN'.
 
       sisock principal token grafana --nodes 'freezer*'
@@ -167,12 +168,15 @@ def token(settings: Settings, *, name: str, role: str | None, valid: str, to: Pa
         chosen = {"role": role} if role else {}
         entry = {**before, **chosen, **_given(rights), "token": kept}
         save_principal(settings.state, name, entry)
+    known = taken(settings.state, name)
     if to is None:
         click.echo(str(made))
     else:
         write(to, f"{made}\n")
         click.echo(f"the token of {name} is in {to}")
     tell_idle(settings.state, name, entry)
+    if not known:
+        raise Failure("this is the token, but the router does not know it yet: start the hub, or see what its log says")
 
 
 @principal.command("ls")
