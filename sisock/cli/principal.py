@@ -208,15 +208,14 @@ def ls(settings: Settings, as_json: bool) -> None:
         parsed = parse(name, entry)
         notes = [what for what in ("sensitive", "certificate") if entry.get(what)]
         notes += [f"{what}: {', '.join(entry[what])}" for what in _LISTS if what in entry]
-        if "invites" in entry:
-            notes.insert(0, f"to be {entry['invites']['name']}")
         if parsed.until is not None:
             notes.append(f"until {utc(parsed.until)[:16]}")
         if name in refused:
             times, at, why = refused[name]
             notes.append(f"refused {times} times, last {utc(at)[:16]}: {why}")
         last = f"{utc(seen[name])[:16]}" if name in seen else "never"
-        line = f"{name:<24} {entry['role']:<10} by {parsed.signs_in_by:<10} last {last:<16} {'; '.join(notes)}"
+        who, role = (parsed.invites, "invited") if parsed.invites else (name, parsed.role)
+        line = f"{who:<24} {role:<10} by {parsed.signs_in_by:<10} last {last:<16} {'; '.join(notes)}"
         click.echo(line.rstrip())
 
 

@@ -22,12 +22,14 @@ from sisock import settings as configuration
 from sisock.blocking import BlockingConsumer
 from sisock.errors import ConsumerError
 from sisock.exits import Exit
+from sisock.fleet.refused import read_refused, refused_file
 from sisock.keys import Key, ensure_key, ensure_principal
 from sisock.keys.authority import Authority
 from sisock.keys.invitations import Invitation, read
 from sisock.settings import Settings
 from sisock.testing import Client, Refused
 from sisock.testing.router import free_port
+from tests.demo import wait_for
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
 from tests.laboratory import refused
 
@@ -95,6 +97,7 @@ def test_an_invited_machine_makes_its_key_and_its_node_is_seen(fleet: Fleet, mac
     said = sisock(machine, "enroll", invited(fleet, "attic"))
     assert said.returncode == 0, said.stderr
     assert "this machine is attic at wss://127.0.0.1" in said.stdout
+    assert "refused 'attic'" not in fleet.router.log.read_text()  # the router knew of it in time
     public = ensure_key(machine.state, "attic").public
     assert json.loads((fleet.settings.state / "principals" / "attic.json").read_text())["keys"] == [public]
     private = ensure_key(machine.state, "attic").private
@@ -119,7 +122,7 @@ def test_an_invited_machine_makes_its_key_and_its_node_is_seen(fleet: Fleet, mac
                 time.sleep(0.2)
             assert re.search(r"^hub +hub +by key +last 20", who_is_who(fleet), re.MULTILINE)
             assert re.search(
-                r"^enroll-\w+ +enrolling +by invitation +last never +to be never-came; until 20",
+                r"^never-came +invited +by invitation +last never +until 20",
                 who_is_who(fleet),
                 re.MULTILINE,
             )
@@ -169,9 +172,6 @@ def test_who_was_admitted_and_did_not_hear_of_it_enrolls_again(fleet: Fleet, mac
     assert (machine.state / "router.url").exists()
 
 
-def test_an_invitation_is_read_from_standard_input(fleet: Fleet, machine: Settings) -> None:
-    said = sisock(machine, "enroll", given=invited(fleet, "dock") + "\n")
-    assert said.returncode == 0, said.stderr
 def test_commands_on_a_machine_that_enrolled_are_led_to_a_token(
     fleet: Fleet, machine: Settings, tmp_path: Path
 ) -> None:
@@ -196,6 +196,9 @@ def test_commands_on_a_machine_that_enrolled_are_led_to_a_token(
     assert (said.returncode, "does not take the token of guest" in said.stderr) == (Exit.NO_ANSWER, True)
 
 
+def test_an_invitation_is_read_from_standard_input(fleet: Fleet, machine: Settings) -> None:
+    said = sisock(machine, "enroll", given=invited(fleet, "dock") + "\n")
+    assert said.returncode == 0, said.stderr
 
 
 @pytest.mark.parametrize("name", ["ROUTER", "ROUTER_CA"])
@@ -232,6 +235,27 @@ def test_an_invitation_opens_nothing_else(fleet: Fleet) -> None:
         assert refused(client.call, uris.enroll, *arguments).uri.endswith("not_authorized")
     assert not (fleet.settings.state / "principals" / "shed.json").exists()
     client.close()
+
+
+def test_refusals_are_forgotten_with_who_was_meant(fleet: Fleet, machine: Settings, tmp_path: Path) -> None:
+    assert sisock(machine, "enroll", invited(fleet, "yard")).returncode == 0
+    refusals = refused_file(fleet.settings.state)
+
+    def refuse() -> None:
+        with Client(f"wss://127.0.0.1:{fleet.settings.tls_port}/ws", ca=machine.state / "ca.pem") as client:
+            refused(client.join, machine.realm, "yard", ensure_key(tmp_path, "yard"))
+        wait_for(lambda: "yard" in read_refused(refusals), 10)
+
+    refuse()
+    assert re.search(r"^yard .*refused 1 times", who_is_who(fleet), re.MULTILINE)
+    assert sisock(fleet.settings, "revoke", "yard").returncode == 0
+    wait_for(lambda: "yard" not in read_refused(refusals), 10)
+    (machine.state / "keys" / "yard.key").unlink()
+    assert sisock(machine, "enroll", invited(fleet, "yard")).returncode == 0
+    refuse()
+    (machine.state / "keys" / "yard.key").unlink()
+    assert sisock(machine, "enroll", invited(fleet, "yard", "--rekey")).returncode == 0
+    assert "yard" not in read_refused(refusals)
 
 
 def ends(client: Client, uri: str) -> None:
