@@ -24,7 +24,7 @@ from sisock.keys.principals import PAGE, compile_policy, parse_policy
 from sisock.keys.proof import is_signed, of_enrolling, sign
 from sisock.parsing import from_json
 from sisock.times import NS
-from sisock.uris import NODE, check_node
+from sisock.uris import NODE, check_principal
 
 INVITED = ("data_node", "consumer", "recorder")  # roles of those that come from elsewhere
 AUTHORITY = "ca.pem"  # under this name the router serves the certificate of its root
@@ -76,7 +76,7 @@ def invite(state: Path, name: str, entry: Mapping[str, Any], address: str, root:
 
     Without entries it is one that is there, and gets another key. Raises ValueError with the cure where that cannot be.
     """
-    known = compile_policy(state)["principals"].get(check_node(name))
+    known = compile_policy(state)["principals"].get(check_principal(name))
     if not entry and (known is None or known["role"] not in INVITED or name == PAGE):
         raise ValueError(f"only who is there, and comes from another machine, gets another key: {name!r} does not")
     if known is not None and known.get("keys") == [public_here(state, name)]:
@@ -123,7 +123,7 @@ def accept(
     `wanted` is the name that it takes the invitation for. Of two that come with one invitation only one may. Raises
     RefusedError, before the invitation is used up.
     """
-    path = _path(state, check_node(str(principal)))
+    path = _path(state, check_principal(str(principal)))
     try:
         invited = from_json(path.read_text(encoding="utf-8"))["invites"]
         name, until, entry = invited["name"], int(invited["until"]), dict(invited["entry"])
@@ -185,7 +185,7 @@ def sweep(state: Path) -> int:
 
 def withdraw(state: Path, name: str) -> int:
     """Remove the principal of this name, and invitations to be it; how many. Other files may be broken."""
-    path = _path(state, check_node(name))
+    path = _path(state, check_principal(name))
     there = path.exists()
     path.unlink(missing_ok=True)
     return there + withdraw_invitations(state, name)

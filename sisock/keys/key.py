@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nacl.signing import SigningKey
 
 from sisock.keys.files import write_once
-from sisock.uris import check_node
+from sisock.uris import check_principal
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -41,7 +41,7 @@ def ensure_key(state: Path, name: str) -> Key:
 
 def key_file(state: Path, name: str) -> Path:
     """Where this machine keeps the key of a principal."""
-    return state / "keys" / f"{check_node(name)}.key"
+    return state / "keys" / f"{check_principal(name)}.key"
 
 
 def public_here(state: Path, name: str) -> str | None:
@@ -66,7 +66,7 @@ class Shown(NamedTuple):
 def shown(state: Path, name: str) -> Shown:
     """Where this machine keeps what it shows as the principal `name`; `certificates` makes and reads it."""
     folder = state / "keys"
-    return Shown(folder / f"{check_node(name)}.tls.key", folder / f"{name}.tls.pem")
+    return Shown(folder / f"{check_principal(name)}.tls.key", folder / f"{name}.tls.pem")
 
 
 def check_public(key: object) -> str:

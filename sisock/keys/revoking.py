@@ -7,7 +7,7 @@ from sisock.keys.entry import texts
 from sisock.keys.invitations import withdraw, withdraw_invitations
 from sisock.keys.key import key_file, public_here
 from sisock.keys.principals import PAGE, alone, load_principal, save_principal
-from sisock.uris import check_node
+from sisock.uris import check_principal
 
 _OTHER_WAYS = ("certificate", "wampcra", "password", "token")  # by which another machine may sign in, too
 
@@ -22,7 +22,7 @@ def revoke(state: Path, name: object) -> Path | None:
     Where this machine has a key that it signs in by, only what others have is taken back: the file of that key comes back,
     and the principal stays with it. Raises ValueError with the cure where nothing can be taken back.
     """
-    known = check_node(name)
+    known = check_principal(name)
     here = public_here(state, known)
     with alone(state):
         stays = here is not None and here in _keys(state, known)
