@@ -94,3 +94,16 @@ def test_a_pattern_that_means_no_node_of_now_is_told(state: Path) -> None:
     assert done.stderr == "note: 'weather' of --switch means no data node that op may see\n"
     assert run(state, "set", "op", "--switch", "host").stderr == ""
     assert "means no data node that op may see" in run(state, "set", "op", "--nodes", "weather").stderr
+
+
+def test_what_each_may_is_listed_though_nobody_has_said_it(state: Path) -> None:
+    ensure_principal(state, "bridge", "consumer", "12" * 32, sensitive=False)
+    ensure_principal(state, "cli", "consumer", "34" * 32, sensitive=True)
+    ensure_principal(state, "none", "operator", "56" * 32, nodes=[])
+    ensure_principal(state, "host", "data_node", "78" * 32)
+    said = {line.split()[0]: line for line in run(state, "ls").stdout.splitlines()}
+    assert said["bridge"].endswith("last never            nodes: *")
+    assert said["page"].endswith("nodes: *")
+    assert said["cli"].endswith("sensitive; nodes: *")
+    assert said["none"].endswith("nodes: none; switch: *")
+    assert said["host"].endswith("last never")

@@ -18,6 +18,10 @@ from sisock.times import parse_duration
 
 _LISTS = ("names", "tags", "nodes", "switch")
 _PEOPLE = ("viewer", "operator", "admin")
+_MAY = {  # what each role may without its being said, and so is listed in any case
+    **dict.fromkeys(("consumer", "recorder", "viewer"), ("nodes",)),
+    **dict.fromkeys(("operator", "admin"), ("nodes", "switch")),
+}
 
 
 def _rights(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -183,7 +187,9 @@ def token(settings: Settings, *, name: str, role: str | None, valid: str, to: Pa
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings("state")
 def ls(settings: Settings, as_json: bool) -> None:
-    """List who may sign in, how, when each did so last, and who was refused in that name.
+    """List who may sign in, how, when each did so last, what it may, and who was refused in that name.
+
+    Who is invited and has not come yet is listed under the name that it will have.
 
     sisock principal ls
     """
@@ -207,7 +213,10 @@ def ls(settings: Settings, as_json: bool) -> None:
     for name, entry in principals.items():
         parsed = parse(name, entry)
         notes = [what for what in ("sensitive", "certificate") if entry.get(what)]
-        notes += [f"{what}: {', '.join(entry[what])}" for what in _LISTS if what in entry]
+        may = _MAY.get(parsed.role, ())
+        notes += [
+            f"{what}: {', '.join(getattr(parsed, what)) or 'none'}" for what in _LISTS if what in entry or what in may
+        ]
         if parsed.until is not None:
             notes.append(f"until {utc(parsed.until)[:16]}")
         if name in refused:
