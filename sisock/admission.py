@@ -71,7 +71,8 @@ class Admission:
             raise WampError("not_authorized", str(error)) from error
         log.info("hub: %s is enrolled as %s by %s", admitted.name, admitted.role, call.authid)
         self._ledger.forget(admitted.name)
-        self._answering[str(call.authid)] = invitation  # without it the caller's session would end before the answer
+        if invitation is not None:  # without it the caller's session would end before the answer
+            self._answering[str(call.authid)] = invitation
         asyncio.get_running_loop().call_later(_LOOK, self._answering.pop, str(call.authid), None)
         try:
             await self.hand_over(link)

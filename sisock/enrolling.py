@@ -91,7 +91,7 @@ async def _admitted_before(there: Settings, settings: Settings, invitation: Invi
     if not (settings.state / "keys" / f"{invitation.name}.key").is_file():
         return False
     with contextlib.suppress(EnrollError):
-        async with _joined(Link(there, invitation.principal, invitation.key), _REACHED_WITHIN / 4):
+        async with _joined(Link(there, invitation.principal, invitation.key), refused=_NOT_TAKEN):
             return False  # the invitation is good
     with contextlib.suppress(EnrollError):
         async with _joined(Link(there, invitation.name, ensure_key(settings.state, invitation.name)), _REACHED_WITHIN):
@@ -130,14 +130,19 @@ def _fetched(address: str) -> str:
 
 @contextlib.asynccontextmanager
 async def _joined(link: Link, within: float = _REACHED_WITHIN, refused: str = "") -> AsyncIterator[Link]:
-    """A link that is joined for as long as the block lasts. `refused`: what it means where the router does not let it in."""
+    """A link that is joined for as long as the block lasts.
+
+    `refused`: what it means where the router does not let it in, which is not tried again then.
+    """
     running = asyncio.ensure_future(link.run())
     try:
         async with asyncio.timeout(within):
-            await link.joined.wait()
+            await (link.heard if refused else link.joined).wait()
+        if link.refused:
+            raise EnrollError(refused)
         yield link
     except TimeoutError:
-        raise EnrollError((link.refused and refused) or f"no sign-in: {link.trouble}") from None
+        raise EnrollError(f"no sign-in: {link.trouble}") from None
     finally:
         await link.leave()
         running.cancel()

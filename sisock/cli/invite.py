@@ -55,9 +55,12 @@ def invite(settings: Settings, *, name: str, rekey: bool, valid: str, at: str | 
     trusted = "" if settings.tls_certificate else _authority(settings.state / "ca" / "root.pem")
     sweep(settings.state)
     made = invite(settings.state, name, entry, at or for_others(settings), trusted, parse_duration(valid))
+    known = taken(settings.state, made.principal)
     click.echo(f"on the new machine run `sisock enroll` within {valid}, and enter\n\n  {made}\n")
     if entry:
         tell_idle(settings.state, name, entry)
+    if not known:
+        raise Failure("this is the invitation, but the router does not know it yet: start the hub, or see its log")
 
 
 def _authority(root: Path) -> str:
