@@ -73,7 +73,7 @@ class Hub:
             (uris.get_data_node, self._get_data_node),
             (uris.hub_nodes, self._nodes),
             (uris.measures, self._measures),
-            *self._admission.procedures(),
+            *self._admission.procedures(link),
         ):
             await link.register(uri, _after(rebuilt, handler), sized=uri == uris.hub_nodes)
         try:

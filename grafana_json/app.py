@@ -9,7 +9,7 @@ from werkzeug.routing import RequestRedirect
 
 from grafana_json import codings, exchange, openapi, rows
 from grafana_json.exchange import LARGEST_REQUEST
-from grafana_json.gate import WITHOUT_TOKEN, Gate, Refusal, make_gate
+from grafana_json.gate import UNKNOWN_TOKEN, Gate, Refusal, make_gate
 from grafana_json.measures import FORM, Measures
 from grafana_json.plugins import door as plugins
 from grafana_json.prometheus import door as prometheus
@@ -74,7 +74,7 @@ def _admit(app: Flask, gate: Gate, own: View, visitors: Visitors | None) -> None
                 g.visit = visitors.enter(who)
                 g.view = g.visit.view
         except UnwelcomeError:
-            return exchange.refuse(WITHOUT_TOKEN.sentence, WITHOUT_TOKEN.status)
+            return exchange.refuse(UNKNOWN_TOKEN.sentence, UNKNOWN_TOKEN.status)
         return None
 
     @app.teardown_request

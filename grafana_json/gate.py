@@ -24,6 +24,9 @@ WITHOUT_TOKEN = Refusal(
     401,
     "the bridge asks for its token, or one of `sisock principal token`: send the header 'Authorization: Bearer TOKEN'",
 )
+UNKNOWN_TOKEN = Refusal(
+    401, "this token is unknown, has ended or was replaced: `sisock principal token` makes another; send all of it"
+)
 
 
 class Gate(NamedTuple):
@@ -51,7 +54,7 @@ class Gate(NamedTuple):
             return None
         with contextlib.suppress(ValueError):
             return read(given)
-        return WITHOUT_TOKEN
+        return UNKNOWN_TOKEN if given else WITHOUT_TOKEN
 
     def allows(self, origin: str) -> bool:
         """Whether pages of this origin may ask."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from sisock.fleet.kept import Principals
@@ -26,11 +27,12 @@ class Admission:
         snapshot = compile_policy(settings.state)
         self._principals = Principals(settings.state, snapshot["principals"])
         self.policy: Policy = read_policy(snapshot)
+        self._answering: dict[str, Any] = {}  # used invitations whose sessions are still to hear that they are
 
-    def procedures(self) -> Iterator[tuple[str, Handler]]:
+    def procedures(self, link: Link) -> Iterator[tuple[str, Handler]]:
         """What the hub offers of this, by URI."""
         uris = self._settings.uris
-        yield uris.enroll, self._enroll
+        yield uris.enroll, partial(self._enroll, link)
         yield uris.renew, self._renew
         yield uris.principals, self._list
         yield uris.revoke, self._revoke
@@ -48,20 +50,35 @@ class Admission:
     async def hand_over(self, link: Link) -> None:
         """Hand the router the policy as it is now. Raises WampError."""
         snapshot, stamps = self._principals.read()
+        answering = dict(self._answering)
+        snapshot = {**snapshot, "principals": {**answering, **snapshot["principals"]}}
         await link.call(self._settings.uris.set_policy, snapshot)
-        self.policy = read_policy(snapshot)
-        self._principals.taken(stamps)
+        before, self.policy = self.policy, read_policy(snapshot)
+        for name in before.principals.keys() - self.policy.principals.keys():
+            self._ledger.forget(name)
+        if not answering:  # otherwise there is more to hand over soon
+            self._principals.taken(stamps)
         log.info("hub: policy of %d principals handed to the router", len(self.policy.principals))
 
-    async def _enroll(self, call: Call) -> dict[str, str]:
-        public, signature, request, *_ = (*call.args, None, None, None)
+    async def _enroll(self, link: Link, call: Call) -> dict[str, str]:
+        """Admit who holds an invitation; the router knows the newcomer before it hears so, and comes back."""
+        invitation = self._principals.entry(call.authid)
+        name, public, signature, request, *_ = (*call.args, None, None, None, None)
         try:
-            admitted = invitations.accept(self._settings.state, call.authid, public, signature, request)
+            admitted = invitations.accept(self._settings.state, call.authid, name, public, signature, request)
         except invitations.RefusedError as error:
             log.warning("hub: %s may not enroll: %s", call.authid, error)
             raise WampError("not_authorized", str(error)) from error
         log.info("hub: %s is enrolled as %s by %s", admitted.name, admitted.role, call.authid)
-        return admitted._asdict()  # the policy follows: to hand it over here would end the caller's session
+        self._ledger.forget(admitted.name)
+        if invitation is not None:  # without it the caller's session would end before the answer
+            self._answering[str(call.authid)] = invitation
+        asyncio.get_running_loop().call_later(_LOOK, self._answering.pop, str(call.authid), None)
+        try:
+            await self.hand_over(link)
+        except WampError as error:
+            log.warning("hub: the router did not take the policy, once more in a moment: %s", error)
+        return admitted._asdict()
 
     async def _renew(self, call: Call) -> str:
         """Another certificate for who has one; the name is that of the session."""

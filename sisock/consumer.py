@@ -84,6 +84,17 @@ class Consumer:
         """True while joined to the router."""
         return self._link.joined.is_set()
 
+    async def is_refused(self) -> bool:
+        """Whether the router does not let this consumer in, as soon as it has said so; False where it says nothing in time."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._link.heard.wait(), self._settings.deadline)
+        return self.refused
+
+    @property
+    def name(self) -> str:
+        """The principal that this consumer signs in as."""
+        return self._link.name
+
     def why_not(self) -> str:
         """Why this consumer is not joined; empty where it is."""
         return "" if self.connected else self._link.trouble or "not joined to the router"

@@ -21,6 +21,7 @@ from sisock.wamp import Link, WampError
 _REACHED_WITHIN = 5.0  # seconds
 _ADMITTED_WITHIN = 10.0  # seconds for the hub to hand the router the new principal
 _LARGEST = 2**16  # bytes of a certificate
+_NOT_TAKEN = "this invitation is mistyped, is used, has ended or was taken back: ask for another"
 
 
 class EnrollError(ConsumerError):
@@ -56,7 +57,7 @@ async def enroll(
             (Path(folder) / "keys").symlink_to(files.private_folder(settings.state / "keys").absolute())
         there = replace(settings, state=settings.state if trusted else Path(folder), router=url, router_ca=trusted)
         if not (await _admitted_before(there, settings, invitation)):
-            async with _joined(Link(there, invitation.principal, invitation.key)) as link:
+            async with _joined(Link(there, invitation.principal, invitation.key), refused=_NOT_TAKEN) as link:
                 request = []
                 if certificate:
                     tell("making an RSA key of 4096 bits")
@@ -90,7 +91,7 @@ async def _admitted_before(there: Settings, settings: Settings, invitation: Invi
     if not (settings.state / "keys" / f"{invitation.name}.key").is_file():
         return False
     with contextlib.suppress(EnrollError):
-        async with _joined(Link(there, invitation.principal, invitation.key), _REACHED_WITHIN / 4):
+        async with _joined(Link(there, invitation.principal, invitation.key), refused=_NOT_TAKEN):
             return False  # the invitation is good
     with contextlib.suppress(EnrollError):
         async with _joined(Link(there, invitation.name, ensure_key(settings.state, invitation.name)), _REACHED_WITHIN):
@@ -128,15 +129,20 @@ def _fetched(address: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _joined(link: Link, within: float = _REACHED_WITHIN) -> AsyncIterator[Link]:
-    """A link that is joined for as long as the block lasts."""
+async def _joined(link: Link, within: float = _REACHED_WITHIN, refused: str = "") -> AsyncIterator[Link]:
+    """A link that is joined for as long as the block lasts.
+
+    `refused`: what it means where the router does not let it in, which is not tried again then.
+    """
     running = asyncio.ensure_future(link.run())
     try:
         async with asyncio.timeout(within):
-            await link.joined.wait()
+            await (link.heard if refused else link.joined).wait()
+        if link.refused:
+            raise EnrollError(refused)
         yield link
     except TimeoutError:
-        raise EnrollError(f"no sign-in at {link.settings.url}: {link.trouble}") from None
+        raise EnrollError(f"no sign-in: {link.trouble}") from None
     finally:
         await link.leave()
         running.cancel()

@@ -10,10 +10,17 @@ JOINT = "::"  # between node and field in a target, between timeline and field i
 
 def check_node(name: object) -> str:
     """Return the node name; raise ValueError with the cure if it is outside the grammar."""
+    return _named(name, "data node")
+
+
+def check_principal(name: object) -> str:
+    """Return the name of a principal, as of a person; raise ValueError with the cure if it is outside the same grammar."""
+    return _named(name, "principal")
+
+
+def _named(name: object, what: str) -> str:
     if not isinstance(name, str) or not NODE.fullmatch(name):
-        raise ValueError(
-            f"{name!r:.80} cannot name a data node: use a letter, then up to 62 letters, digits, '_' or '-'"
-        )
+        raise ValueError(f"{name!r:.80} cannot name a {what}: use a letter, then up to 62 letters, digits, '_' or '-'")
     return name
 
 

@@ -43,12 +43,12 @@ def test_what_is_none_is_told_with_the_cure(text):
 
 def test_who_is_invited_leaves_a_key_and_is_what_was_said(state, other):
     made = invited(state)
-    public, signature = proof(other, made)
-    assert accept(state, made.principal, public, signature) == ("attic", "data_node", "")
-    assert compile_policy(state)["principals"]["attic"] == {**NODE, "keys": [public]}
+    given = proof(other, made)
+    assert accept(state, made.principal, *given) == ("attic", "data_node", "")
+    assert compile_policy(state)["principals"]["attic"] == {**NODE, "keys": [given[1]]}
     assert made.principal not in compile_policy(state)["principals"]
     with pytest.raises(RefusedError, match="no such invitation: it has been used"):
-        accept(state, made.principal, public, signature)
+        accept(state, made.principal, *given)
 
 
 def test_of_many_that_come_with_one_invitation_one_is_let_in(state, tmp_path):
@@ -74,16 +74,27 @@ def test_of_many_that_come_with_one_invitation_one_is_let_in(state, tmp_path):
 
 def test_who_has_not_the_private_key_leaves_nothing(state, other):
     made = invited(state)
-    public, signature = proof(other, made)
+    name, public, signature = proof(other, made)
     stranger = SigningKey.generate()
     theirs = stranger.verify_key.encode().hex()
     for given in ((theirs, signature), (public, stranger.sign(b"x").signature.hex()), (public, ""), (None, None)):
         with pytest.raises(RefusedError, match="its key is none, or it does not prove"):
-            accept(state, made.principal, *given)
+            accept(state, made.principal, name, *given)
     another = invited(state, "cellar")
     with pytest.raises(RefusedError, match="does not prove"):
-        accept(state, another.principal, public, signature)
-    assert accept(state, made.principal, public, signature)[0] == "attic"
+        accept(state, another.principal, "cellar", public, signature)
+    assert accept(state, made.principal, name, public, signature)[0] == "attic"
+
+
+def test_a_text_with_another_name_is_refused_and_the_right_one_stays_good(state, other):
+    made = invited(state, "cellar")
+    mistyped = made._replace(name="celler")
+    with pytest.raises(RefusedError, match="this invitation is for 'cellar', not for 'celler'"):
+        accept(state, made.principal, *proof(other, mistyped))
+    _, public, signature = proof(other, mistyped)
+    with pytest.raises(RefusedError, match="does not prove"):  # the name is part of what was signed
+        accept(state, made.principal, "cellar", public, signature)
+    assert accept(state, made.principal, *proof(other, made)) == ("cellar", "data_node", "")
 
 
 @pytest.mark.parametrize("principal", ["attic", "enroll-0000000000000000", "hub", "nobody"])
@@ -111,8 +122,8 @@ def test_a_name_that_is_taken_needs_rekey_which_changes_nothing_else(state, othe
     with pytest.raises(RefusedError, match=r"the key that attic has: remove keys/attic\.key here"):
         accept(state, made.principal, *proof(other, made))
     (other / "keys" / "attic.key").unlink()
-    public, signature = proof(other, made)
-    assert accept(state, made.principal, public, signature) == ("attic", "data_node", "")
+    _, public, _ = given = proof(other, made)
+    assert accept(state, made.principal, *given) == ("attic", "data_node", "")
     expected = {"role": "data_node", "names": ["attic", "roof"], "keys": [public]}
     assert compile_policy(state)["principals"]["attic"] == expected
 

@@ -41,7 +41,7 @@ def test_a_broken_key_file_is_named_with_the_cure(state):
 
 @pytest.mark.parametrize("name", ["", "../etc", "a b", "1st", "a" * 64])
 def test_no_key_is_made_under_a_name_against_the_grammar(state, name):
-    with pytest.raises(ValueError, match="cannot name a data node"):
+    with pytest.raises(ValueError, match="cannot name a principal"):
         ensure_key(state, name)
     assert not state.exists()
 

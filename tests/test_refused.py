@@ -17,6 +17,17 @@ def test_how_often_and_why_somebody_was_refused_last_is_kept(tmp_path):
     assert read_refused(path)["attic"] == (3, 4, "once more")
 
 
+def test_what_is_forgotten_is_gone_from_the_file_too(tmp_path):
+    book = Refusals(refused_file(tmp_path))
+    book.forget("attic")
+    assert not refused_file(tmp_path).exists()
+    book.note("attic", "its key is another", 1)
+    book.write()
+    book.forget("attic")
+    assert read_refused(refused_file(tmp_path)) == {}
+    assert book.of("attic") is None
+
+
 def test_no_more_names_are_kept_than_there_is_room_for(tmp_path):
     book = Refusals(refused_file(tmp_path))
     for number in range(MOST + 5):

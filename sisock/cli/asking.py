@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sisock.consumer import Consumer
 
 T = TypeVar("T")
+_CURE = "sign in by a token, SISOCK_TOKEN=FILE: `sisock principal token` on the router's machine makes one"
 
 
 def ask(
@@ -27,17 +28,21 @@ def ask(
 ) -> T:
     """What the work with a consumer at the hub gives; Failure at once where there is no router, unless `patient`.
 
-    The consumer joins as the principal `name`, as `Consumer` does.
+    The consumer joins as the principal `name`, as `Consumer` does; where it is refused it does not try again, unless `patient`.
     """
     from sisock.consumer import Consumer
 
     async def run() -> T:
         async with Consumer(settings, name) as consumer:
+            if not patient and await consumer.is_refused():
+                raise Failure(_refused(settings, consumer.name, by_token=name is None), Exit.NO_ANSWER)
             return await work(consumer)
 
     _quiet_logging()
     if not patient:
         _look_for_router(settings)
+    if name is None:
+        _look_for_key(settings)
     return asyncio.run(run())
 
 
@@ -68,6 +73,31 @@ def _look_for_router(settings: Settings) -> None:
             "it is: --state DIR (SISOCK_STATE) of `sisock up`, or --router"
         )
         raise Failure(sentence, Exit.NO_ANSWER) from error
+
+
+def _look_for_key(settings: Settings) -> None:
+    """Raise Failure if this machine has nothing to sign in with: the router cannot know a key that is made now."""
+    from sisock.keys.key import key_file
+
+    if not settings.token and not key_file(settings.state, "cli").is_file():
+        sentence = (
+            f"{settings.state} has no key for commands: on the router's machine give the --state of `sisock up`; elsewhere "
+            f"{_CURE}"
+        )
+        raise Failure(sentence, Exit.NO_ANSWER)
+
+
+def _refused(settings: Settings, name: str, *, by_token: bool) -> str:
+    """What to say where the router does not let this principal in."""
+    if by_token and settings.token:
+        return (
+            f"the router at {settings.url} does not take the token of {name}: it has ended, was replaced or taken back; "
+            "`sisock principal token` makes another"
+        )
+    return (
+        f"the router at {settings.url} does not let {name} in by the key of this machine: {_CURE}; the router's log has "
+        "the reason"
+    )
 
 
 def _quiet_logging() -> None:

@@ -36,10 +36,17 @@ def init(settings: Settings, principals: str) -> None:
       sisock init --state state --principals hub,bridge,cli,page,weather
     """
     from sisock.keys import ensure_key, ensure_principal, write_policy
+    from sisock.keys.principals import AnothersError, check_ours
     from sisock.supervisor.parts import words
 
     wrong: list[str] = []
     for name, role, more in [each for word in words(principals) for each in _principals(word, wrong)]:
+        if name not in ROLES:
+            try:
+                check_ours(settings.state, name)
+            except AnothersError as error:
+                wrong.append(str(error))
+                continue
         public = None if name == KEYLESS else ensure_key(settings.state, name).public
         ensure_principal(settings.state, name, role, public, **more)
         click.echo(f"{name:<12} {role:<10} {public or 'by token'}")

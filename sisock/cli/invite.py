@@ -13,6 +13,7 @@ from sisock.cli import completing
 from sisock.cli.failures import Failure
 from sisock.cli.link import for_others
 from sisock.cli.options import with_settings
+from sisock.cli.patterns import tell_idle
 from sisock.exits import Exit
 from sisock.parsing import from_json
 from sisock.settings import Settings
@@ -55,7 +56,12 @@ def invite(settings: Settings, *, name: str, rekey: bool, valid: str, at: str | 
     trusted = "" if settings.tls_certificate else _authority(settings.state / "ca" / "root.pem")
     sweep(settings.state)
     made = invite(settings.state, name, entry, at or for_others(settings), trusted, parse_duration(valid))
+    known = taken(settings.state, made.principal)
     click.echo(f"on the new machine run `sisock enroll` within {valid}, and enter\n\n  {made}\n")
+    if entry:
+        tell_idle(settings.state, name, entry)
+    if not known:
+        raise Failure("this is the invitation, but the router does not know it yet: start the hub, or see its log")
 
 
 def _authority(root: Path) -> str:
@@ -84,11 +90,13 @@ def enroll(settings: Settings, invitation: str | None, key: str) -> None:
 
     It is asked for, or read from standard input, where it is not given: others see arguments. Makes the key of this machine,
     and notes the router's address and authority in the state directory, so that `sisock node` and the other commands find
-    them.
+    them. A node, or a program of yours, signs in with that key; commands that ask, as `sisock ls`, need a token, which
+    `sisock principal token` on the router's machine makes.
 
       sisock enroll
       sisock enroll --key rsa4096
       sisock node weather --name attic
+      SISOCK_TOKEN=guest.token sisock ls
     """
     from sisock.enrolling import enroll
     from sisock.keys.invitations import read
@@ -123,17 +131,15 @@ def dismiss(settings: Settings, name: str) -> None:
     from sisock.keys.revoking import UnknownError, revoke
 
     try:
-        revoke(settings.state, name)
+        stays = revoke(settings.state, name)
     except ValueError as error:
         raise Failure(str(error), Exit.UNKNOWN if isinstance(error, UnknownError) else Exit.ERROR) from error
-    until = time.monotonic() + _TAKEN_WITHIN
-    while _runs(settings.state) and _known(settings.state, name):
-        if time.monotonic() > until:
-            raise Failure(
-                f"{name} is removed, but the router still lets it in: start the hub, or see what its log says"
-            )
-        time.sleep(0.05)
-    click.echo(f"{name} may do nothing any more")
+    if not taken(settings.state, name):
+        raise Failure(f"{name} is removed, but the router still lets it in: start the hub, or see what its log says")
+    if stays:
+        click.echo(f"{name} may do nothing from other machines any more; this machine's own stays by {_short(stays)}")
+    else:
+        click.echo(f"{name} may do nothing any more")
 
 
 def _runs(state: Path) -> bool:
@@ -149,14 +155,25 @@ def _runs(state: Path) -> bool:
     return False
 
 
-def _known(state: Path, name: str) -> bool:
-    """Whether the router, where it is on this machine, still knows the principal."""
-    from sisock.keys.principals import policy_file
+def taken(state: Path, name: str) -> bool:
+    """Whether the router, where one runs on this machine, comes to know the principal as it is now, or that it is gone."""
+    until = time.monotonic() + _TAKEN_WITHIN
+    while _runs(state) and not _is_known(state, name):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _is_known(state: Path, name: str) -> bool:
+    """Whether the policy that the router has says of a principal what its file says."""
+    from sisock.keys.principals import load_principal, policy_file
 
     try:
-        return name in from_json(policy_file(state).read_text(encoding="utf-8"))["principals"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        known = from_json(policy_file(state).read_text(encoding="utf-8"))["principals"]
+        return bool(known.get(name) == load_principal(state, name))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def _short(path: Path) -> str:

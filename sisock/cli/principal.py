@@ -10,14 +10,19 @@ import click
 
 from sisock.cli import completing
 from sisock.cli.failures import Failure, Sentences
-from sisock.cli.invite import dismiss
+from sisock.cli.invite import dismiss, taken
 from sisock.cli.options import with_settings
+from sisock.cli.patterns import tell_idle
 from sisock.exits import Exit
 from sisock.settings import Settings
 from sisock.times import parse_duration
 
 _LISTS = ("names", "tags", "nodes", "switch")
 _PEOPLE = ("viewer", "operator", "admin")
+_MAY = {  # what each role may without its being said, and so is listed in any case
+    **dict.fromkeys(("consumer", "recorder", "viewer"), ("nodes",)),
+    **dict.fromkeys(("operator", "admin"), ("nodes", "switch")),
+}
 
 
 def _rights(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,6 +86,7 @@ def add(
             entry["wampcra"] = {"secret_file": wampcra_secret}
         save_principal(settings.state, name, entry)
     click.echo(f"{name} may sign in as {role}")
+    tell_idle(settings.state, name, entry)
 
 
 def _may_be_added(before: dict[str, Any] | None, name: str, role: str) -> None:
@@ -111,8 +117,9 @@ def set_(settings: Settings, *, name: str, role: str | None, **rights: Any) -> N
     with alone(settings.state):
         before = _there(settings, name)
         _check(name, role or before["role"], rights)
-        save_principal(settings.state, name, {**before, **changes})
+        save_principal(settings.state, name, entry := {**before, **changes})
     click.echo(f"{name}: {', '.join(changes)} changed")
+    tell_idle(settings.state, name, entry)
 
 
 @principal.command()
@@ -146,7 +153,8 @@ def password(settings: Settings, name: str) -> None:
 def token(settings: Settings, *, name: str, role: str | None, valid: str, to: Path | None, **rights: Any) -> None:
     """Print a token by which a script, or Grafana, signs in as NAME, for a while and with these rights only.
 
-    It is shown once: only its hash is kept. Once more for the same NAME it replaces the one before. Scripts find it by
+    It is shown once, when the router knows it: only its hash is kept. Once more for the same NAME it replaces the one before.
+    Scripts find it by
     SISOCK_TOKEN=FILE; Grafana sends it to the bridge as 'Authorization: Bearer TOKEN'.
 
       sisock principal token grafana --nodes 'freezer*'
@@ -156,26 +164,33 @@ def token(settings: Settings, *, name: str, role: str | None, valid: str, to: Pa
     from sisock.keys.files import write
     from sisock.keys.principals import alone, load_principal, save_principal
 
-    made, entry = make(name, parse_duration(valid))
+    made, kept = make(name, parse_duration(valid))
     with alone(settings.state):
         before = load_principal(settings.state, name) or {"role": "viewer", "keys": []}
         _check(name, role or before["role"], rights)
         if before.get("keys") or "password" in before or "wampcra" in before:
             raise Failure(f"{name} signs in otherwise already: choose another name for the token")
         chosen = {"role": role} if role else {}
-        save_principal(settings.state, name, {**before, **chosen, **_given(rights), "token": entry})
+        entry = {**before, **chosen, **_given(rights), "token": kept}
+        save_principal(settings.state, name, entry)
+    known = taken(settings.state, name)
     if to is None:
         click.echo(str(made))
     else:
         write(to, f"{made}\n")
         click.echo(f"the token of {name} is in {to}")
+    tell_idle(settings.state, name, entry)
+    if not known:
+        raise Failure("this is the token, but the router does not know it yet: start the hub, or see what its log says")
 
 
 @principal.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings("state")
 def ls(settings: Settings, as_json: bool) -> None:
-    """List who may sign in, how, when each did so last, and who was refused in that name.
+    """List who may sign in, how, when each did so last, what it may, and who was refused in that name.
+
+    Who is invited and has not come yet is listed under the name that it will have.
 
     sisock principal ls
     """
@@ -199,16 +214,18 @@ def ls(settings: Settings, as_json: bool) -> None:
     for name, entry in principals.items():
         parsed = parse(name, entry)
         notes = [what for what in ("sensitive", "certificate") if entry.get(what)]
-        notes += [f"{what}: {', '.join(entry[what])}" for what in _LISTS if what in entry]
-        if "invites" in entry:
-            notes.insert(0, f"to be {entry['invites']['name']}")
+        may = _MAY.get(parsed.role, ())
+        notes += [
+            f"{what}: {', '.join(getattr(parsed, what)) or 'none'}" for what in _LISTS if what in entry or what in may
+        ]
         if parsed.until is not None:
             notes.append(f"until {utc(parsed.until)[:16]}")
         if name in refused:
             times, at, why = refused[name]
             notes.append(f"refused {times} times, last {utc(at)[:16]}: {why}")
         last = f"{utc(seen[name])[:16]}" if name in seen else "never"
-        line = f"{name:<24} {entry['role']:<10} by {parsed.signs_in_by:<10} last {last:<16} {'; '.join(notes)}"
+        who, role = (parsed.invites, "invited") if parsed.invites else (name, parsed.role)
+        line = f"{who:<24} {role:<10} by {parsed.signs_in_by:<10} last {last:<16} {'; '.join(notes)}"
         click.echo(line.rstrip())
 
 

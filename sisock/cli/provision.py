@@ -11,7 +11,7 @@ import click
 from sisock.cli.asking import ask
 from sisock.cli.options import CLIENT, with_settings
 from sisock.settings import Settings
-from sisock.uris import check_node
+from sisock.uris import check_principal
 
 if TYPE_CHECKING:
     from sisock.consumer import Consumer
@@ -71,7 +71,7 @@ def provision(
       sisock grafana provision out --door prometheus --door simpod --bridge https://lab.example:5000
     """
     if principal is not None:
-        check_node(principal)
+        check_principal(principal)
     where = _bridge(bridge or f"http://127.0.0.1:{settings.bridge_port}", token_file, secret_path, secret_variable)
     if where.token is not None and not in_the_clear:
         _check_private(where.url)

@@ -88,6 +88,10 @@ class Principals:
         self._state, self._known = state, known
         self._taken: Stamps = frozenset()
 
+    def entry(self, name: str | None) -> Any:
+        """The entry of a principal as it was last read; None where there was none."""
+        return self._known.get(str(name))
+
     def changed(self) -> bool:
         """True if somebody was admitted, changed or dismissed since the last `taken`."""
         return self._stamps() != self._taken

@@ -33,6 +33,10 @@ class Ledger:
         self.refusals += count
         self._refusals.note(str(name), str(why), time.time_ns(), count)
 
+    def forget(self, name: str) -> None:
+        """Forget who was refused in a name that another has from now on, or nobody."""
+        self._refusals.forget(name)
+
     def listed(self, principals: Mapping[str, Principal]) -> list[dict[str, Any]]:
         """Who may sign in, as admins see it."""
         return [
@@ -41,6 +45,7 @@ class Ledger:
                 "role": each.role,
                 "by": each.signs_in_by,
                 "until": each.until,
+                "invites": each.invites or None,
                 "seen": self._seen.last(name),
                 "refused": self._refusals.of(name),
             }

@@ -39,9 +39,14 @@ class Refusals:
         found = self._names.get(name)
         return found._asdict() if found else None
 
+    def forget(self, name: str) -> None:
+        """Know nothing of this name any more: who had it is gone, or has begun anew."""
+        if self._names.pop(name, None):
+            self.write()
+
     def write(self) -> None:
-        """Keep them, if there are any."""
-        if self._names:
+        """Keep them, if there are or were any."""
+        if self._names or self._path.exists():
             with contextlib.suppress(OSError):  # told where the hub's table is written
                 files.write(self._path, json.dumps(self._names, indent=1) + "\n")
 

@@ -78,16 +78,16 @@ def visible(policy: Policy, principal: Principal, name: str) -> bool:
     """Whether this consumer may see that data node."""
     if name in policy.sensitive and not (principal.sensitive or principal.role == "admin"):
         return False
-    return _meant(policy, principal.nodes, name)
+    return meant(policy, principal.nodes, name)
 
 
 def switchable(policy: Policy, principal: Principal, name: str) -> bool:
     """Whether this consumer may command that data node."""
     commands = principal.role in ("operator", "admin")
-    return commands and visible(policy, principal, name) and _meant(policy, principal.switch, name)
+    return commands and visible(policy, principal, name) and meant(policy, principal.switch, name)
 
 
-def _meant(policy: Policy, patterns: Sequence[str], name: str) -> bool:
+def meant(policy: Policy, patterns: Sequence[str], name: str) -> bool:
     """Whether one of these patterns, `freezer*` or `tag:cold`, means that data node."""
     if "*" in patterns:
         return True

@@ -7,12 +7,13 @@ from typing import Any
 
 from sisock.keys.key import check_public
 from sisock.keys.passwords import is_hash
-from sisock.uris import check_node
+from sisock.uris import NODE, check_node
 
 PEOPLE = ("viewer", "operator", "admin")  # see nodes; switch them, too; see all, and who may sign in
 CONSUMERS = ("consumer", *PEOPLE)
 ROLES = ("hub", "data_node", "recorder", *CONSUMERS, "enrolling")
 TAG = "tag:"  # what a pattern begins with that means the nodes with a tag
+_PATTERN = re.compile(r"[A-Za-z0-9_*?\[\]!-]{1,100}")  # of names, as fnmatch reads it
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _LAST = 2**63  # ns, the year 2262: what a message carries
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -50,6 +51,7 @@ class Principal:
     password: str = ""  # a person's, hashed
     token: str = ""  # SHA-256 of an API token's secret, hex
     until: int | None = None  # when it ends, ns: an invitation, a token
+    invites: str = ""  # an invitation: the name that who comes by it will have
 
     @property
     def signs_in_by(self) -> str:
@@ -84,6 +86,7 @@ def parse(name: str, entry: object) -> Principal:
         password=_password(name, role, entry.get("password")),
         token=token,
         until=_until(name, role, entry.get("invites")) if token == "" else until,
+        invites=_invited(entry.get("invites")),
     )
 
 
@@ -113,6 +116,10 @@ def _patterns(name: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
     for each in patterns:
         if each.startswith(TAG):
             check_tag(each.removeprefix(TAG))
+        elif not _PATTERN.fullmatch(each):
+            raise ValueError(
+                f"principal {name!r}: {each!r:.80} is no pattern: write names as in 'lab-*', or tags as in 'tag:cold'"
+            )
     return patterns
 
 
@@ -158,6 +165,12 @@ def _token(name: str, role: str, token: object) -> tuple[str, int | None]:
     ):
         raise ValueError(f"principal {name!r}: 'token' is for who sees nodes, and made by `sisock principal token`")
     return str(token["sha256"]), int(token["until"])
+
+
+def _invited(invites: object) -> str:
+    """The name that an invitation is for."""
+    name = invites.get("name") if isinstance(invites, Mapping) else None
+    return name if isinstance(name, str) and NODE.fullmatch(name) else ""
 
 
 def _until(name: str, role: str, invites: object) -> int | None:

@@ -19,12 +19,12 @@ from nacl.signing import SigningKey
 from sisock.keys.authority import Authority
 from sisock.keys.certificates import read_request
 from sisock.keys.files import write
-from sisock.keys.key import Key, ensure_key
+from sisock.keys.key import Key, ensure_key, key_file, public_here
 from sisock.keys.principals import PAGE, compile_policy, parse_policy
 from sisock.keys.proof import is_signed, of_enrolling, sign
 from sisock.parsing import from_json
 from sisock.times import NS
-from sisock.uris import NODE, check_node
+from sisock.uris import NODE, check_principal
 
 INVITED = ("data_node", "consumer", "recorder")  # roles of those that come from elsewhere
 AUTHORITY = "ca.pem"  # under this name the router serves the certificate of its root
@@ -76,13 +76,17 @@ def invite(state: Path, name: str, entry: Mapping[str, Any], address: str, root:
 
     Without entries it is one that is there, and gets another key. Raises ValueError with the cure where that cannot be.
     """
-    known = compile_policy(state)["principals"].get(check_node(name))
+    known = compile_policy(state)["principals"].get(check_principal(name))
+    if not entry and (known is None or known["role"] not in INVITED or name == PAGE):
+        raise ValueError(f"only who is there, and comes from another machine, gets another key: {name!r} does not")
+    if known is not None and known.get("keys") == [public_here(state, name)]:
+        raise ValueError(
+            f"{name} is of this machine: choose another name; or remove {key_file(state, name)} and `sisock revoke {name}` first"
+        )
     if known is not None and entry:
         raise ValueError(
             f"there is a principal {name!r} already: give it another key by --rekey, or choose another name"
         )
-    if not entry and (known is None or known["role"] not in INVITED or name == PAGE):
-        raise ValueError(f"only who is there, and comes from another machine, gets another key: {name!r} does not")
     made = Invitation(name, address, root, _key(SigningKey.generate().encode().hex()))
     if read_or_none(str(made)) != made:
         raise ValueError(f"{address!r} is no address: give --at HOST:PORT")
@@ -97,10 +101,10 @@ def invite(state: Path, name: str, entry: Mapping[str, Any], address: str, root:
     return made
 
 
-def proof(state: Path, invitation: Invitation) -> tuple[str, str]:
-    """The public key of this machine's principal, made at first use, and what proves that the private one is here."""
-    key = ensure_key(state, invitation.name)
-    return key.public, sign(key, of_enrolling(invitation.principal, key.public))
+def proof(state: Path, invitation: Invitation) -> tuple[str, str, str]:
+    """The name of this machine's principal, its public key, made at first use, and what proves that the private one is here."""
+    name, key = invitation.name, ensure_key(state, invitation.name)
+    return name, key.public, sign(key, of_enrolling(name, invitation.principal, key.public))
 
 
 class Admitted(NamedTuple):
@@ -111,12 +115,15 @@ class Admitted(NamedTuple):
     certificate: str = ""
 
 
-def accept(state: Path, principal: str | None, public: object, signature: object, request: object = None) -> Admitted:
+def accept(
+    state: Path, principal: str | None, wanted: object, public: object, signature: object, request: object = None
+) -> Admitted:
     """Make whoever holds an invitation a principal with its own key, and a certificate where it requests one (PKCS #10).
 
-    Of two that come with one invitation only one may. Raises RefusedError.
+    `wanted` is the name that it takes the invitation for. Of two that come with one invitation only one may. Raises
+    RefusedError, before the invitation is used up.
     """
-    path = _path(state, check_node(str(principal)))
+    path = _path(state, check_principal(str(principal)))
     try:
         invited = from_json(path.read_text(encoding="utf-8"))["invites"]
         name, until, entry = invited["name"], int(invited["until"]), dict(invited["entry"])
@@ -125,7 +132,9 @@ def accept(state: Path, principal: str | None, public: object, signature: object
     if until <= time.time_ns():
         path.unlink(missing_ok=True)
         raise RefusedError("the invitation has ended: ask for a new one")
-    if not is_signed(public, of_enrolling(str(principal), str(public)), signature):
+    if wanted != name:
+        raise RefusedError(f"this invitation is for {name!r}, not for {wanted!r:.80}: enter it as it was printed")
+    if not is_signed(public, of_enrolling(name, str(principal), str(public)), signature):
         raise RefusedError("its key is none, or it does not prove that it has the private one")
     known = compile_policy(state, lambda *_: {})["principals"].get(name)
     if known == {}:
@@ -176,15 +185,22 @@ def sweep(state: Path) -> int:
 
 def withdraw(state: Path, name: str) -> int:
     """Remove the principal of this name, and invitations to be it; how many. Other files may be broken."""
-    gone = [_path(state, check_node(name))]
+    path = _path(state, check_principal(name))
+    there = path.exists()
+    path.unlink(missing_ok=True)
+    return there + withdraw_invitations(state, name)
+
+
+def withdraw_invitations(state: Path, name: str) -> int:
+    """Remove invitations to be the principal of this name; how many. Other files may be broken."""
+    gone = []
     for path in (state / "principals").glob("enroll-*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             if from_json(path.read_text(encoding="utf-8"))["invites"]["name"] == name:
                 gone.append(path)
-    there = [path for path in gone if path.exists()]
-    for path in there:
+    for path in gone:
         path.unlink(missing_ok=True)
-    return len(there)
+    return len(gone)
 
 
 def _key(private: str) -> Key:

@@ -1,5 +1,6 @@
 """Ed25519 key files: what hub, bridge, nodes and consumers sign in with; and fingerprints of certificates."""
 
+import contextlib
 import re
 import ssl
 from hashlib import sha256
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from nacl.signing import SigningKey
 
 from sisock.keys.files import write_once
-from sisock.uris import check_node
+from sisock.uris import check_principal
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -29,13 +30,26 @@ class Ticket(NamedTuple):
 
 def ensure_key(state: Path, name: str) -> Key:
     """Return the key of a principal, made at first use; of two that make it at the same time both get the same."""
-    path = state / "keys" / f"{check_node(name)}.key"
+    path = key_file(state, name)
     if not path.exists():
         write_once(path, SigningKey.generate().encode().hex() + "\n")
     private = path.read_text(encoding="ascii", errors="replace").strip()
     if not _HEX.fullmatch(private):
         raise ValueError(f"{path} does not hold a key of 64 hex digits: restore it, or remove it and a new one is made")
     return Key(private, SigningKey(bytes.fromhex(private)).verify_key.encode().hex())
+
+
+def key_file(state: Path, name: str) -> Path:
+    """Where this machine keeps the key of a principal."""
+    return state / "keys" / f"{check_principal(name)}.key"
+
+
+def public_here(state: Path, name: str) -> str | None:
+    """The public key of a principal whose private one this machine has; None where it has none that can be read."""
+    if key_file(state, name).is_file():
+        with contextlib.suppress(ValueError):
+            return ensure_key(state, name).public
+    return None
 
 
 class Shown(NamedTuple):
@@ -52,7 +66,7 @@ class Shown(NamedTuple):
 def shown(state: Path, name: str) -> Shown:
     """Where this machine keeps what it shows as the principal `name`; `certificates` makes and reads it."""
     folder = state / "keys"
-    return Shown(folder / f"{check_node(name)}.tls.key", folder / f"{name}.tls.pem")
+    return Shown(folder / f"{check_principal(name)}.tls.key", folder / f"{name}.tls.pem")
 
 
 def check_public(key: object) -> str:

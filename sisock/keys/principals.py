@@ -9,10 +9,25 @@ from typing import Any
 from sisock.keys import files
 from sisock.keys.entry import Principal, parse, texts
 from sisock.keys.files import write
+from sisock.keys.key import key_file, public_here
 from sisock.parsing import from_json
-from sisock.uris import check_node
+from sisock.uris import check_principal
 
 PAGE = "page"  # the principal of everybody who comes with a token of `sisock up`
+
+
+class AnothersError(ValueError):
+    """The name is that of a node of another machine; says so, and the cure."""
+
+
+def check_ours(state: Path, name: str) -> None:
+    """Raise AnothersError where the hub's principals are here, and this one signs in by another key than this machine's."""
+    keys = texts(name, load_principal(state, name) or {}, "keys", ()) if key_file(state, "hub").is_file() else ()
+    if keys and public_here(state, name) not in keys:
+        raise AnothersError(
+            f"{name} is admitted by another key than this machine's: start this one under another name (--name), or "
+            f"`sisock revoke {name}` first"
+        )
 
 
 def ensure_principal(state: Path, name: str, role: str, public: str | None, **more: Any) -> None:
@@ -53,7 +68,7 @@ def save_principal(state: Path, name: str, entry: Mapping[str, Any]) -> None:
 
 
 def _path(state: Path, name: str) -> Path:
-    return state / "principals" / f"{check_node(name)}.json"
+    return state / "principals" / f"{check_principal(name)}.json"
 
 
 def compile_policy(state: Path, instead: Callable[[str, Exception], Any] | None = None) -> dict[str, Any]:
@@ -101,13 +116,13 @@ def parse_policy(snapshot: object) -> dict[str, Principal]:
         or not isinstance(snapshot.get("principals"), Mapping)
     ):
         raise ValueError("a policy is {'v': 1, 'principals': {name: {'role': …, 'keys': […]}}}: this is something else")
-    return {check_node(name): parse(name, entry) for name, entry in snapshot["principals"].items()}
+    return {check_principal(name): parse(name, entry) for name, entry in snapshot["principals"].items()}
 
 
 def _name(path: Path) -> str:
     """Whose file it is. Raises ValueError where nobody can be called so."""
     try:
-        return check_node(path.stem)
+        return check_principal(path.stem)
     except ValueError as error:
         raise ValueError(f"{path}: {error}; rename or remove it") from error
 

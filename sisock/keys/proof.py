@@ -25,6 +25,6 @@ def of_node(name: str, session: int | None, nonce: str) -> str:
     return f"sisock node {name} {session} {nonce}"
 
 
-def of_enrolling(principal: str, public: str) -> str:
-    """What a new machine signs: the invitation's principal, and the key that it leaves."""
-    return f"sisock enroll {principal} {public}"
+def of_enrolling(name: str, principal: str, public: str) -> str:
+    """What a new machine signs: the name that it will have, the invitation's principal, and the key that it leaves."""
+    return f"sisock enroll {name} {principal} {public}"

@@ -60,7 +60,7 @@ class Authenticator:
     ) -> dict[str, Any]:
         """Challenge whoever it is: a stranger cannot tell an unknown name from a wrong key."""
         public = extra.get("pubkey")
-        known = shown and principal is not None and public in principal.keys and not _ended(principal)
+        known = shown and principal is not None and public in principal.keys and not has_ended(principal)
         role = principal.role if principal is not None else "consumer"
         return self._principal(authid, role, pubkey=public if known else _NOBODY)
 
@@ -83,7 +83,7 @@ class Authenticator:
         kept = principal.token if principal is not None else ""
         if principal is None or not hmac.compare_digest(sha256(token.encode()).hexdigest(), kept):
             self._refuse("no such token, or ticket of a session, or it has been taken back")
-        if _ended(principal):
+        if has_ended(principal):
             self._refuse("its token has ended: `sisock principal token` makes another")
         return self._principal(authid, principal.role)
 
@@ -143,7 +143,7 @@ def _owner(authid: str, principal: Principal) -> str:
     return f"{authid} {sha256(principal.password.encode()).hexdigest()[:16]}"
 
 
-def _ended(principal: Principal) -> bool:
+def has_ended(principal: Principal) -> bool:
     """Whether it is an invitation or a token that has ended."""
     return principal.until is not None and principal.until <= time.time_ns()
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from sisock.keys import Principal
-from sisock.router.authenticator import WITHOUT_CERTIFICATE
+from sisock.router.authenticator import WITHOUT_CERTIFICATE, has_ended
 from sisock.router.notes import SENTENCE, notes
 from sisock.router.policy import rights
 from sisock.times import NS
@@ -114,6 +114,8 @@ class Session(RouterSession):  # type: ignore[misc]  # Crossbar is untyped to my
             return "there is no principal of this name"
         if self._key not in principal.keys:
             return f"its key {self._key:.16}… is not the principal's"
+        if has_ended(principal):
+            return f"its {principal.signs_in_by} has ended"
         return WITHOUT_CERTIFICATE if principal.certificate else ""
 
     def _refuse(self, reason: object) -> Deny:

@@ -68,6 +68,7 @@ class Link:
         self.unsent = 0  # live events dropped since the router has been too slow for them
         self.trouble = "not connected yet"
         self.refused = False  # whether the router did not let us in the last time
+        self.heard = asyncio.Event()  # once the router has said whether it lets us in
         self.lost: list[Callable[[], None]] = []  # called when the link is lost
         self._key, self._on_join, self._most = key, on_join, most
         self._session: Session | None = None
@@ -89,6 +90,8 @@ class Link:
                 self._tell("" if self._leaving else reason)
             except (OSError, WampError) as error:
                 self.refused = isinstance(error, WampError) and error.kind == "not_authorized"
+                if self.refused:
+                    self.heard.set()
                 waits = f"waiting to be admitted by the router at {self.settings.url}" if self.refused else ""
                 self._tell(f"cannot join the router at {self.settings.url}: {error}", waits)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))  # spreads many nodes
@@ -104,6 +107,7 @@ class Link:
         if self._on_join is not None:
             await self._on_join(self)
         self.joined.set()
+        self.heard.set()
         return session
 
     def _end(self) -> None:

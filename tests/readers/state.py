@@ -9,7 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sisock import settings
-from sisock.cli.invite import _known
+from sisock.cli.invite import _is_known
 from sisock.cli.plugins import _table
 from sisock.export import job
 from sisock.fleet.kept import KeptTable, Principals, Seen, read_seen, seen_file
@@ -72,10 +72,10 @@ def _policy(files: Files, state: Path) -> None:
         with _told(ValueError):
             each()
     Principals(state, {}).read()
-    _known(state, "n")
+    _is_known(state, "n")
     for principal in ("enroll-0000000000000000", *(Path(name).stem for name in files)):
         with _told(RefusedError, ValueError):
-            invitations.accept(state, principal, KEY, "00" * 64)
+            invitations.accept(state, principal, "attic", KEY, "00" * 64)
     invitations.withdraw(state, "new")
 
 

@@ -22,14 +22,18 @@ from sisock import settings as configuration
 from sisock.blocking import BlockingConsumer
 from sisock.errors import ConsumerError
 from sisock.exits import Exit
-from sisock.keys import Key, ensure_key
+from sisock.fleet.refused import read_refused, refused_file
+from sisock.keys import Key, ensure_key, ensure_principal
 from sisock.keys.authority import Authority
 from sisock.keys.invitations import Invitation, read
 from sisock.settings import Settings
 from sisock.testing import Client, Refused
 from sisock.testing.router import free_port
+from tests.demo import wait_for
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
 from tests.laboratory import refused
+
+NOT_TAKEN = "this invitation is mistyped, is used, has ended or was taken back: ask for another"
 
 
 @pytest.fixture(scope="module")
@@ -117,27 +121,37 @@ def test_an_invited_machine_makes_its_key_and_its_node_is_seen(fleet: Fleet, mac
                 time.sleep(0.2)
             assert re.search(r"^hub +hub +by key +last 20", who_is_who(fleet), re.MULTILINE)
             assert re.search(
-                r"^enroll-\w+ +enrolling +by invitation +last never +to be never-came; until 20",
+                r"^never-came +invited +by invitation +last never +until 20",
                 who_is_who(fleet),
                 re.MULTILINE,
             )
+            assert "refused 'attic'" not in fleet.router.log.read_text()  # the router knew of it in time
+            assert "attic" not in read_refused(refused_file(fleet.settings.state))
         finally:
             process.terminate()
 
 
 def test_an_invitation_is_good_once(fleet: Fleet, machine: Settings, tmp_path: Path) -> None:
     text = invited(fleet, "cellar")
+    mistyped = sisock(machine, "enroll", text.replace("cellar@", "celler@"))
+    assert (mistyped.returncode, "celler is admitted" in mistyped.stdout) == (Exit.ERROR, False)
+    assert "this invitation is for 'cellar', not for 'celler'" in mistyped.stderr
     assert sisock(machine, "enroll", text).returncode == 0
     again = sisock(configuration.read(state=tmp_path / "third"), "enroll", text)
     assert again.returncode != 0
-    assert "no sign-in at wss://127.0.0.1" in again.stderr
+    assert NOT_TAKEN in again.stderr
+    assert "not authorized" not in again.stderr
+    unknown = text.rpartition(":")[0] + ":" + "0" * 64
+    assert NOT_TAKEN in sisock(configuration.read(state=tmp_path / "fourth"), "enroll", unknown).stderr
 
 
 def test_an_invitation_that_has_ended_is_refused(fleet: Fleet, machine: Settings) -> None:
     text = invited(fleet, "garage", "--valid", "0s")
     said = sisock(machine, "enroll", text)
     assert said.returncode != 0
-    assert "no sign-in" in said.stderr
+    assert NOT_TAKEN in said.stderr
+    line = f"refused '{read(text).principal}': its invitation has ended"
+    wait_for(lambda: line in fleet.router.log.read_text(), 10)
     assert not (machine.state / "keys" / "garage.key").exists()
     assert not (machine.state / "ca.pem").exists()
 
@@ -158,6 +172,30 @@ def test_who_was_admitted_and_did_not_hear_of_it_enrolls_again(fleet: Fleet, mac
     assert said.returncode == 0, said.stderr
     assert "signed in with the key of this machine" in said.stdout
     assert (machine.state / "router.url").exists()
+
+
+def test_commands_on_a_machine_that_enrolled_are_led_to_a_token(
+    fleet: Fleet, machine: Settings, tmp_path: Path
+) -> None:
+    assert sisock(machine, "enroll", invited(fleet, "loft")).returncode == 0
+    said = sisock(machine, "ls")
+    assert (said.returncode, "`sisock principal token` on the router's machine makes one" in said.stderr) == (
+        Exit.NO_ANSWER,
+        True,
+    )
+    assert "SISOCK_TOKEN=FILE" in said.stderr
+    assert not (machine.state / "keys" / "cli.key").exists()
+    assert sisock(fleet.settings, "principal", "token", "guest", "--to", str(tmp_path / "token")).returncode == 0
+    said = sisock(machine, "ls", SISOCK_TOKEN=str(tmp_path / "token"))
+    assert said.returncode == 0, said.stderr
+    ensure_key(machine.state, "cli")  # one that the router does not know
+    said = sisock(machine, "ls")
+    assert (said.returncode, "does not let cli in by the key of this machine" in said.stderr) == (Exit.NO_ANSWER, True)
+    wait_for(lambda: "cli" in read_refused(refused_file(fleet.settings.state)), 10)
+    assert sisock(fleet.settings, "revoke", "guest").returncode == 0
+    said = sisock(machine, "ls", SISOCK_TOKEN=str(tmp_path / "token"))
+    assert (said.returncode, "does not take the token of guest" in said.stderr) == (Exit.NO_ANSWER, True)
+    assert read_refused(refused_file(fleet.settings.state))["cli"].times == 1  # it has not tried again
 
 
 def test_an_invitation_is_read_from_standard_input(fleet: Fleet, machine: Settings) -> None:
@@ -194,28 +232,71 @@ def test_an_invitation_opens_nothing_else(fleet: Fleet) -> None:
         assert refused(client.call, uri).uri.endswith("not_authorized"), uri
     assert refused(client.subscribe, uris.added).uri.endswith("not_authorized")
     stranger = ensure_key(fleet.settings.state, "stranger")
-    for arguments in ([], [None, None], [stranger.public, "00"], ["x" * 64, "y"], [stranger.public, "00" * 64]):
+    for given in ([], [None, None], [stranger.public, "00"], ["x" * 64, "y"], [stranger.public, "00" * 64]):
+        arguments = ["shed", *given]
         assert refused(client.call, uris.enroll, *arguments).uri.endswith("not_authorized")
     assert not (fleet.settings.state / "principals" / "shed.json").exists()
+    client.close()
+
+
+def test_refusals_are_forgotten_with_who_was_meant(fleet: Fleet, machine: Settings, tmp_path: Path) -> None:
+    assert sisock(machine, "enroll", invited(fleet, "yard")).returncode == 0
+    refusals = refused_file(fleet.settings.state)
+
+    def refuse() -> None:
+        with Client(f"wss://127.0.0.1:{fleet.settings.tls_port}/ws", ca=machine.state / "ca.pem") as client:
+            refused(client.join, machine.realm, "yard", ensure_key(tmp_path, "yard"))
+        wait_for(lambda: "yard" in read_refused(refusals), 10)
+
+    refuse()
+    assert re.search(r"^yard .*refused 1 times", who_is_who(fleet), re.MULTILINE)
+    assert sisock(fleet.settings, "revoke", "yard").returncode == 0
+    wait_for(lambda: "yard" not in read_refused(refusals), 10)
+    (machine.state / "keys" / "yard.key").unlink()
+    assert sisock(machine, "enroll", invited(fleet, "yard")).returncode == 0
+    refuse()
+    (machine.state / "keys" / "yard.key").unlink()
+    assert sisock(machine, "enroll", invited(fleet, "yard", "--rekey")).returncode == 0
+    assert "yard" not in read_refused(refusals)
+
+
+def ends(client: Client, uri: str) -> None:
+    """See the session of this client end, which has called this before."""
+    until = time.monotonic() + 20
+    with contextlib.suppress(Refused, OSError, EOFError):
+        while time.monotonic() < until:
+            client.call(uri)
+    assert time.monotonic() < until, "its session goes on"
     client.close()
 
 
 def test_who_is_revoked_is_out_and_stays_out(fleet: Fleet, machine: Settings) -> None:
     assert sisock(machine, "enroll", invited(fleet, "ann", "--role", "consumer", "--nodes", "attic")).returncode == 0
     client = joined(machine, fleet, "ann")
+    client.call(fleet.settings.uris.hub_nodes)
     broken = fleet.settings.state / "principals" / "broken.json"
     broken.write_text("{")  # in nobody's way
     assert sisock(fleet.settings, "revoke", "ann").returncode == 0
     broken.unlink()
-    until = time.monotonic() + 20
-    with contextlib.suppress(Refused, OSError, EOFError):
-        while time.monotonic() < until:
-            client.call(fleet.settings.uris.hub_nodes)
-    assert time.monotonic() < until, "its session goes on"
-    client.close()
+    ends(client, fleet.settings.uris.hub_nodes)
     with Client(f"wss://127.0.0.1:{fleet.settings.tls_port}/ws", ca=machine.state / "ca.pem") as again:
         refused(again.join, machine.realm, "ann", ensure_key(machine.state, "ann"))
     assert sisock(fleet.settings, "revoke", "ann").returncode == Exit.UNKNOWN
+
+
+def test_who_comes_from_elsewhere_is_revoked_though_this_machine_has_a_key_of_that_name(
+    fleet: Fleet, machine: Settings
+) -> None:
+    assert sisock(machine, "enroll", invited(fleet, "porch")).returncode == 0
+    here = ensure_key(fleet.settings.state, "porch").public
+    ensure_principal(fleet.settings.state, "porch", "data_node", here)  # as a start on the wrong machine once did
+    client = joined(machine, fleet, "porch")
+    client.call(fleet.settings.uris.subtract)
+    said = sisock(fleet.settings, "revoke", "porch")
+    assert (said.returncode, "porch may do nothing from other machines any more" in said.stdout) == (0, True)
+    ends(client, fleet.settings.uris.subtract)
+    with Client(f"wss://127.0.0.1:{fleet.settings.tls_port}/ws", ca=machine.state / "ca.pem") as again:
+        refused(again.join, machine.realm, "porch", ensure_key(machine.state, "porch"))
 
 
 @pytest.mark.parametrize("name", ["hub", "page", "cli"])

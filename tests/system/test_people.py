@@ -337,7 +337,7 @@ def test_a_session_goes_on_without_the_password_until_that_changes(fleet: Fleet)
 
 def test_a_script_signs_in_by_a_token_with_rights_and_an_end_of_its_own(fleet: Fleet, tmp_path: Any) -> None:
     told = run(fleet, "principal", "token", "nightly", "--nodes", "freezer1", "--valid", "1h").strip()
-    wait_for(lambda: known(fleet, "nightly"), 5)
+    assert known(fleet, "nightly")
     assert told not in (fleet.settings.state / "principals" / "nightly.json").read_text()
     (tmp_path / "token").write_text(f"{told}\n")
     done = sisock(tmp_path / "elsewhere", "ls", SISOCK_TOKEN=str(tmp_path / "token"), SISOCK_ROUTER=fleet.settings.url)
@@ -350,7 +350,7 @@ def test_a_script_signs_in_by_a_token_with_rights_and_an_end_of_its_own(fleet: F
         with pytest.raises(ConsumerError):
             consumer.data("freezer2", ["count"], -5, 0)
     again = run(fleet, "principal", "token", "nightly", "--valid", "3s").strip()
-    wait_for(lambda: kept(fleet, "nightly") == load_principal(fleet.settings.state, "nightly"), 5)
+    assert kept(fleet, "nightly") == load_principal(fleet.settings.state, "nightly")
     refused(fleet, "nightly", told.partition(".")[2])
     client, _ = enter(fleet, "nightly", again.partition(".")[2])
     with client:
