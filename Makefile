@@ -14,7 +14,7 @@ run: installed-run page  ## start router, hub, bridge and nodes on this machine;
 	@exec $(BIN)/python tools/foreground.py $(BIN)/sisock up $(ARGS)
 
 test: installed-dev page peers  ## run all tests, two modules at a time; ARGS="-k weather" goes to pytest
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: installed-dev page  ## style, types, floors, Dockerfiles; bundling the page checks the JavaScript
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -38,7 +38,7 @@ def create_app(consumer: Source, settings: Settings, connect: Connect | None = N
     measures, most = Measures(), settings.bridge_memory * 2**20
     own = View.through(consumer, settings.bridge_deadline, most, measures=measures)
     visitors = Visitors(connect, settings.bridge_deadline, most) if connect else None
-    app.extensions.update(visitors=visitors, measures=measures)
+    app.extensions.update(own=own, visitors=visitors, measures=measures)
     measures.count(app, frozenset(openapi.describe(guarded=False)["paths"]))
     _guard(app, gate)
     _explain(app)

@@ -2,10 +2,10 @@
 
 import itertools
 import logging
-import queue
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from grafana_json.changes import Change, Changes
 from grafana_json.source import Source
@@ -36,25 +36,25 @@ class Directory:
         self._fields: dict[str, Mapping[str, Field]] = {}
         self._asked_at: dict[str, float] = {}  # when a node was last asked for its fields, monotonic
         self._asking: set[str] = set()
-        self._due: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: read no more
-        self._readers, self._closed, self._tells = readers, False, tells
+        self._closed, self._tells = False, tells
+        self._lister = ThreadPoolExecutor(1, "directory")  # whose threads end with it
+        self._readers = ThreadPoolExecutor(readers, "directory")
         self._listed_at: float | None = None
         self._trouble: ConsumerError | None = None
         self._told: dict[str, str] = {}  # why a node's fields, or "" the listing, are not known, as it was last logged
-        self._wanted = True  # a round of reading
+        self._wanted = False  # a round of reading that has not begun
         self._heard, self._read_up_to = 1, 0  # news of the hub, counted
         source.on_event(self._hear)
         source.on_lost(self._lose)
-        for work in (self._list_for_ever, *[self._read_for_ever] * readers):
-            threading.Thread(target=work, name="directory", daemon=True).start()
+        with self._news:
+            self._want()
 
     def close(self) -> None:
         """Read no more."""
         with self._news:
             self._closed = True
-            self._want()
-        for _ in range(self._readers):
-            self._due.put(None)
+        for each in (self._lister, self._readers):
+            each.shutdown(wait=False, cancel_futures=True)
 
     # asking
 
@@ -119,22 +119,17 @@ class Directory:
         self._want()
 
     def _want(self) -> None:
-        self._wanted = True
-        self._news.notify_all()
+        """Have the listing read, once more if that is under way; called with `_news` held."""
+        if not self._wanted and not self._closed:
+            self._wanted = True
+            self._lister.submit(self._round)
 
     # reading
 
-    def _list_for_ever(self) -> None:
-        while not self._closed:
-            self._round()
-
     def _round(self) -> None:
-        """Wait until a reading is wanted, then read the listing, and fields as far as nodes answer in time."""
+        """Read the listing, and fields as far as nodes answer in time."""
         with self._news:
-            self._news.wait_for(lambda: self._wanted)
             self._wanted, latest = False, self._heard
-            if self._closed:
-                return
         due = self._try_to_list()
         with self._news:
             self._news.wait_for(lambda: self._asking.isdisjoint(due), self._deadline)
@@ -167,19 +162,21 @@ class Directory:
             answering = {name for name, node in nodes.items() if node.state == "up" or node.kept_by} - self._asking
             due = {name for name in answering if now - self._asked_at.get(name, -_OLD) >= _OLD}
             self._asked_at.update(dict.fromkeys(due, now))
+            if self._closed:
+                return set()
             self._asking |= due
-        for name in due:
-            self._due.put(name)
+            for name in due:
+                self._readers.submit(self._take, name)
         return due
 
-    def _read_for_ever(self) -> None:
-        while (name := self._due.get()) is not None and not self._closed:
-            fields = self._read(name)
-            with self._news:
-                self._asking.discard(name)
-                if fields is not None:
-                    self._fields[name] = fields
-                self._news.notify_all()
+    def _take(self, name: str) -> None:
+        """Read the fields of a node."""
+        fields = self._read(name)
+        with self._news:
+            self._asking.discard(name)
+            if fields is not None:
+                self._fields[name] = fields
+            self._news.notify_all()
 
     def _read(self, node: str) -> Mapping[str, Field] | None:
         """The fields of a node; None if it does not tell: it keeps those it had, and panels say what is wrong."""

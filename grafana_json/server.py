@@ -73,6 +73,7 @@ def serve(settings: Settings) -> int:
         notify.ready(f"http://{interfaces.host_and_port(settings.interface, settings.bridge_port)}")
         server.run()
         watch.stop()
+        app.extensions["own"].directory.close()
         app.extensions["visitors"].close()
         server.close()
     return Exit.ERROR if watch.lost else Exit.OK

@@ -23,6 +23,7 @@ class BlockingConsumer:
 
     def __init__(self, settings: Settings, name: str | None = None, key: Key | Ticket | None = None) -> None:
         """Connect as `Consumer` does; use it in a `with`, or `close` it."""
+        self._turn, self._ended = threading.Lock(), False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"consumer-{name or ''}", daemon=True)
         self._thread.start()
@@ -43,9 +44,13 @@ class BlockingConsumer:
 
     def close(self) -> None:
         """Leave the router and end the thread."""
-        if not self._loop.is_closed():
-            self._do(self._end())
-            self._stop()
+        with self._turn:
+            if self._ended:
+                return
+            self._ended = True
+            ending = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        ending.result()
+        self._stop()
 
     async def _end(self) -> None:
         """Leave, and cancel whatever still goes on."""
@@ -63,9 +68,6 @@ class BlockingConsumer:
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the loop's thread; an interrupt (Ctrl-C) here ends it there."""
-        if self._loop.is_closed():
-            work.close()
-            raise ConsumerError("this consumer is closed: make another")
         ended = threading.Event()
 
         async def doing() -> T:
@@ -74,7 +76,11 @@ class BlockingConsumer:
             finally:
                 ended.set()
 
-        future = asyncio.run_coroutine_threadsafe(doing(), self._loop)
+        with self._turn:  # what begins before the end is ended by it, nothing begins after
+            if self._ended:
+                work.close()
+                raise ConsumerError("this consumer is closed: make another")
+            future = asyncio.run_coroutine_threadsafe(doing(), self._loop)
         try:
             return future.result()
         except BaseException:
@@ -197,7 +203,7 @@ class BlockingConsumer:
             while True:
                 yield self._do(_next(source))
         finally:
-            if not self._loop.is_closed():
+            if not self._ended:
                 self._do(source.aclose())
 
 

@@ -1,6 +1,7 @@
 """A client's session whose connection is gone: what autobahn still wants to say then does no harm."""
 
 import asyncio
+import contextlib
 import gc
 
 import pytest
@@ -40,6 +41,8 @@ async def test_a_connection_that_ends_before_it_is_open_is_tried_again_at_once(s
     async def close(_, writer):
         came.put_nowait(None)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(close, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -49,6 +52,8 @@ async def test_a_connection_that_ends_before_it_is_open_is_tried_again_at_once(s
         for _ in range(3):
             await came.get()
     assert "closed the connection" in link.trouble
+    server.close()
     running.cancel()
     await asyncio.wait({running})
-    server.close()
+    while len(asyncio.all_tasks()) > 1:  # those whom the server took last are still being closed
+        await asyncio.sleep(0.01)

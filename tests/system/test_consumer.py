@@ -60,6 +60,9 @@ class Wide(ArchivedNode):
     """Has many fields with long names."""
 
     fields = {f"{number:05}" + "ü" * 190: Field("ü" * 900, units="ü" * 20) for number in range(9_000)}
+
+    def read(self, field, start, end):
+        return [], []
 '''
 
 
