@@ -131,7 +131,9 @@ def dashboard(start: float, end: float, panels: int = PANELS) -> list[Any]:
             "range": window,
             "intervalMs": 1,
             "maxDataPoints": POINTS,
-            "targets": [{"target": f"n::f{(panel + i) % FIELDS}", "refId": f"R{i}"} for i in range(SERIES)],
+            "targets": [
+                {"target": f"n::f{(panel + i) % FIELDS}", "refId": f"R{i}", "type": "timeserie"} for i in range(SERIES)
+            ],
         }
         for panel in range(panels)
     ]
