@@ -101,7 +101,10 @@ class Sharing:
         if new:
             self._ask(new, deadline)
         replies = [_wait(future, each, deadline) for future, each in zip(waiting, questions, strict=True)]
-        whole = [_as_asked(reply, request) for reply, request in zip(replies, requests, strict=True)]
+        whole = [
+            reply if asked is request else _as_asked(reply, request)
+            for reply, asked, request in zip(replies, questions, requests, strict=True)
+        ]
         if take is not None:
             for request, reply in zip(requests, whole, strict=True):
                 take(request, reply)
