@@ -9,8 +9,12 @@ from pathlib import Path
 import hypothesis
 import psutil
 import pytest
+from flask.testing import FlaskClient
 
+from grafana_json.app import create_app
+from sisock.settings import Settings
 from tests import peers
+from tests.memory import Memory, memory
 
 PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # grandchildren whose parent dies become ours, and are seen below
@@ -29,6 +33,20 @@ def state(tmp_path: Path) -> Path:
 def peer() -> Callable[[str], str]:
     """Path of a real program; without it the test is skipped, or fails under CI."""
     return peers.need
+
+
+@pytest.fixture
+def source() -> Iterator[Memory]:
+    """A consumer for the bridge, whose nodes are frames in memory."""
+    made = memory()
+    yield made
+    made.let_go.set()
+
+
+@pytest.fixture
+def client(source: Memory) -> FlaskClient:
+    """What asks a bridge that has this consumer."""
+    return create_app(source, Settings(bridge_deadline=0.5)).test_client()
 
 
 @pytest.fixture(autouse=True)

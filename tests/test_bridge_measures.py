@@ -1,22 +1,10 @@
 """What the bridge tells of itself at /metrics, read by Prometheus's own parser."""
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from grafana_json.app import create_app
 from sisock.settings import Settings
-from tests.memory import Memory, memory
-
-
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield create_app(source, Settings(bridge_deadline=0.5)).test_client()
-    source.let_go.set()
+from tests.memory import Memory
 
 
 def measured(client):

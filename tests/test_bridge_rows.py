@@ -12,22 +12,10 @@ from grafana_json.app import create_app
 from grafana_json.rows.asking import OF_DATA, of_url, read_data
 from sisock.settings import Settings
 from sisock.times import NS
-from tests.memory import MONDAY, memory
+from tests.memory import MONDAY
 
 WINDOW = {"from": "2026-02-02", "to": "2026-02-02T00:10:00Z"}
 ROW = {"time": MONDAY * 1000, "node": "weather", "field": "wind", "value": 1, "unit": "m/s"}
-
-
-@pytest.fixture
-def source():
-    source = memory()
-    yield source
-    source.let_go.set()
-
-
-@pytest.fixture
-def client(source):
-    return create_app(source, Settings(bridge_deadline=0.5)).test_client()
 
 
 def data(client, *targets, headers=None, **said):

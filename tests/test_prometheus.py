@@ -15,21 +15,10 @@ from grafana_json.prometheus.overtime import FUNCTIONS
 from sisock.settings import Settings
 from tests.bridge import serving
 from tests.described import Described
-from tests.memory import MONDAY, memory
-from tests.promql import ask, client_of, numbers, over, strict
+from tests.memory import MONDAY
+from tests.promql import ask, numbers, over, strict
 
 CASES = sorted((Path(__file__).parent / "cases" / "prometheus").glob("*.json"))
-
-
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield client_of(source)
-    source.let_go.set()
 
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])

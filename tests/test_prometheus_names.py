@@ -11,19 +11,8 @@ from grafana_json.prometheus.naming import metric_name, series_of
 from sisock.frames import Column, Field, Frame
 from sisock.listing import Node
 from sisock.times import NS
-from tests.memory import MONDAY, Memory, memory
+from tests.memory import MONDAY, Memory
 from tests.promql import ask, client_of, numbers, over
-
-
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield client_of(source)
-    source.let_go.set()
 
 
 @pytest.mark.parametrize(

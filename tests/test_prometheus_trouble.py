@@ -11,17 +11,6 @@ from tests.memory import MONDAY, memory
 from tests.promql import ask, client_of, strict
 
 
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield client_of(source)
-    source.let_go.set()
-
-
 def test_a_node_that_does_not_answer_is_warned_of_and_the_others_answer(source, client):
     ask(client, "up")
     source.stopped.add("host")

@@ -11,19 +11,8 @@ from grafana_json.prometheus.presence import presence
 from grafana_json.prometheus.windows import Windows
 from sisock.listing import Node
 from sisock.times import NS
-from tests.memory import MONDAY, memory
-from tests.promql import DAY, ask, client_of, numbers, over
-
-
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield client_of(source)
-    source.let_go.set()
+from tests.memory import MONDAY
+from tests.promql import DAY, ask, numbers, over
 
 
 def test_up_is_one_for_a_node_that_is_there_and_zero_for_one_that_went(source, client):

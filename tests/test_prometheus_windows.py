@@ -13,19 +13,8 @@ from grafana_json.prometheus.windows import Windows, fold
 from sisock import reduction
 from sisock.frames import Column, Field, Frame, Query
 from sisock.times import NS
-from tests.memory import MONDAY, Memory, memory
+from tests.memory import MONDAY, Memory
 from tests.promql import DAY, ask, client_of, numbers, one_node, over
-
-
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield client_of(source)
-    source.let_go.set()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=40), st.data())

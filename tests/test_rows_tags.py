@@ -24,18 +24,6 @@ class Visit(Memory):
         pass
 
 
-@pytest.fixture
-def source():
-    source = memory()
-    yield source
-    source.let_go.set()
-
-
-@pytest.fixture
-def client(source):
-    return create_app(source, Settings(bridge_deadline=0.5)).test_client()
-
-
 def ask(client, url, tag=None, **headers):
     given = headers if tag is None else {"If-None-Match": tag, **headers}
     return client.get(url, headers=given)

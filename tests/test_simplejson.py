@@ -13,21 +13,10 @@ from sisock.consumer import Node
 from sisock.frames import Column, Field, Frame
 from sisock.settings import Settings
 from sisock.times import NS
-from tests.memory import MONDAY, Memory, memory, minutes
+from tests.memory import MONDAY, Memory, minutes
 
 WITH_POST = "this path is not asked with that method: the header Allow says with which, /openapi.json how"
 CASES = sorted((Path(__file__).parent / "cases" / "simplejson").glob("*.json"))
-
-
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield create_app(source, Settings(bridge_deadline=0.5)).test_client()
-    source.let_go.set()
 
 
 def panel(*targets, start="2026-02-02T00:00:00.000Z", end="2026-02-02T04:00:00.000Z", **more):

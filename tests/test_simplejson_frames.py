@@ -8,7 +8,7 @@ from grafana_json.app import create_app
 from sisock.grafana import units
 from sisock.settings import Settings
 from tests.grafana_data import grafana as grafana_process
-from tests.memory import MONDAY, memory
+from tests.memory import MONDAY
 
 SPAN = {"from": "2026-02-02T00:00:00Z", "to": "2026-02-02T04:00:00Z"}
 
@@ -17,11 +17,6 @@ SPAN = {"from": "2026-02-02T00:00:00Z", "to": "2026-02-02T04:00:00Z"}
 def grafana():
     with grafana_process() as process:
         yield process
-
-
-@pytest.fixture
-def source():
-    return memory()
 
 
 @pytest.fixture

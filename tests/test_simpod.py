@@ -15,21 +15,10 @@ from sisock.consumer import Node
 from sisock.frames import Column, Field, Frame
 from sisock.settings import Settings
 from sisock.times import NS
-from tests.memory import MONDAY, Memory, memory
+from tests.memory import MONDAY, Memory
 
 CASES = sorted((Path(__file__).parent / "cases" / "simpod").glob("*.json"))
 SPAN = {"from": "2026-02-02T00:00:00.000Z", "to": "2026-02-02T04:00:00.000Z"}
-
-
-@pytest.fixture
-def source():
-    return memory()
-
-
-@pytest.fixture
-def client(source):
-    yield create_app(source, Settings(bridge_deadline=0.5)).test_client()
-    source.let_go.set()
 
 
 def line(target, ref="A", **more):

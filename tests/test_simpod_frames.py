@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grafana_json.app import create_app
 from grafana_json.plugins.columnar import with_gaps
 from sisock.consumer import Node
 from sisock.frames import TEXT, Column, Field, Frame
-from sisock.settings import Settings
 from sisock.times import NS
 from tests.grafana_data import grafana as grafana_process
 from tests.memory import MONDAY, Memory
@@ -54,12 +52,6 @@ def of_every_kind():
 @pytest.fixture
 def source():
     return of_every_kind()
-
-
-@pytest.fixture
-def client(source):
-    yield create_app(source, Settings(bridge_deadline=0.5)).test_client()
-    source.let_go.set()
 
 
 @pytest.fixture
