@@ -102,7 +102,9 @@ def _guard(app: Flask, gate: Gate) -> None:
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
             response.headers["Access-Control-Allow-Headers"] = "accept, authorization, content-type"
             response.headers["Access-Control-Max-Age"] = "600"
-        response.vary.update(("Authorization", *(("Origin",) if gate.origins else ())))
+        vary = "Authorization, Accept-Encoding" + (", Origin" if gate.origins else "")
+        given = response.headers.get("Vary")
+        response.headers["Vary"] = f"{given}, {vary}" if given else vary
         response.headers.setdefault("Cache-Control", "no-store")  # what one may see is nobody else's
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = "Bearer"

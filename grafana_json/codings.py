@@ -40,10 +40,11 @@ def _refuse() -> Response | None:
 
 def _encode(response: Response) -> Response:
     """The answer, compressed if it is a text or numbers, not tiny, and whoever asks takes that."""
+    if "Accept-Encoding" not in request.headers:
+        return response
     known = _codings(response.mimetype or "")
     if not known or response.status_code in (204, 304) or "Content-Encoding" in response.headers:
         return response
-    response.vary.add("Accept-Encoding")
     coding = chosen(request.accept_encodings, known)
     if coding is None or (response.is_sequence and (response.calculate_content_length() or 0) < SMALLEST):
         return response

@@ -34,6 +34,7 @@ class Directory:
         self._nodes: dict[str, Node] = {}
         self._hub: Mapping[str, int] = {}
         self._fields: dict[str, Mapping[str, Field]] = {}
+        self._known: Known | None = None  # both together, once somebody has asked since they changed
         self._asked_at: dict[str, float] = {}  # when a node was last asked for its fields, monotonic
         self._asking: set[str] = set()
         self._closed, self._tells = False, tells
@@ -63,7 +64,9 @@ class Directory:
         with self._news:
             if self._listed_at is None or time.monotonic() - self._listed_at > _OLD:
                 self._want()
-            return {name: self._fields.get(name, {}) for name in self._nodes}
+            if self._known is None:
+                self._known = {name: self._fields.get(name, {}) for name in self._nodes}
+            return self._known
 
     def known(self) -> Known:
         """What is known, the latest news of the hub included, as far as nodes answer in time.
@@ -86,8 +89,7 @@ class Directory:
 
     def nodes(self) -> Mapping[str, Node]:
         """The nodes as the hub lists them, as far as is known now."""
-        with self._news:
-            return dict(self._nodes)
+        return self._nodes  # never changed in place
 
     def hub(self) -> Mapping[str, int]:
         """How the hub is doing, by name, as it last told."""
@@ -111,7 +113,7 @@ class Directory:
     def _lose(self) -> None:
         """Know of no node until the next listing: this principal may see fewer of them when it comes back."""
         with self._news:
-            self._nodes = {}
+            self._nodes, self._known = {}, None
             self._hear_news()
 
     def _hear_news(self) -> None:
@@ -157,6 +159,7 @@ class Directory:
         with self._news:
             self._nodes, self._hub, self._listed_at = nodes, hub, now
             self._fields = {name: fields for name, fields in self._fields.items() if name in nodes}
+            self._known = None
             self._asked_at = {name: at for name, at in self._asked_at.items() if name in nodes}
             self._told = {name: why for name, why in self._told.items() if name in nodes or not name}
             answering = {name for name, node in nodes.items() if node.state == "up" or node.kept_by} - self._asking
@@ -175,7 +178,7 @@ class Directory:
         with self._news:
             self._asking.discard(name)
             if fields is not None:
-                self._fields[name] = fields
+                self._fields[name], self._known = fields, None
             self._news.notify_all()
 
     def _read(self, node: str) -> Mapping[str, Field] | None:

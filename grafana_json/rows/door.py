@@ -72,7 +72,7 @@ def door(view: Callable[[], View], deadline: float) -> Blueprint:
 
 def _finish(response: Response) -> Response:
     """The response with the headers that caches and pages of other origins go by."""
-    response.vary.update(("Accept", "Accept-Encoding"))
+    response.headers["Vary"] = "Accept"
     response.headers["Access-Control-Expose-Headers"] = ", ".join(("ETag", *NAMES))
     return response
 
