@@ -4,7 +4,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from grafana_json.changes import Change, Changes
@@ -59,9 +59,13 @@ class Directory:
 
     # asking
 
-    def at_hand(self) -> Known:
-        """What is known now; what is old is read again meanwhile."""
+    def at_hand(self, nodes: Collection[str] = ()) -> Known:
+        """What is known now; what is old is read again meanwhile.
+
+        Only while the very first listing is read, fields of the `nodes` are waited for.
+        """
         with self._news:
+            self._news.wait_for(lambda: self._read_up_to or self._fields.keys() >= set(nodes), self._deadline)
             if self._listed_at is None or time.monotonic() - self._listed_at > _OLD:
                 self._want()
             if self._known is None:

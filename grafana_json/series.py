@@ -97,7 +97,9 @@ class Panels:
         known = self._directory.known() if needs_known(panel) else self._directory.at_hand()
         tags = self._directory.tags()
         series = resolve(panel, known, tags)
-        answers = self._ask(panel, [each for each in series if isinstance(each, Wanted)])
+        wanted = [each for each in series if isinstance(each, Wanted)]
+        answers = self._ask(panel, wanted)
+        known = self._directory.at_hand({each.node for each in wanted})  # a bridge that has just started learns meanwhile
         return [
             _broken(each)
             if isinstance(each, Broken)

@@ -1,6 +1,8 @@
 """What Grafana itself makes of the answers in SimpleJSON's form: values, types, units and notices."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -44,6 +46,25 @@ def test_a_series_of_numbers_has_times_values_and_a_unit(ask):
     assert time.values == [(MONDAY + 60 * minute) * 1000 for minute in (0, 1, 2, 5)]
     assert value.values == [1.5, None, None, 4.25]
     assert (value.config, frame.notices) == ({"unit": "celsius"}, [])
+
+
+def test_a_bridge_that_has_just_started_knows_units_from_its_first_answer_on(grafana, source):
+    read, asked = source.fields, threading.Event()
+
+    def fields(*given):
+        asked.wait(5)  # the names are read more slowly than the samples
+        time.sleep(0.1)
+        return read(*given)
+
+    def ask(*given):
+        asked.set()
+        return answer(*given)
+
+    source.fields, answer, source.ask = fields, source.ask, ask
+    client = create_app(source, Settings()).test_client()
+    body = {"range": SPAN, "targets": [{"target": "weather::temperature", "refId": "A", "type": "timeserie"}]}
+    ((_, value),) = [frame.fields for frame in grafana.frames(json.loads(client.post("/query", json=body).data))]
+    assert value.config == {"unit": "celsius"}
 
 
 def test_a_reduced_series_says_so_at_the_panel(ask):
