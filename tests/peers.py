@@ -19,12 +19,13 @@ PEERS = {  # program: its Debian package
     "influxd": "influxdb",
     "ip": "iproute2",
     "lsof": "lsof",
+    "pg_ctlcluster": "postgresql",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
-SERVICES = ("prometheus",)  # packages that would run on from then on: a test starts its own
+SERVICES = ("postgresql", "prometheus")  # packages that would run on from then on: a test starts its own
 OWN = ("schemathesis", "grafana-data", "grafana-schema")  # programs in environments of their own
 LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
