@@ -297,6 +297,7 @@ def test_where_a_recorder_has_the_archive_it_takes_what_was_read(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "args", "code", "sentence"),
     [
+        ([",b", "1,2"], ["--format", "csv"], 1, "none of its columns is known as the time"),
         (
             ["a,b", "1,2"],
             ["--format", "csv"],

@@ -26,14 +26,15 @@ def likely(some: list[bytes]) -> str:
         return "ma"
     if 2 * sum(line.lstrip().startswith(b"{") for line in some) > len(some):
         return "json"
-    heads = sum(bool(HEAD.match(line.lstrip(b" \t["))) for line in some)
-    first = some[0].decode("utf-8-sig", "replace") if some else ""
-    titles = (
-        csv_text.cells_of(first.strip(), csv_text.delimiter_of(first)) if first.isprintable() or first.strip() else []
-    )
-    named = bool(time_of(dict.fromkeys(titles)))
-    return (
-        "csv"
-        if (named and len(titles) > 1) or (not heads and len(titles) > 1 and not some[0].startswith(b"{"))
-        else "log"
-    )
+    titles = _titles(some[0]) if some else []
+    with_time = bool(time_of(dict.fromkeys(titles)))
+    headed = any(HEAD.match(line.lstrip(b" \t[")) for line in some)
+    return "csv" if len(titles) > 1 and (with_time or not headed) else "log"
+
+
+def _titles(first: bytes) -> list[str]:
+    """The names that a first line of cells would be; none where it cannot be one."""
+    try:
+        return csv_text.titles_of(first.decode("utf-8-sig").strip())
+    except ValueError:
+        return []

@@ -1,6 +1,7 @@
 """Named groups of a regular expression, as often as it is found in a text."""
 
 import re
+import warnings
 from collections.abc import Container
 
 from sisock.parsers.rows import Parse, Parsed, Refused, Row, gathered, value_in
@@ -9,7 +10,8 @@ from sisock.parsers.rows import Parse, Parsed, Refused, Row, gathered, value_in
 def compiled(pattern: str) -> re.Pattern[str]:
     """The pattern; raises ValueError with what is wrong with it."""
     try:
-        return re.compile(pattern, re.MULTILINE)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of what Python may mean by it one day
+            return re.compile(pattern, re.MULTILINE)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"{pattern!r:.80} is no regular expression: {error}") from error
 

@@ -37,7 +37,7 @@ class JsonLines(Told):
         if not isinstance(found, dict):
             raise NoRow("it is no object of JSON")
         name = self._time or time_of(found)
-        if found.get(name) is None:
+        if not name or found.get(name) is None:
             raise NoRow("there is no time in it")
         t = self._moment(found.pop(name))
         return t, as_flat(found)
@@ -53,7 +53,7 @@ class CsvLines(Told):
         between = csv_text.delimiter_of(head)
         titles = csv_text.titles_of(head, between)
         name = time or time_of(dict.fromkeys(titles))
-        if name not in titles:
+        if not name or name not in titles:
             raise ValueError(
                 f"none of its columns is known as the time: name it with --time ({', '.join(titles[:20])})"
             )
