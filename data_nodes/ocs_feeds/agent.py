@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from data_nodes.ocs_feeds.decoding import Decoder, Limits, Unrecorded
-from data_nodes.ocs_feeds.known import Unfit
+from data_nodes.ocs_feeds.known import TAG, Unfit
 from sisock.nodes import ReceivingNode
 from sisock.nodes.receiving import Intake
 from sisock.times import utc
@@ -22,7 +22,7 @@ _SHORT.maxstring = _SHORT.maxother = 1000
 class Agent(ReceivingNode):
     """The feeds of one agent."""
 
-    tags = ("ocs",)
+    tags = (TAG,)
 
     def __init__(
         self, agent: str, name: str, *, unrecorded: Unrecorded, limits: Limits, quiet: float, away: Callable[[], str]
@@ -78,11 +78,10 @@ class Agent(ReceivingNode):
 def take(intake: Intake, decoder: Decoder, feed: str, args: tuple[Any, ...], now: int | None = None) -> None:
     """Take what an event says, and put into quarantine what cannot be taken."""
     made = decoder.decode(feed, args, time.time_ns() if now is None else now)
-    shown = _SHORT.repr(args)
     if made.frames:
-        intake.take(made.frames, source=feed, payload=shown, notes=made.notes)
+        intake.take(made.frames, source=feed, payload=lambda: _SHORT.repr(args), notes=made.notes)
     for reason in made.refused:
-        intake.quarantine(feed, reason, shown)
+        intake.quarantine(feed, reason, _SHORT.repr(args))
 
 
 def node_of(agent: str, kind: str, *given: Any, **more: Any) -> Agent:

@@ -93,30 +93,32 @@ class Decoder:
         if not there.all():
             made.refused.append(_wrong_clock(feed, name, t[~there], len(t)))
         columns: dict[str, Column] = {}
+        timeline, every = self._timeline(feed, name), bool(there.all())
         for field, values in islice(data.items(), MOST_FIELDS):
             try:
                 one = _column(values, len(t))
                 if one is not None:
-                    self._add(columns, self._place(feed, name, str(field), made), one.rows(there))
+                    self._add(columns, self._place(feed, timeline, str(field), made), one if every else one.rows(there))
             except ValueError as error:
                 made.refused.append(f"{feed}, block {name!r:.80}, field {str(field)!r:.80}: {error}")
         if len(data) > MOST_FIELDS:
             made.refused.append(f"{feed}, block {name!r:.80}: {len(data)} fields came: {MOST_FIELDS} at the most")
         if columns and there.any():
-            made.frames.append(Frame(self._timeline(feed, name), t[there], columns))
+            made.frames.append(Frame(timeline, t[there], columns))
 
     # what is not
 
     def _payload(self, feed: str, message: Any, now: int, made: Decoded) -> None:
         """One row, at the time when it came."""
         columns: dict[str, Column] = {}
+        timeline = self._timeline(feed)
         for field, value in payloads.values(message, as_text=self._unrecorded == "text").items():
             try:
-                self._add(columns, self._place(feed, "", field, made), column([value]))
+                self._add(columns, self._place(feed, timeline, field, made), column([value]))
             except ValueError as error:
                 made.refused.append(f"{feed}, field {field!r:.80}: {error}")
         if columns:
-            made.frames.append(Frame(self._timeline(feed), np.array([now], np.int64), columns))
+            made.frames.append(Frame(timeline, np.array([now], np.int64), columns))
 
     def _agent(self, info: Mapping[str, Any], now: int, made: Decoded) -> None:
         """Who the agent says it is, when it begins and where that changes."""
@@ -139,12 +141,12 @@ class Decoder:
     def _timeline(self, feed: str, block: str = "") -> str:
         return as_field(self._before + ".".join(filter(None, (feed, block))))
 
-    def _place(self, feed: str, block: str, field: str, made: Decoded) -> str:
+    def _place(self, feed: str, timeline: str, field: str, made: Decoded) -> str:
         """The field's name: that of its block is part of it where the same name is in another block already.
 
         Raises ValueError where there are too many.
         """
-        name, timeline = as_field(f"{self._before}{feed}.{field}"), self._timeline(feed, block)
+        name = as_field(f"{self._before}{feed}.{field}")
         home = self._homes.get(name)
         if home is None:
             if len(self._homes) >= MOST_FIELDS:
@@ -153,7 +155,9 @@ class Decoder:
         if home == timeline:
             return name
         made.notes[f"{self._mark}{name}"] = home
-        return as_field(f"{timeline}.{field}" if block else f"{timeline}.(message).{field}")
+        return as_field(
+            f"{timeline}.{field}" if "." in timeline.removeprefix(self._before) else f"{timeline}.(message).{field}"
+        )
 
     @staticmethod
     def _add(columns: dict[str, Column], name: str, one: Column) -> None:

@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from sisock.keys.key import public_here
 from sisock.keys.principals import load_principal
 from sisock.times import NS
 from sisock.uris import NODE
 
+TAG = "ocs"  # of every node of an agent
 _MARK = "agent "  # what a note of one begins with
 _HOUR = 3600 * NS
 _FORGOTTEN = 7 * 86400 * NS  # ns without a word after which no node is begun for it any more
@@ -57,7 +59,7 @@ class Known:
             raise Unfit(f"{name!r:.80} cannot name a node: its name has to be shorter")
         if name in self._names.values():
             raise Unfit(f"{agent!r} and another agent would both be the node {name!r}: rename one of them")
-        if _is_there(state, name):
+        if _is_anothers(state, name):
             raise Unfit(f"{name!r} is somebody else already: choose another 'prefix', or `sisock revoke {name}` first")
         self._names[agent] = name
         return name
@@ -70,8 +72,12 @@ class Known:
         return {f"{_MARK}{agent}": f"{self._names[agent]} {now}"}
 
 
-def _is_there(state: Path, name: str) -> bool:
+def _is_anothers(state: Path, name: str) -> bool:
+    """Whether there is a principal of this name that is no agent's node of this machine."""
     try:
-        return load_principal(state, name) is not None
+        entry = load_principal(state, name)
+        return entry is not None and not (
+            TAG in entry.get("tags", ()) and entry.get("keys") == [public_here(state, name)]
+        )
     except (OSError, ValueError):  # it is broken, and somebody's
         return True
