@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from sisock.keys.authority import Authority
 from sisock.testing import Client, HandshakeRefused
 from sisock.testing.router import free_port
@@ -89,8 +91,10 @@ class Site:
     def stop(self) -> None:
         """End it, as a power cut does."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                workers = psutil.Process(self._process.pid).children(recursive=True)
                 os.killpg(self._process.pid, signal.SIGKILL)
+                psutil.wait_procs(workers, 15)
             self._process.wait(15)
             self._process = None
 

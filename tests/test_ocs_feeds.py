@@ -67,6 +67,7 @@ def test_who_was_heard_within_a_week_is_known_after_a_restart(state):
     [
         ({"root": "a.b"}, "no first word of a topic"),
         ({"unrecorded": "maybe"}, "it is one of fields, text, none"),
+        ({"agents": "LSA*"}, "give a list"),
         ({"prefix": "page"}, "let it end in '-'"),
         ({"prefix": ""}, "let it end in '-'"),
         ({"prefix": "7-"}, "let it end in '-'"),

@@ -55,6 +55,8 @@ class OcsFeeds(ReceivingNode):
         """Hear the `agents` below `root`; each has a node of its own, or all are fields of this one (`apart = false`)."""
         if not isinstance(root, str) or not _ROOT.fullmatch(root):
             raise ValueError(f"root = {root!r:.80} is no first word of a topic: OCS sites have 'observatory'")
+        if isinstance(agents, str) or not all(isinstance(each, str) for each in agents):
+            raise ValueError(f"agents = {agents!r:.80}: give a list, as in ['LSA*', 'bluefors']")
         if unrecorded not in get_args(Unrecorded):
             raise ValueError(f"unrecorded = {unrecorded!r:.80}: it is one of {', '.join(get_args(Unrecorded))}")
         self.there = There(router, realm, ca, sign_in, user, secret_file)

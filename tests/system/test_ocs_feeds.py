@@ -104,6 +104,7 @@ async def test_an_agent_becomes_a_node_its_blocks_timelines_and_its_fields_field
     times = [now - 60, now - 59.5, now]
     with site.agent("LSA22") as agent:
         agent.sample("temperatures", {"ch1": [4, 4.5, 5], "state": ["warm", "warm", "cold"]}, times)
+        agent.sample("temperatures", {"p": [1]}, [now - 1], "pressure")
         agent.sample("temperatures", {"p": [1e-6]}, [now], "pressure")
         agent.heartbeat(acq=3, init=5)
         nodes = await until(hearing, lambda nodes: "ocs-LSA22" in nodes and is_well(nodes["ocs-LSA22"]))
@@ -114,6 +115,7 @@ async def test_an_agent_becomes_a_node_its_blocks_timelines_and_its_fields_field
     t, _ = answer.series("temperatures.ch1")
     assert [each / 1e9 for each in t.tolist()] == pytest.approx(times, abs=1e-6)
     assert answer.series("temperatures.state")[1].values.tolist() == ["warm", "warm", "cold"]
+    assert await values(hearing, "ocs-LSA22", "temperatures.p", 2) == [1, 1e-6]  # a whole number, then a fraction
     assert await values(hearing, "ocs-LSA22", "heartbeat.acq") == [3]
     assert await values(hearing, "ocs-LSA22", "agent.session") == [agent.session]
     fields, timelines = await hearing.fields("ocs-LSA22")
@@ -150,6 +152,7 @@ async def test_what_is_odd_goes_into_quarantine_and_the_rest_goes_on(
         agent.sample("f", {"a": ["now a text"]}, [now])
         agent.sample("f", {"a": [5]}, [now - 10 * 365 * 86400])
         agent.sample("f", {f"{i}": [i] for i in range(9_000)}, [now], "wide")
+        agent.sample("f", {"v": list(range(200_000))}, [now - i / 1e4 for i in range(200_000)], "long")
         agent.sample("f", {"a": [3]}, [now])
     with site.agent("taken") as stranger:
         stranger.heartbeat(a=1)
@@ -157,6 +160,7 @@ async def test_what_is_odd_goes_into_quarantine_and_the_rest_goes_on(
         long.heartbeat(a=1)
     assert await values(hearing, "ocs-odd", "f.a", 3) == [1, 2, 3]
     assert await values(hearing, "ocs-odd", "f.8999") == [8999]
+    assert len(await values(hearing, "ocs-odd", "f.v", 200_000)) == 200_000
     found = await reasons(state, "ocs-odd", 6)
     for part in (
         "no event of a feed",
