@@ -55,8 +55,8 @@ class Known:
         if agent in self._names:
             return self._names[agent]
         name = self._prefix + _FOREIGN.sub("_", agent)
-        if len(agent) > _LONGEST or not NODE.fullmatch(name):
-            raise Unfit(f"{name!r:.80} cannot name a node: its name has to be shorter")
+        if not agent or len(agent) > _LONGEST or not NODE.fullmatch(name):
+            raise Unfit(f"{name!r:.80} cannot name a node: an instance id has to be there, and shorter")
         if name in self._names.values():
             raise Unfit(f"{agent!r} and another agent would both be the node {name!r}: rename one of them")
         if _is_anothers(state, name):
