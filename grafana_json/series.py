@@ -99,7 +99,9 @@ class Panels:
         series = resolve(panel, known, tags)
         wanted = [each for each in series if isinstance(each, Wanted)]
         answers = self._ask(panel, wanted)
-        known = self._directory.at_hand({each.node for each in wanted})  # a bridge that has just started learns meanwhile
+        known = self._directory.at_hand(
+            {each.node for each in wanted}
+        )  # a bridge that has just started learns meanwhile
         return [
             _broken(each)
             if isinstance(each, Broken)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sisock.consumer import Consumer
     from sisock.errors import ConsumerError
     from sisock.frames import Column, Field, Frame, column
-    from sisock.nodes import ArchivedNode, CommandNode, LiveNode, NoData
+    from sisock.nodes import ArchivedNode, CommandNode, LiveNode, NoData, ReceivingNode
     from sisock.tables import to_pandas, to_polars
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ __all__ = [
     "Frame",
     "LiveNode",
     "NoData",
+    "ReceivingNode",
     "column",
     "connect",
     "to_pandas",
@@ -33,7 +34,7 @@ _HOMES = {
     "consumer": ("Consumer",),
     "errors": ("ConsumerError",),
     "frames": ("Column", "Field", "Frame", "column"),
-    "nodes": ("ArchivedNode", "CommandNode", "LiveNode", "NoData"),
+    "nodes": ("ArchivedNode", "CommandNode", "LiveNode", "NoData", "ReceivingNode"),
     "tables": ("to_pandas", "to_polars"),
 }
 

@@ -19,6 +19,7 @@ from sisock.cli.ls import ls
 from sisock.cli.node import node
 from sisock.cli.plot import plot
 from sisock.cli.principal import principal
+from sisock.cli.quarantine import quarantine
 from sisock.cli.run import bridge, hub, router
 from sisock.cli.settings import settings
 from sisock.cli.tail import tail
@@ -61,6 +62,7 @@ _COMMANDS = (
     ca,
     init,
     settings,
+    quarantine,
     doctor,
     router,
     hub,

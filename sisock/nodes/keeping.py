@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from sisock.frames import Frame
 from sisock.nodes.threads import Threads
@@ -24,6 +24,7 @@ class Keeper:
         self.trouble: str | None = None  # why samples do not come to disk now
         self._name, self._journal = name, journal
         self._some, self._much = asyncio.Event(), asyncio.Event()
+        self._awaited: list[asyncio.Future[None]] = []  # those who wait for the next commit
         self._thread = Threads(f"{name}-commit", most=1)
         self._lost = journal.lost
 
@@ -32,14 +33,24 @@ class Keeper:
         """Samples of this process that were given up."""
         return self._journal.lost - self._lost
 
-    def append(self, frame: Frame) -> None:
-        """Let the frame come to disk soon."""
-        self._journal.append(frame.timeline, frame)
+    def append(self, frames: Iterable[Frame], notes: Mapping[str, str] | None = None) -> None:
+        """Let the frames and the notes come to disk soon, and together."""
+        self._journal.append_all([(frame.timeline, frame) for frame in frames], notes)
         if self._journal.waiting > _MOST:
             self._journal.shed(_MOST)
         self._some.set()
         if self._journal.waiting > _MUCH:
             self._much.set()
+
+    async def written(self) -> None:
+        """Return when all that was appended is on disk. Raises JournalError where the disk does not take it."""
+        lost, on_disk = self._journal.lost, asyncio.get_running_loop().create_future()
+        self._awaited.append(on_disk)
+        self._some.set()
+        self._much.set()
+        await on_disk
+        if self._journal.lost != lost:
+            raise JournalError("samples had to be given up before they came to disk")
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -63,7 +74,10 @@ class Keeper:
                     await self._much.wait()
             self._some.clear()
             self._much.clear()
+            awaited, self._awaited = self._awaited, []
             trouble = await self._commit()
+            for each in awaited:
+                _settle(each, trouble)
             self._tell(trouble)
             if trouble:
                 self._some.set()
@@ -87,3 +101,12 @@ class Keeper:
         elif self.trouble and not trouble:
             log.warning("%s: its journal is written again; %d samples were lost meanwhile", self._name, self.lost)
         self.trouble = trouble
+
+
+def _settle(awaited: "asyncio.Future[None]", trouble: str | None) -> None:
+    if awaited.done():  # whoever waited has given up
+        return
+    if trouble:
+        awaited.set_exception(JournalError(trouble))
+    else:
+        awaited.set_result(None)

@@ -67,12 +67,28 @@ class Memory:
 
     def append(self, frame: Frame) -> Frame:
         """Remember the frame, and return it with its identity."""
-        for name in self._unmet.intersection(frame.columns):
-            self._meet(name, Field(None, frame.timeline, frame.columns[name].type))
-        kept = self._ring.append(frame)
+        return self.extend([frame])[0]
+
+    def extend(self, frames: Iterable[Frame], notes: Mapping[str, str] | None = None) -> list[Frame]:
+        """As `append`, for frames and notes that are on disk together."""
+        kept = []
+        for frame in frames:
+            for name in self._unmet.intersection(frame.columns):
+                self._meet(name, Field(None, frame.timeline, frame.columns[name].type))
+            kept.append(self._ring.append(frame))
         if self._keeper is not None and self.has_journal:
-            self._keeper.append(kept)
+            self._keeper.append(kept, notes)
         return kept
+
+    async def written(self) -> None:
+        """Return when all that was appended is on disk. Raises JournalError where it cannot be, or there is no journal."""
+        if self._keeper is None or not self.has_journal:
+            raise JournalError(f"{self._name} has no journal: SISOCK_JOURNAL=0 leaves its samples in memory only")
+        await self._keeper.written()
+
+    def notes(self) -> dict[str, str]:
+        """The notes that came with samples, as they are on disk. Raises JournalError."""
+        return self._journal.notes() if self._journal is not None and self.has_journal else {}
 
     def _meet(self, name: str, field: Field) -> None:
         """A field of before is sampled again; it may have become one of another type."""

@@ -53,6 +53,7 @@ class Journal:
         )
         self.epoch = self._disk.epoch
         self._pending = Pending()
+        self._noted: dict[str, str] = {}  # notes that wait with it
         self._lock = threading.Lock()  # what is pending and what is on disk are looked at together
         self._committing = threading.Lock()
         self._nowhere: dict[tuple[str, str], int] = {}  # stream, field -> position below which it has no value
@@ -67,10 +68,15 @@ class Journal:
 
     def append(self, stream: str, frame: Frame) -> None:
         """Let the frame wait for the next commit. Raises ValueError for one that no journal can hold."""
-        if len(frame):
-            size = checked((stream, frame))
-            with self._lock:
-                self._pending.append((stream, frame), size)
+        self.append_all([(stream, frame)])
+
+    def append_all(self, entries: Iterable[Entry], notes: Mapping[str, str] | None = None) -> None:
+        """Let frames wait, and notes that are on disk in the same transaction. Raises ValueError as `append`, for all."""
+        sized = [(entry, checked(entry)) for entry in entries if len(entry[1])]
+        with self._lock:
+            for entry, size in sized:
+                self._pending.append(entry, size)
+            self._noted.update(notes or {})
 
     def commit(self, notes: Mapping[str, str] | None = None, frames: Iterable[Entry] = ()) -> None:
         """Write what was appended, these frames and these notes in one transaction; they are on disk when it returns.
@@ -82,13 +88,15 @@ class Journal:
             writer = self._disk.ready()
             with self._lock:
                 batch = self._pending.take(writer.state.position, given)
+                noted, self._noted = self._noted, {}
             written = False
             try:
-                self._disk.write(_by_stream(batch.entries), batch.lost, notes or {})
+                self._disk.write(_by_stream(batch.entries), batch.lost, {**noted, **(notes or {})})
                 written = True
             finally:
                 with self._lock:
                     self._pending.settle(written=written)
+                    self._noted = self._noted if written else {**noted, **self._noted}
 
     def shed(self, most: int) -> int:
         """Give up the oldest of what waits, so that at most so many bytes do; the number of samples, counted as lost."""

@@ -1,0 +1,207 @@
+"""A node whose samples come from elsewhere, whenever they like: its author gives `receive`, the rest is here."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sisock.frames import Field, Frame, column
+from sisock.nodes.base import RING, NoData, Opener, Publish, check_written, said
+from sisock.nodes.health import State
+from sisock.nodes.live import LiveNode, LiveService
+from sisock.nodes.threads import Threads
+from sisock.store.journal import JournalError
+from sisock.store.quarantine import Quarantine
+from sisock.times import NS
+
+log = logging.getLogger(__name__)
+TIMELINE = "received"
+FIELDS = {
+    "received.samples": Field("taken since the node was started", TIMELINE, "number", "samples"),
+    "received.quarantined": Field("refused since the node was started: see `sisock quarantine`", TIMELINE, "number"),
+}
+_AGAIN_FIRST, _AGAIN_LAST = 1.0, 30.0  # seconds before `receive` is called again
+_RECENT = 600 * NS  # how long the node's health tells of what was refused
+_QUIET = "nothing has come yet"
+
+
+class NotKept(OSError):
+    """What was received could not be brought to disk; says why. Whoever sent it has to send it again."""
+
+
+class ReceivingNode(LiveNode):
+    """Receive samples as they come.
+
+    `receive(intake)`, async, runs for as long as the node does: it listens, asks or follows, and hands what it gets to
+    the intake. What it raises is told in the node's health (NoData: nothing is wrong), and it is called again.
+    `sample()` may return numbers of one's own on how it goes.
+    """
+
+    interval = 5.0
+
+    async def receive(self, intake: "Intake") -> None:
+        """Receive until cancelled."""
+        raise NotImplementedError
+
+    def sample(self) -> Any:
+        """Nothing of one's own."""
+        return {}
+
+    def service(self, *, ring: int = RING, journal: Opener | None = None) -> LiveService:
+        """This node at work, as that of any LiveNode."""
+        check_written(self, ReceivingNode, "receive")
+        return ReceivingService(self, ring=ring, journal=journal)
+
+
+class Intake:
+    """Where what is received goes: into ring, journal and live topic, or into quarantine. For the node's own loop."""
+
+    def __init__(self, service: "ReceivingService", publish: Publish) -> None:
+        """Hand on to the service."""
+        self._service, self._publish = service, publish
+
+    def take(
+        self, given: Any, *, source: str = "", payload: bytes | str = b"", notes: Mapping[str, str] | None = None
+    ) -> int:
+        """Take what `sample` of a LiveNode could have returned; the number of samples. On disk within a second.
+
+        What of it cannot be taken goes into quarantine, as from the `source` and with the `payload` that it was made
+        of. `notes` are texts on disk in the same transaction, such as how far a file was read: see `notes`.
+        """
+        frames, refused = self._service.checked(given)
+        if refused:
+            self.quarantine(source, refused, payload)
+        for frame in self._service.remember(frames, notes):
+            self._publish(frame)
+        return sum(map(len, frames))
+
+    async def keep(
+        self, given: Any, *, source: str = "", payload: bytes | str = b"", notes: Mapping[str, str] | None = None
+    ) -> int:
+        """As `take`; on disk when it returns. Raises NotKept. Many that are kept at once share one write."""
+        count = self.take(given, source=source, payload=payload, notes=notes)
+        try:
+            await self._service.written()
+        except JournalError as error:
+            raise NotKept(str(error)) from error
+        return count
+
+    def quarantine(self, source: str, reason: str, payload: bytes | str = b"") -> None:
+        """Keep what could not be taken, with the reason."""
+        self._service.quarantine.add(source, reason, payload)
+
+    def tell(self, state: State, why: str | None = None) -> None:
+        """Say how it goes, as `no data` because a broker is not there; shown in the node's health and listing."""
+        self._service.tell(state, why)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """The notes that were kept with samples, before and since the start."""
+        return self._service.notes
+
+
+class ReceivingService(LiveService):
+    """A node that receives, at work."""
+
+    kind = "receiving"
+
+    def __init__(self, node: ReceivingNode, *, ring: int = RING, journal: Opener | None = None) -> None:
+        """As of any live node; what is refused is kept in the node's home."""
+        super().__init__(node, ring=ring, journal=journal)
+        self._receiving = node
+        self.quarantine = Quarantine(node.home, self.name)
+        self.notes: dict[str, str] = {}
+        self._samples = 0
+        self._state: tuple[State, str | None] = ("no data", _QUIET)
+        self._look = asyncio.Event()
+        self._writing = Threads(f"{self.name}-quarantine", most=1)
+
+    # what the intake needs
+
+    def checked(self, given: Any) -> tuple[list[Frame], str | None]:
+        """The frames in what was given, and why the rest is none."""
+        return self._schema.frames(given, self._clock())
+
+    def remember(self, frames: list[Frame], notes: Mapping[str, str] | None) -> list[Frame]:
+        """The frames with their identity; on disk soon, and together."""
+        self.notes.update(notes or {})
+        self._samples += sum(map(len, frames))
+        if frames and self._state == ("no data", _QUIET):
+            self.tell("ok", None)
+        return self._memory.extend(frames, notes)
+
+    async def written(self) -> None:
+        """Return when all that was remembered is on disk. Raises JournalError."""
+        await self._memory.written()
+
+    def tell(self, state: State, why: str | None) -> None:
+        """Note how it goes; a change is told at once."""
+        if (state, why) != self._state:
+            self._state = state, why
+            self._look.set()
+
+    # work
+
+    async def run(self, publish: Publish) -> None:
+        """Receive until cancelled, and tell now and then how it goes."""
+        async with self._memory.kept():
+            with contextlib.suppress(JournalError):  # what was before is not known: the memory has told it
+                self.notes.update(self._memory.notes())
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._receive(Intake(self, publish)))
+                    tasks.create_task(self._tell_now_and_then(publish))
+            finally:
+                self.quarantine.write()
+
+    async def _receive(self, intake: Intake) -> None:
+        again = _AGAIN_FIRST
+        while True:
+            began = time.monotonic()
+            try:
+                await self._receiving.receive(intake)
+                self.tell("failed", "receive() has ended: it has to go on for as long as the node does")
+            except NoData as none:
+                self.tell("no data", said(none) or "receive() raised NoData without saying why")
+            except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
+                self.tell("failed", self._raised(error))
+            again = _AGAIN_FIRST if time.monotonic() - began > _AGAIN_LAST else min(2 * again, _AGAIN_LAST)
+            await asyncio.sleep(again)
+
+    async def _tell_now_and_then(self, publish: Publish) -> None:
+        while True:
+            self._look.clear()
+            await self._attempt(publish)
+            await self._writing.run(self.quarantine.write)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._receiving.interval):
+                    await self._look.wait()
+
+    def _outcome(self, attempt: "asyncio.Future[Any]") -> tuple[list[Frame], State, str | None]:
+        """How the receiving goes, and the author's own numbers."""
+        frames, state, error = super()._outcome(attempt)
+        frames = [*frames, self._figures()]
+        if state == "failed":
+            return frames, state, error
+        state, why = self._state
+        return frames, state, why or self._refused()
+
+    def _refused(self) -> str | None:
+        """A sentence on what was refused lately."""
+        latest = self.quarantine.latest
+        if latest is None or self._clock() - latest.t > _RECENT:
+            return None
+        return f"{self.quarantine.count} refused, the last one from {latest.source or 'somewhere'}: {latest.reason}"
+
+    def _figures(self) -> Frame:
+        values = {"received.samples": self._samples, "received.quarantined": self.quarantine.count}
+        t = np.array([self._clock()], np.int64)
+        return Frame(TIMELINE, t, {name: column([value]) for name, value in values.items()})
+
+    @property
+    def _fields(self) -> dict[str, Field]:
+        return {**super()._fields, **FIELDS}
