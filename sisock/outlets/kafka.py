@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 TOPIC = "sisock.{node}"
 _NOISY = ("kafka",)  # its loggers: what they tell at each attempt is told here once
 
+_SENTENCES = {  # what happened, and the cure: of which errors of kafka-python
+    "does not answer: see that it runs, and that bootstrap is its address": (
+        "KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError", "MetadataEmptyBrokerList",
+    ),
+    "does not let us: give our user rights to the topic": ("AuthorizationError",),
+    "does not know our user: see user, password_file and mechanism": (
+        "SaslAuthenticationFailedError", "UnsupportedSaslMechanismError",
+    ),
+    "has no such topic, and makes none: make it there": ("UnknownTopicOrPartitionError",),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Kafka:
@@ -102,15 +113,9 @@ def kafka(given: object) -> Kafka | None:
 
 def why(error: BaseException, where: str) -> str:
     """A sentence on what the Kafka there did, or did not do."""
-    from kafka import errors
-
-    if isinstance(error, (errors.KafkaTimeoutError, errors.KafkaConnectionError, errors.MetadataEmptyBrokerList)):
-        return f"Kafka at {where} does not answer: see that it runs, and that bootstrap is its address"
-    if isinstance(error, (errors.TopicAuthorizationFailedError, errors.GroupAuthorizationFailedError)):
-        return f"Kafka at {where} does not let us: give our user rights to the topic"
-    if isinstance(error, (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError)):
-        return f"Kafka at {where} does not know our user: see user, password_file and mechanism"
-    if isinstance(error, errors.UnknownTopicOrPartitionError):
-        return f"Kafka at {where} has no such topic, and makes none: make it there"
+    kinds = {each.__name__ for each in type(error).__mro__}  # not imported: it may be the import that failed
+    sentence = next((told for told, of in _SENTENCES.items() if kinds & set(of)), None)
+    if sentence is not None:
+        return f"Kafka at {where} {sentence}"
     said = getattr(error, "strerror", None) or " ".join(str(error).split())
     return f"Kafka at {where}: {said or type(error).__name__:.300}"

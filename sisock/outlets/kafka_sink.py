@@ -22,7 +22,7 @@ Read = Callable[[str | None, int, int], Batch]
 _AT_ONCE = 2**20  # bytes of the journal: what is in memory is a few times that
 _IDLE = 0.5  # seconds until the journal is looked at again
 _FIRST, _LONGEST = 0.5, 30.0  # seconds between attempts
-_PATIENCE = 20.0  # seconds that Kafka may take for what was read at once
+_PATIENCE = 15.0  # seconds that Kafka may take for what was read at once
 _LARGEST = 2**27  # bytes of a record; brokers have a limit of their own
 _ASK = "the hub names no Kafka: set SISOCK_KAFKA where it runs, or bootstrap in the table of this node"
 _OPTIONS: Mapping[str, Any] = {
@@ -30,12 +30,12 @@ _OPTIONS: Mapping[str, Any] = {
     "enable_idempotence": False,  # brokers before 0.11 have no such thing; keys tell what came twice
     "max_in_flight_requests_per_connection": 1,  # in order
     "linger_ms": 5,
-    "batch_size": 2**18,
+    "batch_size": 2**16,  # below what any broker takes
     "max_request_size": _LARGEST,
-    "max_block_ms": 10_000,
-    "request_timeout_ms": 10_000,
-    "delivery_timeout_ms": 15_000,
-    "bootstrap_timeout_ms": 10_000,
+    "max_block_ms": 5_000,
+    "request_timeout_ms": 8_000,
+    "delivery_timeout_ms": 10_000,
+    "bootstrap_timeout_ms": 5_000,
     "reconnect_backoff_max_ms": 2_000,
 }
 
