@@ -95,10 +95,12 @@ class _Frames:
         rows = self._rows(
             _named(record, how.device, message.device), _named(record, how.timeline, message.timeline) or "samples"
         )
-        row, some = len(rows.t), False
+        row, some, before = len(rows.t), False, len(self.refused)
         for key, value in record.items():
             if value is not None and (name := self._name(rows, key, number)):
                 some |= self._put(rows, row, name, value, number)
+        if not some and len(self.refused) > before:
+            return  # and it is told why
         if not some:
             raise UnreadableError("it has no field with a value")
         rows.t.append(t)
