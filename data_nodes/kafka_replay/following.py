@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, pattern
-from data_nodes.kafka_replay.windows import TOO_LARGE
 from sisock.frames import Field
 from sisock.nodes import Intake, NoData, ReceivingNode
 from sisock.nodes.threads import Threads
@@ -75,7 +74,7 @@ class Following(ReceivingNode):
         made = frames(received, self._how, time.time_ns(), self._known)
         for number, reason in made.refused:
             bad = messages[number]
-            intake.quarantine(f"{bad.place}@{bad.offset}", reason if bad.payload else TOO_LARGE, bad.payload)
+            intake.quarantine(f"{bad.place}@{bad.offset}", bad.why or reason, bad.payload)
         for frame in made.frames:
             for name, column in frame.columns.items():
                 units = self._how.units.get(name) or self._how.units.get(name.partition("/")[2])

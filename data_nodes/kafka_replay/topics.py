@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kafka import KafkaConsumer
 
 MOST_BYTES = 4 * 2**20  # of what comes at a time; brokers before 0.10.1 keep back messages that are larger
+TOO_LARGE = f"it is larger than {MOST_BYTES} bytes"
 _LITTLE = 2**16  # bytes of a look at one place
 _SOME = 20  # messages of such a look
 _POLL = 500  # ms
@@ -44,6 +45,7 @@ class Message(NamedTuple):
     offset: int
     stamp: int | None
     payload: bytes
+    why: str = ""  # it came without what it holds
 
 
 class Topics:
@@ -114,7 +116,7 @@ class Topics:
                 return [each for each in self._polled(MOST_BYTES, place, offset, beyond) if each.offset < beyond]
             except _too_large():
                 self._at.pop(MOST_BYTES, None)
-                return [Message(place, offset, None, b"")]
+                return [Message(place, offset, None, b"", TOO_LARGE)]
 
     def _polled(self, most: int, place: Place, offset: int, beyond: int) -> list[Message]:
         """What comes from an offset on. Raises RecordTooLargeError where it is held back for its size."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_nodes.kafka_replay.seeking import Look, Marks, seek
-from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, Topics
+from data_nodes.kafka_replay.topics import Message, Place, Topics
 from sisock.frames import Field, Frame, concat
 from sisock.nodes.base import MOST_FIELDS, interval
 from sisock.records import Made, Mapping, Received, frames
@@ -21,7 +21,6 @@ _MOST_PAYLOAD = 128 * 2**20  # bytes of these
 _SAMPLED = 400  # messages of each partition by which its fields are known
 _KEPT = 4  # windows that are remembered
 _MOST_REFUSED = 10_000  # messages that are known to be no samples
-TOO_LARGE = f"it is larger than {MOST_BYTES} bytes"
 
 Refuse = Callable[[str, str, bytes], None]  # source, reason, payload
 Span = tuple[Place, int, int]
@@ -165,7 +164,7 @@ class Windows:
         self._recent.append(which)
         if len(self._recent) > _MOST_REFUSED:
             self._seen.discard(self._recent.popleft())
-        self._refuse(f"{message.place}@{message.offset}", reason if message.payload else TOO_LARGE, message.payload)
+        self._refuse(f"{message.place}@{message.offset}", message.why or reason, message.payload)
 
 
 def replace_frames(found: Found, frames: list[Frame]) -> Found:
