@@ -1,15 +1,11 @@
-"""Samples into sisock from other worlds, and out of it: a part for each of these worlds, against its aim.
+"""Samples into sisock from other worlds, and out of it: one part for each of these, against its aims.
 
-`python -m benchmarks.streams kafka [options of the part]`; exit code 1 if an aim is missed. A part is a module
-`benchmarks/streams_<part>.py` with `options(parser)` and `figures(given)`.
+`python -m benchmarks.streams PART [options of the part]`; a part is the `main()` of `benchmarks/streams_PART.py`.
 """
 
-import argparse
 import importlib
 import sys
 from pathlib import Path
-
-from benchmarks.common import machine, table
 
 
 def parts() -> list[str]:
@@ -18,17 +14,13 @@ def parts() -> list[str]:
 
 
 def main() -> int:
-    """Run one part and print its figures; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    commands = parser.add_subparsers(dest="part", required=True)
-    modules = {name: importlib.import_module(f"benchmarks.streams_{name}") for name in parts()}
-    for name, module in modules.items():
-        module.options(commands.add_parser(name, description=(module.__doc__ or "").partition("\n")[0]))
-    given = parser.parse_args()
-    figures = modules[given.part].figures(given)
-    print(f"{given.part}; {machine()}")
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
-    return int(not all(figure.met for figure in figures))
+    """Run the part that is named; its exit code."""
+    if len(sys.argv) < 2 or sys.argv[1] not in parts():
+        print(f"python -m benchmarks.streams PART: there are {', '.join(parts())}", file=sys.stderr)
+        return 2
+    part = sys.argv.pop(1)
+    code: int = importlib.import_module(f"benchmarks.streams_{part}").main()
+    return code
 
 
 if __name__ == "__main__":

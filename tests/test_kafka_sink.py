@@ -1,5 +1,6 @@
 """A node's journal to a topic of a real Kafka: all of it, in order, whatever the broker does meanwhile."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -9,13 +10,17 @@ import numpy as np
 import pytest
 
 from sisock.frames import Frame, column
+from sisock.nodes import LiveNode
 from sisock.outlets import cursors
 from sisock.outlets.cursors import Place
 from sisock.outlets.kafka import Kafka, kafka
 from sisock.outlets.kafka_sink import Sink
 from sisock.records import written
+from sisock.settings import Settings
 from sisock.store.journal import Journal
+from sisock.streaming import stream
 from tests.kafka_broker import Broker, broker, mock
+from tests.nodes import working
 from tests.topics import LEFT_OPEN, PATIENCE, collect, consumed
 
 pytestmark = [pytest.mark.filterwarnings(each) for each in LEFT_OPEN]
@@ -97,16 +102,17 @@ def test_the_topic_equals_the_journal_and_goes_on_where_it_was(running, writer, 
     assert cursors.load(tmp_path / "kafka" / "node.json") == second.place == Place(writer.journal.epoch, 3700, 3700)
 
 
-def test_a_broker_that_dies_and_comes_back_costs_nothing(running, writer, begun):
+def test_a_broker_that_hangs_dies_and_comes_back_costs_nothing(running, writer, begun):
     where = Kafka(running.address, "killed", "0.9")
     writer.write(1000)
     sink = begun(where)
     sent(sink, 1000)
-    running.kill()
+    running.pause()
     try:
         writer.write(2000)  # nobody who measures waits
         until(lambda: sink.trouble is not None, "it does not tell")
         assert "does not answer" in sink.trouble
+        running.kill()
         writer.write(2000)
         assert sink.place.sent == 1000
     finally:
@@ -165,6 +171,36 @@ def test_the_hub_says_where_kafka_is_to_who_does_not_know(running, writer, begun
     sink.told({"bootstrap": running.address, "topic": "told.{node}"})
     sent(sink, 5)
     assert len(consumed(Kafka(running.address, version="0.9"), "told.node", 5)) == 5
+
+
+async def test_a_nodes_health_tells_that_kafka_is_away(tmp_path):
+    class Meter(LiveNode):
+        interval = 0.05
+
+        def sample(self):
+            return {"x": 1}
+
+    service = Meter().service(journal=lambda: Journal(tmp_path / "meter.sqlite"))
+    sink = stream(service, Settings(state=tmp_path), {"bootstrap": "127.0.0.1:1", "topic": "x"})
+    async with working(service) as published:
+        sink.start()
+        frames = await published.until(lambda frames: any("Kafka at 127.0.0.1:1" in told(frame) for frame in frames))
+        assert {frame.columns["health.state"].values[0] for frame in frames if frame.timeline == "health"} == {"ok"}
+        await asyncio.to_thread(sink.stop)
+
+
+def told(frame: Frame) -> str:
+    return str(frame.columns["health.error"].values[0]) if frame.timeline == "health" else ""
+
+
+async def test_a_node_without_a_journal_is_told_that_it_has_nothing_to_send(tmp_path):
+    class Meter(LiveNode):
+        def sample(self):
+            return {"x": 1}
+
+    with pytest.raises(ValueError, match="meter keeps no journal that could go to Kafka"):
+        stream(Meter().service(), Settings(state=tmp_path), True)
+    assert stream(Meter().service(), Settings(state=tmp_path), False) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"v": 2}', '{"v": 1, "epoch": 5}'])
