@@ -9,7 +9,7 @@ from werkzeug.routing import RequestRedirect
 
 from grafana_json import codings, exchange, openapi, rows
 from grafana_json.exchange import LARGEST_REQUEST
-from grafana_json.gate import UNKNOWN_TOKEN, Gate, Refusal, make_gate
+from grafana_json.gate import UNKNOWN_TOKEN, Gate, Refusal, is_embedded, make_gate
 from grafana_json.measures import FORM, Measures
 from grafana_json.plugins import door as plugins
 from grafana_json.prometheus import door as prometheus
@@ -89,7 +89,7 @@ def _guard(app: Flask, gate: Gate) -> None:
     def check() -> Response | None:
         """The refusal, the answer to a preflight, or None to go on."""
         headers, preflight = request.headers, request.method == "OPTIONS"
-        refusal = gate.refusal(headers.get("Host", ""), headers.get("Origin"))
+        refusal = gate.refusal(headers.get("Host", ""), headers.get("Origin"), embedded=is_embedded(headers))
         if refusal:
             return exchange.refuse(refusal.sentence, refusal.status)
         return Response(status=204) if preflight else None
@@ -106,6 +106,8 @@ def _guard(app: Flask, gate: Gate) -> None:
         given = response.headers.get("Vary")
         response.headers["Vary"] = f"{given}, {vary}" if given else vary
         response.headers.setdefault("Cache-Control", "no-store")  # what one may see is nobody else's
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Collection
 from typing import NamedTuple
 
 from grafana_json.lookup import Work
@@ -30,6 +31,7 @@ class Changes:
     def __init__(self) -> None:
         """Nothing is known at first."""
         self._kept: dict[str, deque[Change]] = {}
+        self._hidden = False
         self._lock = threading.Lock()
 
     def add(self, change: Change) -> None:
@@ -41,10 +43,22 @@ class Changes:
             if len(self._kept) > _MOST_NODES:
                 del self._kept[next(iter(self._kept))]
 
+    def hide(self) -> None:
+        """Tell nothing until it is known again which nodes may be told of."""
+        with self._lock:
+            self._hidden = True
+
+    def reveal(self, nodes: Collection[str]) -> None:
+        """Where all was hidden, tell of these nodes again, and forget the others."""
+        with self._lock:
+            if self._hidden:
+                self._kept = {name: kept for name, kept in self._kept.items() if name in nodes}
+                self._hidden = False
+
     def of(self, node: str) -> list[Change]:
         """The changes of one node."""
         with self._lock:
-            return list(self._kept.get(node, ()))
+            return [] if self._hidden else list(self._kept.get(node, ()))
 
     def between(self, start: int, end: int, text: str) -> list[Change]:
         """The changes with `start <= at < end` of nodes whose name contains the text, in order; the last 5000.
@@ -53,6 +67,8 @@ class Changes:
         """
         names = _names(text)
         with self._lock:
+            if self._hidden:
+                return []
             Work().spend(names, len(self._kept))
             nodes = [kept for node, kept in self._kept.items() if any(matches(name, node.lower()) for name in names)]
             chosen = [each for kept in nodes for each in kept if start <= each.at < end]

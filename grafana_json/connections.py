@@ -15,12 +15,16 @@ from waitress.buffers import OverflowableBuffer  # type: ignore[import-untyped] 
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
-from waitress.task import ErrorTask, ThreadedTaskDispatcher  # type: ignore[import-untyped]
+from waitress.task import ErrorTask  # type: ignore[import-untyped]
 from waitress.utilities import RequestEntityTooLarge  # type: ignore[import-untyped]
+
+from grafana_json.turns import Caller, Dispatcher
 
 _MOST = 400  # connections at a time
 _ARRIVAL = 10.0  # seconds a request may take to arrive
 _IDLE = 60  # seconds without a byte until a connection is closed
+_TAKEN = 10.0  # seconds in which some of an answer has to be taken for which a thread waits
+_FORGOTTEN = 1.0  # seconds of waiting after which to look whether somebody still waits for the answer
 _LONGEST_HEADER = 32 * 2**10  # bytes
 
 
@@ -69,6 +73,34 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     parser_class = Request
     error_task_class = Refusal
     since = 0.0
+    requests: list[Any]
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, by its next request."""
+        said = self.requests[0].headers if self.requests else {}
+        return Caller(str(self.addr[0]), said.get("AUTHORIZATION", ""), said.get("USER_AGENT", ""))
+
+    def service(self) -> None:
+        """Answer the next request, unless whoever asked has gone while it waited."""
+        if time.time() - self.last_activity < _FORGOTTEN or not self._is_left():
+            super().service()
+            return
+        with self.requests_lock:
+            self.close_when_flushed = True
+            for each in self.requests:
+                each.close()
+            self.requests = []
+        self.server.pull_trigger()
+
+    def _is_left(self) -> bool:
+        """Whether the other side has closed the connection; its requests are not read meanwhile."""
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def received(self, data: bytes) -> Any:
         """Take what arrived."""
@@ -102,7 +134,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if self.requests and not self.total_outbufs_len:
             return False  # the bridge is at work
         late = self.request is not None and now - self.since > _ARRIVAL
-        return late or now - float(self.last_activity) > _IDLE
+        return late or now - float(self.last_activity) > (_TAKEN if self.requests else _IDLE)
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
@@ -127,12 +159,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 def make_server(app: Callable[..., Any], listening: socket.socket, threads: int, largest: int) -> Server:
     """A server of the app on the socket, which answers in so many threads requests of so many bytes at the most."""
-    dispatcher = ThreadedTaskDispatcher()
-    dispatcher.set_thread_count(threads)
     return Server(
         app,
         _sock=listening,
-        dispatcher=dispatcher,
+        dispatcher=Dispatcher(threads),
         bind_socket=False,
         sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
         ident="sisock",

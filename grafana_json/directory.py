@@ -45,6 +45,7 @@ class Directory:
         self._told: dict[str, str] = {}  # why a node's fields, or "" the listing, are not known, as it was last logged
         self._wanted = False  # a round of reading that has not begun
         self._heard, self._read_up_to = 1, 0  # news of the hub, counted
+        self._losses = 0  # of the connection
         source.on_event(self._hear)
         source.on_lost(self._lose)
         with self._news:
@@ -117,7 +118,9 @@ class Directory:
     def _lose(self) -> None:
         """Know of no node until the next listing: this principal may see fewer of them when it comes back."""
         with self._news:
+            self.changes.hide()
             self._nodes, self._known = {}, None
+            self._losses += 1
             self._hear_news()
 
     def _hear_news(self) -> None:
@@ -155,12 +158,16 @@ class Directory:
 
     def _list(self) -> set[str]:
         """Read the listing; the nodes that are now asked for their fields: new, changed or long not asked."""
+        losses = self._losses
         nodes = {node.name: node for node in self._source.nodes()}
         hub = self._source.measures() if self._tells else {}
-        for node in nodes.values():
-            self.changes.add(Change(node.since, node.name, node.state, node.description))
         now = time.monotonic()
         with self._news:
+            if self._losses != losses:  # meanwhile: it may see fewer of them now
+                return set()
+            self.changes.reveal(nodes)
+            for node in nodes.values():
+                self.changes.add(Change(node.since, node.name, node.state, node.description))
             self._nodes, self._hub, self._listed_at = nodes, hub, now
             self._fields = {name: fields for name, fields in self._fields.items() if name in nodes}
             self._known = None

@@ -6,6 +6,8 @@ import hmac
 from pathlib import Path
 from typing import NamedTuple
 
+from werkzeug.datastructures import Headers
+
 from sisock.interfaces import loopback
 from sisock.keys.api_tokens import ApiToken, read
 from sisock.settings import Settings
@@ -28,6 +30,21 @@ UNKNOWN_TOKEN = Refusal(
     401, "this token is unknown, has ended or was replaced: `sisock principal token` makes another; send all of it"
 )
 
+EMBEDDED = Refusal(
+    403,
+    "pages of other sites may not ask the bridge: add their origin to SISOCK_ORIGINS, and have them ask with CORS",
+)
+
+
+def is_embedded(headers: Headers) -> bool:
+    """Whether a browser says that it asks for a page of another site, not for a person who follows a link.
+
+    For images, scripts and frames browsers send no Origin, but these (https://www.w3.org/TR/fetch-metadata/).
+    """
+    if headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return False
+    return (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")) != ("navigate", "document")
+
 
 class Gate(NamedTuple):
     """The host names and origins that are allowed, and the token; None where none is needed."""
@@ -36,13 +53,15 @@ class Gate(NamedTuple):
     origins: frozenset[str]
     token: str | None
 
-    def refusal(self, host: str, origin: str | None) -> Refusal | None:
-        """Why a request with these headers is refused; None if it is not."""
+    def refusal(self, host: str, origin: str | None, *, embedded: bool = False) -> Refusal | None:
+        """Why a request with these headers is refused; None if it is not. `embedded`: a page of another site made it."""
         name = _without_port(host)
         if name not in self.hosts:
             return Refusal(403, f"the bridge is not known as {name!r:.80}: add the name to SISOCK_HOSTS")
         if origin is not None and not self.allows(origin):
             return Refusal(403, f"pages of {origin!r:.80} may not ask the bridge: add it to SISOCK_ORIGINS")
+        if origin is None and embedded:
+            return EMBEDDED
         return None
 
     def who(self, authorization: str) -> ApiToken | Refusal | None:

@@ -20,7 +20,7 @@ _ABOUT = (
 _ERRORS = {
     400: "the request makes no sense: the sentence says why, and what would",
     401: "the token is missing or wrong, or has ended",
-    403: "the Host is not one of the bridge's names, or pages of the Origin may not ask it",
+    403: "the Host is not one of the bridge's names, or pages of the Origin, or of another site, may not ask it",
     404: "there is no such node or field, or whoever asks may not see it",
     406: "none of the forms that are accepted can be written",
     413: f"the request is longer than {LARGEST_REQUEST} bytes",

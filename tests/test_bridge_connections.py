@@ -28,6 +28,7 @@ def port(monkeypatch):
     monkeypatch.setattr(connections, "_MOST", 40)
     monkeypatch.setattr(connections, "_ARRIVAL", 1.0)
     monkeypatch.setattr(connections, "_IDLE", 2.0)
+    monkeypatch.setattr(connections, "_TAKEN", 2.0)
     with serving(app, 2, LARGEST) as port:
         yield port
 
@@ -74,6 +75,14 @@ def test_answers_that_nobody_takes_cost_no_worker(port):
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             half_open(port, stack, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        assert ask(port, b"abc") == (200, b"3")
+
+
+def test_a_thread_does_not_wait_for_long_for_who_takes_nothing(port, monkeypatch):
+    monkeypatch.setattr(connections, "_IDLE", 10 * PATIENCE)
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            half_open(port, stack, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         assert ask(port, b"abc") == (200, b"3")
 
 

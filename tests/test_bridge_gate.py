@@ -81,6 +81,36 @@ def test_pages_of_other_origins_are_refused(origin, method):
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "whatever"])
+@pytest.mark.parametrize(
+    ("mode", "dest", "status"),
+    [
+        ("no-cors", "image", 403),
+        ("no-cors", "script", 403),
+        ("navigate", "iframe", 403),
+        ("cors", "empty", 403),
+        ("navigate", "document", 200),
+    ],
+)
+def test_a_page_of_another_site_has_nothing_fetched_that_carries_no_origin(site, mode, dest, status):
+    fetched = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+    answer = client(origins=ORIGIN).get("/", headers=fetched)
+    assert (answer.status_code, "SISOCK_ORIGINS" in answer.json.get("error", "")) == (status, status == 403)
+    assert client(origins=ORIGIN).get("/", headers={**fetched, "Origin": ORIGIN}).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_who_opens_the_bridge_in_a_browser_is_answered(site):
+    fetched = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert client().get("/", headers=fetched).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/metrics", "/api/nodes?format=csv"])
+def test_no_page_takes_an_answer_for_something_else(path):
+    headers = client().get(path).headers
+    assert (headers["X-Content-Type-Options"], headers["Cross-Origin-Resource-Policy"]) == ("nosniff", "same-origin")
+
+
 def test_no_origin_is_configured_at_first():
     assert client().options("/query", headers={"Origin": "http://localhost:3000"}).status_code == 403
 

@@ -213,7 +213,16 @@ def test_what_tiers_tell_of_what_went_is_left_out_where_it_is_none(tmp_path, cap
     assert caplog.text.count("is none of this archive's") == 3
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff" * 9, b"\x07\0\0\0[[5,[]]]", b'\x1a\0\0\0[[20,[1],2,[["a","<)8"]]]]'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff" * 9,
+        b"\x07\0\0\0[[5,[]]]",
+        b'\x1a\0\0\0[[20,[1],2,[["a","<)8"]]]]',
+        b'\x1a\0\0\0[[20,[1],2,[["a",",i8"]]]]',
+    ],
+)
 def test_writes_into_tiers_that_are_none_are_damaged(body):
     with pytest.raises(redo.DamagedError, match="no writes into tiers"):
         redo.unpacked(body)

@@ -94,6 +94,39 @@ def test_fields_of_a_node_that_is_away_are_asked_where_somebody_keeps_its_past()
     assert Directory(source, DEADLINE).known() == {"host": {"cpu": Field()}, "kept": {"level": Field()}, "lost": {}}
 
 
+def test_of_a_node_that_is_no_longer_shown_no_coming_or_going_is_told():
+    """The router ends a session that may see less; the next one begins with what it may see."""
+    source = Told(HOST, Node("secret", "", "up", 1), host={"cpu": Field()}, secret={"x": Field()})
+    directory = Directory(source, DEADLINE)
+    assert set(directory.known()) == {"host", "secret"}
+    assert {each.node for each in directory.changes.between(0, 9, "")} == {"host", "secret"}
+    source.listing = NoAnswer("there is no router")
+    source.lose()
+    assert directory.changes.between(0, 9, "") == []
+    source.listing = [HOST]
+    source.news()
+    directory.known()
+    assert {each.node for each in directory.changes.between(0, 9, "")} == {"host"}
+    assert directory.changes.of("secret") == []
+
+
+def test_a_listing_of_before_the_connection_was_lost_does_not_count():
+    source = Told(HOST, host={"cpu": Field()})
+    directory = Directory(source, DEADLINE)
+    directory.known()
+    secret = [HOST, Node("secret", "", "up", 1)]
+
+    def listed():
+        source.nodes = lambda: [HOST]
+        source.lose()  # while the answer was under way
+        return secret
+
+    source.nodes = listed
+    source.news()
+    assert set(directory.known()) == {"host"}
+    assert {each.node for each in directory.changes.between(0, 9, "")} == {"host"}
+
+
 def test_without_any_listing_the_trouble_is_raised():
     with pytest.raises(ConsumerError, match=r"no listing: ZeroDivisionError\('why'\)"):
         Directory(_failing(ZeroDivisionError("why")), DEADLINE).known()

@@ -122,3 +122,17 @@ def test_a_footer_in_the_index_that_somebody_made_up_is_damaged(body, sums):
     packed, _ = footers.sealed(memoryview(written(2, 1)[0]))[1].packed()
     with pytest.raises(OSError, match="a footer in the index is damaged"):
         footers.unpacked(packed if body is None else body, sums)
+
+
+def test_a_chunk_of_another_type_than_its_column_is_refused_before_arrow_ends_the_process():
+    data, _ = written(3, 2)
+    _, footer = footers.sealed(memoryview(data))
+    footers.check_types(footer)
+    (columns,) = [at for number, _, at in footers._members(footer.data, int(footer.bounds[1])) if number == 1]
+    second = list(footers._structs(footer.data, columns))[1]
+    (about,) = [at for number, _, at in footers._members(footer.data, second) if number == 3]
+    (kind,) = [at for number, _, at in footers._members(footer.data, about) if number == 1]
+    for other in (4, 12, 126):
+        damaged = footer.data[:kind] + bytes([other]) + footer.data[kind + 1 :]
+        with pytest.raises(OSError, match="its footer is damaged"):
+            footers.check_types(footer._replace(data=damaged))

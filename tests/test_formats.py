@@ -159,3 +159,15 @@ def test_a_parquet_file_whose_texts_are_none_is_refused(tmp_path: Path):
         table.read(0, 1, ["s"])
     with pytest.raises(UnreadableError, match="cannot be read from row 1 on: .*UTF8"):
         whole(table, "s")
+
+
+def test_links_of_hdf5_lead_in_no_circle_and_to_no_other_file(tmp_path: Path):
+    written(tmp_path / "secret.h5")
+    with h5py.File(written(tmp_path / "x.h5"), "a") as file:
+        file["run/time"], file["run/x"] = T[:5], X[:5]
+        file["run/above"] = file["/"]
+        file["again"] = h5py.SoftLink("/run")
+        file["elsewhere"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/")
+    tables = open_tables(tmp_path / "x.h5", Terms())
+    assert sorted(len(table.read(0, 10, ["x"]).time) for table in tables.values()) == [5, 10]
+    assert len(tables) == 2

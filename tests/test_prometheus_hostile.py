@@ -201,3 +201,59 @@ def test_the_values_of_a_request_are_counted_over_all_its_selectors(query):
 def test_what_becomes_of_few_values_is_counted_too(query):
     answer = asked(many(500), "query_range", query=query, start=START, end=START + 10_999, step=1)
     assert "too much for one answer" in answer["error"]
+
+
+# what is computed -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "topk(2000, " * 50 + "sisock" + ")" * 50,
+        "quantile without () (0.5, " * 25 + "sisock" + ")" * 25,
+        "day_of_month(" * 50 + "sisock" + ")" * 50,
+        "sisock" + " + 1" * 400,
+        "quantile_over_time(0.5, (sisock > bool 0)[1000s:1s])",
+    ],
+    ids=["topk", "quantile", "calendar", "sum", "quantile over time"],
+)
+def test_what_takes_too_much_computing_is_refused_before_it_is_done(query):
+    answer = asked(many(500), "query_range", query=f"count({query})", start=START, end=START + 1999, step=1)
+    assert (answer["errorType"], "takes too much computing" in answer["error"]) == ("execution", True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["topk(2000, " * 50 + "sisock" + ")" * 50, "sisock" + " + 1" * 400, "sisock" + " + sisock" * 20],
+    ids=["topk", "sum", "many"],
+)
+def test_what_is_seen_to_be_too_much_asks_no_node(query):
+    frame = Frame("samples", np.array([START]) * NS, {f"f{i}": Column(np.ones(1)) for i in range(500)})
+    source = Memory({"n": (dict.fromkeys(frame.columns, Field()), frame)})
+    client = create_app(source, Settings(bridge_deadline=2)).test_client()
+    answer = asked(client, "query_range", query=query, start=START, end=START + 1999, step=1)
+    assert (answer["errorType"], source.asked) == ("execution", [])
+
+
+def test_a_long_sum_is_still_a_sum(client):
+    answer = asked(client, "query", query="1" + "+1" * 498, time=START)
+    assert answer["data"]["result"][1] == "499"
+
+
+def test_values_are_counted_at_once_and_too_many_are_refused_at_once():
+    client, given = many(500), {"start": START, "end": START + 1999, "step": 1}
+    answer = asked(client, "query_range", query="count_values('v', vector(time()))", **given)
+    assert "more than 1000 series" in answer["error"]
+    answer = asked(client, "query_range", query="count_values('v', sisock > bool 0)", **given)
+    ((counted),) = answer["data"]["result"]
+    assert (counted["metric"], set(map(tuple, counted["values"]))) == (
+        {"v": "1"},
+        {(START + at, "500") for at in range(360)},
+    )
+
+
+def test_computing_ends_when_the_time_is_over():
+    client = many(500)
+    given = {"start": START, "end": START + 1999, "step": 1, "timeout": "0.2"}
+    answer = asked(client, "query_range", query=f"count(sisock{' + 1' * 180})", **given)
+    assert (answer["errorType"], "took too long" in answer["error"]) == ("timeout", True)

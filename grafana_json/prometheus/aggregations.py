@@ -166,15 +166,19 @@ def _extreme(vector: Vector, groups: Sequence[list[int]], k: Floats, *, least: b
 def _count_values(vector: Vector, groups: Sequence[tuple[Labels, list[int]]], label: Floats | str | None) -> Vector:
     if not isinstance(label, str):
         raise cannot("count_values takes the name of a label first, in quotation marks")
-    labels, values, there = [], [], []
+    labels: list[Labels] = []
+    values: list[Floats] = []
+    there: list[Bools] = []
+    steps = vector.values.shape[1]
     for kept, rows in groups:
-        of, where = vector.values[rows], vector.there[rows]
-        for value in np.unique(of[where]).tolist():
-            same = where & ((of == value) | (np.isnan(of) & np.isnan(value)))
-            labels.append({**kept, label: text(value)})
-            values.append(same.sum(axis=0).astype(np.float64))
-            there.append(same.any(axis=0))
-            if len(labels) > _MOST_VALUES:
-                raise cannot(f"count_values would make more than {_MOST_VALUES} series: round the values first")
-            check_size(len(labels), vector.values.shape[1])
+        where = vector.there[rows]
+        found, place = np.unique(vector.values[rows][where], return_inverse=True)
+        if len(labels) + len(found) > _MOST_VALUES:
+            raise cannot(f"count_values would make more than {_MOST_VALUES} series: round the values first")
+        check_size(len(labels) + len(found), steps)
+        counts = np.bincount(place * steps + np.nonzero(where)[1], minlength=len(found) * steps)
+        counts = counts.reshape(len(found), steps)
+        labels += [{**kept, label: text(value)} for value in found.tolist()]
+        values += list(counts.astype(np.float64))
+        there += list(counts > 0)
     return distinct(Vector(labels, np.array(values), np.array(there))) if labels else nothing(vector.values.shape[1])

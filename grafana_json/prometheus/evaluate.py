@@ -10,10 +10,12 @@ import promql_parser as grammar
 from grafana_json.prometheus import functions, labeling
 from grafana_json.prometheus.aggregations import Grouping, aggregate
 from grafana_json.prometheus.binary import operate
+from grafana_json.prometheus.effort import COSTLY, Effort
 from grafana_json.prometheus.fetching import Fetch
+from grafana_json.prometheus.foresight import MINUTE, MOST_INNER, Foresight
 from grafana_json.prometheus.grammar import length
 from grafana_json.prometheus.matching import Finder
-from grafana_json.prometheus.overtime import FUNCTIONS, LATEST, OverTime, quantile, regression
+from grafana_json.prometheus.overtime import FUNCTIONS, LATEST, OverTime, quantile, regression, sorting
 from grafana_json.prometheus.samples import Samples, of_values
 from grafana_json.prometheus.selecting import Selecting, spread
 from grafana_json.prometheus.trouble import QueryError, cannot
@@ -32,9 +34,6 @@ from grafana_json.prometheus.vectors import (
 )
 from grafana_json.prometheus.windows import Windows
 
-MOST_INNER = 50_000  # steps of a subquery
-_MINUTE = 60_000  # ms between the steps of a subquery that does not say
-
 
 class Evaluation:
     """The evaluation of one request."""
@@ -42,11 +41,13 @@ class Evaluation:
     def __init__(self, steps: Steps, finder: Finder, fetch: Fetch, lookback: int | None = None) -> None:
         """Evaluate at these steps; `lookback`, in ms, in place of what is usual."""
         self._query, self._selecting = steps, Selecting(steps, finder, fetch, lookback)
-        self._budget = finder.budget
+        self._finder, self._budget, self._effort = finder, finder.budget, Effort(lambda: fetch.left)
 
     def run(self, expression: Any) -> Value:
         """The expression's value at the steps of the query; raises QueryError, and ConsumerError without a hub."""
         with _bounded():
+            foreseen = Foresight(self._finder, Effort())
+            foreseen.look(expression, self._query.count, self._query.end - self._query.start)
             return self._value(expression, self._query)
 
     def _value(self, expression: Any, steps: Steps) -> Value:
@@ -59,13 +60,15 @@ class Evaluation:
             case grammar.ParenExpr():
                 value = self._value(expression.expr, steps)
             case grammar.UnaryExpr():
-                value = functions.negative(self._value(expression.expr, steps))
+                value = functions.negative(self._looked_at(expression.expr, steps))
             case grammar.VectorSelector():
                 value = self._selecting.latest(expression, steps)[0]
             case grammar.AggregateExpr():
                 value = self._aggregate(expression, steps)
             case grammar.BinaryExpr():
                 left, right = self._value(expression.lhs, steps), self._value(expression.rhs, steps)
+                self._effort.look_at(left)
+                self._effort.look_at(right)
                 value = operate(str(expression.op), left, right, expression.modifier)
             case grammar.Call():
                 value = self._call(expression, steps)
@@ -73,8 +76,14 @@ class Evaluation:
                 raise QueryError("a range such as x[5m] is no value: put it into a function, as avg_over_time(x[5m])")
         return value
 
-    def _vector(self, expression: Any, steps: Steps) -> Vector:
+    def _looked_at(self, expression: Any, steps: Steps, weight: int = 1) -> Value:
+        """The value, paid for what is then done with it."""
         value = self._value(expression, steps)
+        self._effort.look_at(value, weight)
+        return value
+
+    def _vector(self, expression: Any, steps: Steps, weight: int = 1) -> Vector:
+        value = self._looked_at(expression, steps, weight)
         if not isinstance(value, Vector):
             raise QueryError("a vector is needed here: select series, or use vector(…)")
         return value
@@ -105,14 +114,16 @@ class Evaluation:
         if not some:
             return nothing(steps.count)
         check_size(len(some), steps.count)
-        made = [function.made(each, windows.at_least(each.width)) for _, each in some]
+        held = [(each, windows.at_least(each.width)) for _, each in some]
+        self._effort.spend(sum(function.work(*each) for each in held))
+        made = [self._effort.in_time(function.made, *each) for each in held]
         kept = [label if function.keeps_name else without_name(label) for label, _ in some]
         vector = Vector(kept, np.array([values for values, _ in made]), np.array([there for _, there in made]))
         return distinct(spread(vector, steps.count))
 
     def _inner(self, subquery: Any, steps: Steps) -> tuple[list[Labels], list[Samples | None], Windows]:
         """The values of the inner expression at its own steps, which lie on multiples of their width, as samples."""
-        long, width = length(subquery, "range"), length(subquery, "step") or _MINUTE
+        long, width = length(subquery, "range"), length(subquery, "step") or MINUTE
         times = self._selecting.times(subquery, steps)
         first = ((int(times[0]) - long) // width + 1) * width
         count = (int(times[-1]) - first) // width + 1
@@ -150,14 +161,14 @@ class Evaluation:
     # aggregations and functions
 
     def _aggregate(self, expression: Any, steps: Steps) -> Vector:
-        vector = self._vector(expression.expr, steps)
+        op = str(expression.op)
+        vector = self._vector(expression.expr, steps, COSTLY.get(op, 1))
         param: Floats | str | None = None
         if expression.param is not None:
             value = self._value(expression.param, steps)
             if isinstance(value, Vector):
                 raise QueryError("the first argument of an aggregation is a number or a text: use scalar(…)")
             param = value
-        op = str(expression.op)
         result = aggregate(op, vector, Grouping.of(expression.modifier), param)
         if op in ("topk", "bottomk") and steps.count == 1:
             return functions.ordered(result, descending=op == "topk")
@@ -187,7 +198,7 @@ class Evaluation:
         params = [self._scalar(each, steps) for each in args[1:]]
         if name == "round" and not params:
             params = [np.ones(steps.count)]
-        return functions.of_numbers(name, self._vector(args[0], steps), *params)
+        return functions.of_numbers(name, self._vector(args[0], steps, COSTLY.get(name, 1)), *params)
 
     def _timestamp(self, args: Any, steps: Steps) -> Value:
         argument = args[0]
@@ -230,7 +241,7 @@ class Evaluation:
         "label_replace": _label_replace,
         "label_join": _label_join,
         "quantile_over_time": lambda self, args, steps: self._over_time(
-            OverTime(quantile(self._scalar(args[0], steps))), args[1], steps
+            OverTime(quantile(self._scalar(args[0], steps)), work=sorting), args[1], steps
         ),
         "predict_linear": lambda self, args, steps: self._over_time(
             OverTime(regression(self._scalar(args[1], steps))), args[0], steps

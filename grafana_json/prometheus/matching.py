@@ -67,6 +67,11 @@ class Selector(NamedTuple):
         some = [[*every, *each] for each in selector.matchers.or_matchers] or [every]
         return cls(selector.name, some)
 
+    @property
+    def key(self) -> Any:
+        """What is the same for selectors that say the same."""
+        return self.name, tuple(tuple((m.name, str(m.op), m.value) for m in each) for each in self.alternatives)
+
 
 class Finder:
     """Finds series for one request, whose work is bounded."""
@@ -75,9 +80,16 @@ class Finder:
         """Look among these."""
         self._catalog = catalog
         self.budget = Budget()
+        self._known: dict[Any, list[Series]] = {}
 
     def find(self, selector: Selector, most: int | None = None) -> list[Series]:
         """The series, each once; raises QueryError where they are more than `most`, or hard to find."""
+        key = selector.key
+        if key not in self._known:
+            self._known[key] = self._find(selector, most)
+        return self._known[key]
+
+    def _find(self, selector: Selector, most: int | None) -> list[Series]:
         found: dict[tuple[str, str, str], Series] = {}
         for matchers in selector.alternatives:
             for series in self._matching(selector.name, matchers):

@@ -10,14 +10,18 @@ import numpy as np
 
 from grafana_json.prometheus import rates
 from grafana_json.prometheus.samples import Samples
-from grafana_json.prometheus.trouble import cannot
 from grafana_json.prometheus.vectors import Bools, Floats
 from grafana_json.prometheus.windows import Rows, Windows, added, earliest, fold, latest
 from sisock.times import NS
 
-_MOST_SORTED = 10_000_000  # samples that quantiles of one series may sort
+_OF_A_WINDOW, _OF_A_SAMPLE_SORTED = 30, 5  # times what a value costs that is looked at once
 
 Made = tuple[Floats, Bools]  # of each window the value, and whether there is one: shape (steps,)
+
+
+def folding(_: Samples, windows: Windows) -> int:
+    """What it costs to fold over each window."""
+    return _OF_A_WINDOW * len(windows.until)
 
 
 class OverTime(NamedTuple):
@@ -28,6 +32,7 @@ class OverTime(NamedTuple):
     split: tuple[str, ...] = ()  # those that let samples at the very begin of a bin count by themselves
     until_only: bool = False  # what lies at the begin of the window does not matter
     keeps_name: bool = False
+    work: Callable[[Samples, Windows], int] = folding
 
 
 def _folded(ufunc: Callable[..., Floats], of: Callable[[Samples], Floats]) -> Callable[[Samples, Windows], Made]:
@@ -110,10 +115,6 @@ def quantile(q: Floats) -> Callable[[Samples, Windows], Made]:
     def made(samples: Samples, windows: Windows) -> Made:
         low, high = windows.held(samples)
         sizes = high - low
-        if int(sizes.sum()) > _MOST_SORTED:
-            raise cannot(
-                f"quantile_over_time would sort more than {_MOST_SORTED} samples: use a longer step or less time"
-            )
         values = np.zeros(len(low))
         for size in np.unique(sizes[sizes > 0]).tolist():
             of = np.flatnonzero(sizes == size)
@@ -121,6 +122,12 @@ def quantile(q: Floats) -> Callable[[Samples, Windows], Made]:
         return values, sizes > 0
 
     return made
+
+
+def sorting(samples: Samples, windows: Windows) -> int:
+    """What sorting the samples of each window costs."""
+    low, high = windows.held(samples)
+    return folding(samples, windows) + _OF_A_SAMPLE_SORTED * int((high - low).sum())
 
 
 def _stretches(values: Floats, low: Rows, size: int) -> Floats:

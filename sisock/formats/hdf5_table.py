@@ -113,13 +113,21 @@ def open_tables(path: Path, terms: Terms) -> dict[str, Table]:
 
 
 def _groups(file: Any) -> Iterator[tuple[str, Any]]:
-    """Every group that has datasets of one dimension, by its path, "" for the file's own."""
-    waiting = [("", file)]
+    """Every group that has datasets of one dimension, by one of its paths, "" for the file's own."""
+    waiting, seen = [("", file)], {file["/"]}
     for _ in range(_MOST_GROUPS):
         if not waiting:
             return
         name, group = waiting.pop()
-        parts = {str(key): group.get(key) for key in group}
+        parts = {str(key): group.get(key) for key in group if not _is_elsewhere(group, key)}
         if any(isinstance(each, h5py.Dataset) and each.ndim == 1 for each in parts.values()):
             yield name, group
-        waiting += [(f"{name}/{key}".lstrip("/"), each) for key, each in parts.items() if isinstance(each, h5py.Group)]
+        for key, each in parts.items():
+            if isinstance(each, h5py.Group) and each not in seen:  # links may lead back to where they come from
+                seen.add(each)
+                waiting.append((f"{name}/{key}".lstrip("/"), each))
+
+
+def _is_elsewhere(group: Any, key: str) -> bool:
+    """Whether this is a link into another file: what is served is what lies in the folder."""
+    return isinstance(group.get(key, getlink=True), h5py.ExternalLink)

@@ -123,7 +123,9 @@ def chunk_range(metadata: pq.FileMetaData, group: int, column: int) -> Range:
 # A footer is the struct FileMetaData (parquet.thrift of the Parquet format) in Thrift's compact protocol
 # (thrift-compact-protocol.md of Apache Thrift); the list of its field 4 holds the row groups.
 
-_ROW_GROUPS = 4
+_SCHEMA, _ROW_GROUPS = 2, 4
+_TYPE, _CHILDREN = 1, 5  # of an element of the schema; the type also of ColumnMetaData
+_COLUMNS, _ABOUT = 1, 3  # of a row group, and of its chunks
 _BYTE, _DOUBLE, _BINARY, _STRUCT = 3, 7, 8, 12
 _NONE, _VARINTS, _LISTS = (1, 2), (4, 5, 6), (9, 10)
 
@@ -145,6 +147,43 @@ def _found_bounds(footer: bytes) -> NDArray[np.uint32]:
                 bounds.append(_beyond(footer, bounds[-1], _STRUCT))
             return np.array(bounds, "<u4")
     raise OSError("its footer has no row groups")
+
+
+def check_types(footer: Footer) -> None:
+    """Raise OSError where a chunk is of another type than its column: Arrow ends the process at such a footer."""
+    try:
+        leaves = list(_leaf_types(footer.data))
+        for begin in footer.bounds[:-1].tolist():
+            if list(_chunk_types(footer.data, begin)) != leaves:
+                raise OSError("its footer is damaged")
+    except (IndexError, RecursionError, OverflowError) as error:
+        raise OSError("its footer is damaged") from error
+
+
+def _leaf_types(data: bytes) -> Iterator[int | None]:
+    """Of each column its type, as the schema has it."""
+    for schema in (at for number, _, at in _members(data, 0) if number == _SCHEMA):
+        for element in _structs(data, schema):
+            found = {number: at for number, _, at in _members(data, element)}
+            if _CHILDREN not in found:
+                yield _varint(data, found[_TYPE])[0] if _TYPE in found else None
+
+
+def _chunk_types(data: bytes, group: int) -> Iterator[int | None]:
+    """Of each chunk of a row group the type that it says it has."""
+    for columns in (at for number, _, at in _members(data, group) if number == _COLUMNS):
+        for column in _structs(data, columns):
+            about = next((at for number, _, at in _members(data, column) if number == _ABOUT), None)
+            kinds = () if about is None else (at for number, _, at in _members(data, about) if number == _TYPE)
+            yield next((_varint(data, at)[0] for at in kinds), None)
+
+
+def _structs(data: bytes, at: int) -> Iterator[int]:
+    """Where the structs of a list begin."""
+    count, _, first = _list_size(data, at)
+    for _ in range(count):
+        yield first
+        first = _beyond(data, first, _STRUCT)
 
 
 def _members(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:

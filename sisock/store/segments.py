@@ -11,7 +11,7 @@ from sisock.frames import Frame, Times
 from sisock.parsing import from_json
 from sisock.store import parquet
 from sisock.store.chunks import Chunks, Image, parsed_footers
-from sisock.store.footers import Footer, footer_in, sealed
+from sisock.store.footers import Footer, check_types, footer_in, sealed
 from sisock.store.identified import NOBODY, Identified, accounts, together
 from sisock.store.parquet import OURS, ROWS, kind_of, stored_name
 from sisock.store.recent import Recent
@@ -187,6 +187,7 @@ class SegmentFiles:
         try:
             size = self._storage.size(name)
             footer = footer_in(self._storage.open(name), size)
+            check_types(footer)
             metadata = footer.parsed()
             about = from_json(metadata.metadata[b"sisock"])
             if about["v"] != parquet.VERSION:

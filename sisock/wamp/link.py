@@ -122,14 +122,14 @@ class Link:
     def _tell(self, trouble: str, at_first: str = "") -> None:
         """Log what changed, once; in the first seconds it is no warning that others are not there yet.
 
-        `at_first`: what is logged then in place of the trouble.
+        `at_first`: what is logged then in place of the trouble, but for tickets: whoever made one up hears it where it asks.
         """
         early = time.monotonic() < self._patient
         if not trouble:
             self._patient = 0.0
             if self.trouble and not self._leaving:
                 log.info("%s: joined %s", self.name, self.settings.url)
-        elif (trouble, early) != self._told:
+        elif (trouble, early) != self._told and not (early and self.refused and isinstance(self._key, Ticket)):
             log.log(logging.INFO if early else logging.WARNING, "%s: %s", self.name, (early and at_first) or trouble)
         self.trouble, self._told = trouble, (trouble, early)
 

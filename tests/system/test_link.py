@@ -13,7 +13,7 @@ import pytest
 from sisock.blocking import BlockingConsumer
 from sisock.consumer import Consumer
 from sisock.errors import ConsumerError, NoHub
-from sisock.keys import ensure_key
+from sisock.keys import Ticket, ensure_key
 from sisock.serving import NameTaken
 from sisock.settings import read
 from sisock.wamp import Link, WampError
@@ -120,6 +120,20 @@ async def test_an_address_that_is_none_is_told(state: Path, noted: str) -> None:
     async with Consumer(read(state=state, deadline=0.5)) as consumer:
         with pytest.raises(NoHub, match="not a router's address"):
             await consumer.nodes()
+
+
+async def test_whoever_makes_tokens_up_fills_no_log(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
+    """The bridge tries each token that it is sent."""
+    caplog.set_level(logging.INFO, "sisock.wamp")
+    link = Link(fleet.settings, "stranger", Ticket("made up"))
+    running = asyncio.ensure_future(link.run())
+    try:
+        async with asyncio.timeout(WITHIN):
+            await link.heard.wait()
+    finally:
+        await link.leave()
+        running.cancel()
+    assert (link.refused, "not authorized" in link.trouble, caplog.messages) == (True, True, [])
 
 
 async def test_who_is_new_waits_to_be_admitted_before_it_is_told_to_be_refused(
