@@ -73,7 +73,7 @@ async def until_ok(service, state="ok"):
 @pytest.fixture(scope="module")
 def large(where) -> int:
     """A topic of many seconds; how many."""
-    count = MINUTES * 60 * 20
+    count = MINUTES * 60 * 8
     produce(where, "large", map(second, range(count)))
     return count
 
@@ -308,3 +308,20 @@ def test_what_was_looked_at_before_shortens_the_search():
 def test_what_cannot_be_is_refused_with_the_cure(options, why):
     with pytest.raises(ValueError, match=why):
         KafkaReplay(**options)
+
+
+async def test_a_replay_goes_on_where_it_was_when_its_broker_comes_back(tmp_path):
+    with broker(tmp_path / "kafka", partitions=1) as fragile:
+        kafka = Kafka(fragile.address, version="0.9")
+        produce(kafka, "broken", [(0, record(T + number * NS, x=number), None) for number in range(20_000)])
+        service = replay(kafka, "broken", speed=2000).service()
+        async with working(service) as published, asyncio.timeout(PATIENCE):
+            await published.until(lambda frames: any("lab/x" in frame.columns for frame in frames))
+            await asyncio.to_thread(fragile.kill)
+            await asyncio.to_thread(fragile.start)
+            frames = await published.until(lambda frames: any(19_999 in values_of(frame) for frame in frames))
+            assert [x for frame in frames for x in values_of(frame)] == list(range(20_000))
+
+
+def values_of(frame) -> list:
+    return frame.columns["lab/x"].values.tolist() if "lab/x" in frame.columns else []

@@ -171,6 +171,12 @@ def test_the_hub_says_where_kafka_is_to_who_does_not_know(running, writer, begun
     sink.told({"bootstrap": running.address, "topic": "told.{node}"})
     sent(sink, 5)
     assert len(consumed(Kafka(running.address, version="0.9"), "told.node", 5)) == 5
+    before = sink._kafka
+    sink.told({"bootstrap": running.address, "topic": "told.{node}"})
+    assert sink._kafka is before
+    sink.told({"bootstrap": running.address, "topic": "elsewhere.{node}"})
+    writer.write(5)
+    assert len(consumed(Kafka(running.address, version="0.9"), "elsewhere.node", 5)) == 5
 
 
 async def test_a_nodes_health_tells_that_kafka_is_away(tmp_path):

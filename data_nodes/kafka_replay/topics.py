@@ -15,13 +15,13 @@ MOST_BYTES = 4 * 2**20  # of what comes at a time; brokers before 0.10.1 keep ba
 TOO_LARGE = f"it is larger than {MOST_BYTES} bytes"
 _LITTLE = 2**16  # bytes of a look at one place
 _SOME = 20  # messages of such a look
+_AT_ONCE = 10_000  # messages
 _POLL = 500  # ms
 _TRIES = 20  # polls without anything that are waited for where there is something
 _OPTIONS: dict[str, Any] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
     "allow_auto_create_topics": False,
-    "max_poll_records": 10_000,
     "bootstrap_timeout_ms": 5_000,
     "request_timeout_ms": 10_000,
     "reconnect_backoff_max_ms": 2_000,
@@ -103,7 +103,7 @@ class Topics:
         with self._lock:
             for most in (_LITTLE, MOST_BYTES):
                 with contextlib.suppress(_too_large()):
-                    return self._polled(most, place, offset, offset + 1)[:_SOME]
+                    return self._polled(most, place, offset, offset + 1, _SOME)
         return []
 
     def read(self, place: Place, offset: int, beyond: int) -> list[Message]:
@@ -113,12 +113,14 @@ class Topics:
         """
         with self._lock:
             try:
-                return [each for each in self._polled(MOST_BYTES, place, offset, beyond) if each.offset < beyond]
+                found = self._polled(MOST_BYTES, place, offset, beyond, min(_AT_ONCE, beyond - offset))
             except _too_large():
-                self._at.pop(MOST_BYTES, None)
                 return [Message(place, offset, None, b"", TOO_LARGE)]
+            if not found:
+                self.ends([place])  # a broker that is away is heard of here
+        return [each for each in found if each.offset < beyond]
 
-    def _polled(self, most: int, place: Place, offset: int, beyond: int) -> list[Message]:
+    def _polled(self, most: int, place: Place, offset: int, beyond: int, messages: int) -> list[Message]:
         """What comes from an offset on. Raises RecordTooLargeError where it is held back for its size."""
         known, consumer = _known(place), self._consumer(most)
         if self._at.get(most) != (place, offset):
@@ -126,7 +128,7 @@ class Topics:
             consumer.seek(known, offset)
         for _ in range(_TRIES):
             self._at.pop(most, None)
-            found = [message(place, each) for each in consumer.poll(timeout_ms=_POLL).get(known, [])]
+            found = [message(place, each) for each in consumer.poll(_POLL, messages).get(known, [])]
             if found:
                 self._at[most] = place, found[-1].offset + 1
                 return found

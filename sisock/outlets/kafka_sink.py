@@ -55,18 +55,19 @@ class Sink:
 
     @property
     def asks(self) -> bool:
-        """Whether the hub has to say where Kafka is, or what the topic is called."""
-        return not (self._own.bootstrap and self._own.topic)
+        """Whether the hub has to say where Kafka is."""
+        return not self._own.bootstrap
 
     def told(self, given: object) -> None:
         """Take what the hub says; anything but a table means that it says nothing."""
-        if self.asks:
-            told = self._own.told(given if isinstance(given, Mapping) else {})
-            if told.bootstrap:
-                self._kafka = told
-                self._aimed.set()
-            elif not self._aimed.is_set():
-                self._change(_ASK)
+        if not self.asks:
+            return
+        told = self._own.told(given if isinstance(given, Mapping) else {})
+        if told.bootstrap:
+            self._kafka = self._kafka if told == self._kafka else told  # who says it once more changes nothing
+            self._aimed.set()
+        elif not self._aimed.is_set():
+            self._change(_ASK)
 
     def start(self) -> None:
         """Begin; where the hub has to say where to, once it has."""
