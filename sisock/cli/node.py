@@ -104,7 +104,7 @@ class _Hosting:
         service = node.service(ring=self._settings.ring, journal=_opener(self._settings, name))
         if isinstance(service, Hosting):
             service.host = self._work
-        await serve(service, self._settings, key, ready, tags_of(node))
+        await serve(service, self._settings, key, ready, tags_of(node), node.kafka)
 
 
 def _opener(settings: Settings, name: str) -> "Opener | None":
