@@ -122,6 +122,7 @@ def sustained(folder: Path, address: str, given: argparse.Namespace) -> list[Fig
     """Whether all arrives at the rate, and what memory that takes."""
     with _process(_follow, folder / "follow", address, "sisock.measured") as (ask, _):
         with _process(_measure, folder / "measure", address, given.rate) as (ask_node, _):
+            ask_node("memory")  # it has begun
             began, early = time.monotonic(), 0.0
             while (spent := time.monotonic() - began) < given.seconds:
                 time.sleep(0.5)
