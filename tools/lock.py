@@ -23,16 +23,19 @@ LOCKS = {
         "host",
         "--extra",
         "archive",
+        "--extra",
+        "kafka",
         *BUILD,
         "pyproject.toml",
     ],
-    "node": ["--extra", "host", *BUILD, *RUN, "pyproject.toml"],
+    "node": ["--extra", "host", "--extra", "kafka", *BUILD, *RUN, "pyproject.toml"],
     "bridge": ["--extra", "grafana", *BUILD, *RUN, "pyproject.toml"],
     "recorder": ["--extra", "archive", *BUILD, *RUN, "pyproject.toml"],
     "dev": ["--extra", "dev", *BUILD, *RUN, "pyproject.toml"],
     "nodejs": ["requirements/nodejs.in"],
     "schemathesis": ["requirements/schemathesis.in"],
     "pip-audit": ["requirements/pip-audit.in"],
+    "ocs-agent-cli": ["requirements/ocs-agent-cli.in"],
 }
 
 

@@ -68,11 +68,25 @@ class Journaled(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A node at work that tells in its health what troubles those who work beside it."""
+
+    beside: Callable[[], str | None]
+
+
+@runtime_checkable
 class Joining(Protocol):
     """A node at work that has more to do at the router than to answer: it joins by itself, too, with the same key."""
 
     def join(self, settings: Settings, key: Key) -> None:
         """Know where the router is, before `run`."""
+
+
+@runtime_checkable
+class Hosting(Protocol):
+    """A node at work that brings further nodes, each with a name and a key of its own: they are served beside it."""
+
+    host: "Host | None"  # set by who serves the node: serves another until cancelled, or raises what ended it
 
 
 @runtime_checkable
@@ -82,12 +96,16 @@ class Remembering(Protocol):
     past: Past | None  # set by who serves the node
 
 
+Host = Callable[["DataNode"], Awaitable[None]]
+
+
 class DataNode:
     """What an author declares. The docstring of the class is the node's description."""
 
     name: str = ""  # default: the class's name in lower case
     role: str = "data_node"  # of its principal: what it may do at the router
     tags: Sequence[str] = ()  # words by which nodes are chosen together; the configuration may give others
+    kafka: bool | Mapping[str, Any] = False  # whether its journal goes to Kafka, and where; the configuration says so
     sensitive: bool = False  # shown only to consumers that may see sensitive nodes
     home: Path | None = None  # the state directory, where whoever hosts the node says so
 
