@@ -141,3 +141,37 @@ def test_the_command_says_what_is_wrong(run, words, code, said):
 
 def test_a_machine_without_any_says_so(tmp_path):
     assert CliRunner().invoke(main, ["quarantine", "--state", str(tmp_path)]).output == "nothing is in quarantine\n"
+
+
+def test_what_one_source_was_refused_is_forgotten_where_it_comes_again(tmp_path):
+    refusals = Quarantine(tmp_path, "coap")
+    for source in ("a", "b"):
+        refusals.add(source, "reason", b"1")
+    refusals.write()
+    kept.forget(tmp_path, "coap", "a")
+    kept.forget(tmp_path, "nobody", "a")
+    assert held(tmp_path) == [("b", "reason", b"1")]
+    assert [each.source for each in kept.counts(tmp_path, "coap")] == ["b"]
+    assert kept.names(tmp_path) == ["coap"]
+
+
+def test_who_writes_last_returns_when_what_another_thread_writes_is_on_disk_too(tmp_path, monkeypatch):
+    refusals, begun, go_on = Quarantine(tmp_path, "n"), threading.Event(), threading.Event()
+    insert = kept._insert
+
+    def slowly(*given):
+        begun.set()
+        go_on.wait(30)
+        insert(*given)
+
+    monkeypatch.setattr(kept, "_insert", slowly)
+    refusals.add("source", "reason", b"1")
+    first, last = threading.Thread(target=refusals.write), threading.Thread(target=refusals.write)
+    first.start()
+    assert begun.wait(30)
+    last.start()
+    assert last.is_alive()
+    go_on.set()
+    last.join(30)
+    assert [each.n for each in kept.counts(tmp_path, "n")] == [1]
+    first.join(30)

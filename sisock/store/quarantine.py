@@ -59,7 +59,7 @@ class Quarantine:
         self.latest: Refused | None = None
         self._path = None if folder is None else path_of(folder, name)
         self._name, self._clock = name, clock
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._waiting: deque[Refused] = deque(maxlen=_MOST_WAITING)
         self._counts: dict[tuple[str, str], Count] = {}
         self._told = False
@@ -79,6 +79,10 @@ class Quarantine:
 
     def write(self) -> None:
         """Bring to disk what waits; where that cannot be, it is told once and counted on."""
+        with self._writing:  # who returns knows that what another thread writes is on disk, too
+            self._write()
+
+    def _write(self) -> None:
         with self._lock:
             waiting, counts = list(self._waiting), list(self._counts.values())
             self._waiting.clear()
