@@ -90,7 +90,8 @@ def make_token(folder: Path, device: str | None = None) -> str:
 
 def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner can read, in place of the one before."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in [each for each in reversed(path.parents) if not each.exists()]:
+        folder.mkdir(exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
