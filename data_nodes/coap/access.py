@@ -4,8 +4,9 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
 from sisock.nodes.devices import check_device
@@ -13,6 +14,15 @@ from sisock.nodes.devices import check_device
 Unknown = Literal["open", "token", "closed"]
 FOLDER = "coap"  # of the state directory; below it one for each gateway
 _SHARED, _TOKENS, OSCORE = "token", "tokens", "oscore"
+_LOOK = 0.5  # seconds between two looks at a file
+_MOST_KNOWN = 10_000  # devices that are looked up between two looks
+
+
+class Known(NamedTuple):
+    """What a device has to prove itself by."""
+
+    token: str | None
+    has_oscore: bool
 
 
 class Denied(Exception):
@@ -32,6 +42,18 @@ class Access:
         if unknown not in get_args(Unknown):
             raise ValueError(f"unknown = {unknown!r:.40}: use one of {', '.join(get_args(Unknown))}")
         self.folder, self.unknown = folder, unknown
+        self._known: dict[str | None, Known] = {}
+        self._looked = -_LOOK
+
+    def _of(self, device: str | None) -> Known:
+        """What there is of a device, or of the gateway, on disk; looked up once in a while."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK or len(self._known) > _MOST_KNOWN:
+            self._known, self._looked = {}, now
+        if device not in self._known:
+            has_oscore = device is not None and (oscore_folder(self.folder, device) / "settings.json").exists()
+            self._known[device] = Known(_read(token_file(self.folder, device)), has_oscore)
+        return self._known[device]
 
     def check(self, device: str, token: str, identity: str | None) -> None:
         """Raise Denied unless a sender may act for this device.
@@ -43,19 +65,18 @@ class Access:
             if identity != device:
                 raise Denied(f"{identity} may not send for {device}", known=True)
             return
-        if (oscore_folder(self.folder, device) / "settings.json").exists():
+        own, has_oscore = self._of(device)
+        if has_oscore:
             raise Denied(f"{device} has OSCORE credentials: send with them")
-        own = _read(token_file(self.folder, device))
         if own is not None or self.unknown == "closed":
             if not _same(token, own):
                 raise Denied(f"this is no token of {device}" if own else f"{device} is not known here")
-        elif self.unknown == "token" and not _same(token, _read(token_file(self.folder))):
+        elif self.unknown == "token" and not _same(token, self._of(None).token):
             raise Denied("this is no token of this gateway" if token else "a token is needed: …?token=…")
 
     def may_look(self, token: str, identity: str | None) -> bool:
         """Whether a sender may see which devices there are."""
-        shared = _read(token_file(self.folder))
-        return identity is not None or self.unknown == "open" or (shared is not None and _same(token, shared))
+        return identity is not None or self.unknown == "open" or _same(token, self._of(None).token)
 
     @property
     def lacks_tokens(self) -> bool:

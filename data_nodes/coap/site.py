@@ -87,12 +87,15 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
 
     async def _post(self, request: Any, device: str | None) -> Any:
         block = request.opt.block1
-        whole = self._blocks.add(_key(request), block and Block(block.block_number, block.more, block.size), request.payload)
+        parts = block and Block(block.block_number, block.more, block.size)
+        whole = self._blocks.add(parts and _key(request), parts, request.payload)
         if whole is None:
             return Message(code=codes.CONTINUE, block1=block)
         words = asked.words(request.opt.uri_query)
         post = asked.post(words, whole, asked.form(request.opt.content_format), device)
-        post = post._replace(identity=_identity(request), peer=str(request.remote.hostinfo))
+        identity = _identity(request)
+        named = device is not None or identity is not None
+        post = post._replace(identity=identity, peer="" if named else str(request.remote.hostinfo))
         answer = _said(codes.CHANGED, await self._take(post))
         if block is not None:
             answer.opt.block1 = block
