@@ -56,15 +56,23 @@ class Access:
         return self._known[device]
 
     def check(self, device: str, token: str, identity: str | None) -> None:
-        """Raise Denied unless a sender may act for this device.
+        """Raise Denied unless a sender may act for this device, DeviceRefused where it can be none.
 
         identity: the device that OSCORE has proved it to be. A device with credentials or a token of its own has to
         use them, whatever the policy.
         """
+        check_device(device)
         if identity is not None:
             if identity != device:
                 raise Denied(f"{identity} may not send for {device}", known=True)
             return
+        try:
+            self._check(device, token)
+        except Denied:
+            self._known.clear()  # what lets them in may just have been made
+            self._check(device, token)
+
+    def _check(self, device: str, token: str) -> None:
         own, has_oscore = self._of(device)
         if has_oscore:
             raise Denied(f"{device} has OSCORE credentials: send with them")
@@ -76,7 +84,10 @@ class Access:
 
     def may_look(self, token: str, identity: str | None) -> bool:
         """Whether a sender may see which devices there are."""
-        return identity is not None or self.unknown == "open" or _same(token, self._of(None).token)
+        if identity is not None or self.unknown == "open" or _same(token, self._of(None).token):
+            return True
+        self._known.pop(None, None)
+        return _same(token, self._of(None).token)
 
     @property
     def lacks_tokens(self) -> bool:
@@ -88,12 +99,12 @@ class Access:
 
 def token_file(folder: Path, device: str | None = None) -> Path:
     """Where the token of a device lies; the one of the gateway, for devices that have none of their own."""
-    return folder / _TOKENS / quote(device, safe="") if device else folder / _SHARED
+    return folder / _TOKENS / quote(device, safe=":") if device else folder / _SHARED
 
 
 def oscore_folder(folder: Path, device: str) -> Path:
     """Where the gateway's half of a device's OSCORE credentials lies."""
-    return folder / OSCORE / quote(device, safe="")
+    return folder / OSCORE / quote(device, safe=":")
 
 
 def device_of(path: Path) -> str:

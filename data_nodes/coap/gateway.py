@@ -13,7 +13,7 @@ from data_nodes.readings import Hints, Reading, Unreadable
 from sisock.frames import Column, Field, Frame, column
 from sisock.nodes import Intake
 from sisock.nodes.base import MOST_FIELDS
-from sisock.nodes.devices import DeviceRefused, Devices, check_device
+from sisock.nodes.devices import DeviceRefused, Devices
 from sisock.times import NS
 
 TIMELINE = "devices"
@@ -99,7 +99,7 @@ class Gateway:
     async def _take(self, intake: Intake, post: Post) -> str:
         device = post.device or post.identity
         if device is not None:
-            self._check(check_device(device), post)
+            self._check(device, post)
         sent = self._read(intake, post, device)
         for name in sent.readings:
             self._check(name, post)
