@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from data_nodes.coap.blocks import Block, Blocks, Incomplete, TooLarge
 from data_nodes.coap.pace import Pace
 from data_nodes.coap.transport import Recent
+from data_nodes.coap.watching import Watching
 from tests.coap import ask, clients, gateway, send
 from tests.nodes import data
 
@@ -73,6 +74,51 @@ async def test_who_is_too_fast_is_dropped_and_counted_and_then_served_again(tmp_
                 own.sendto(b"\x00", ("127.0.0.1", at.port))
         assert (await send(at.uri("/ingest/k"), "1")).code == "2.04"  # CoAP tries again by itself
         assert at.node._gateway.dropped > 100
+
+
+async def test_who_watches_has_to_acknowledge_what_it_is_told(tmp_path):
+    async with gateway(tmp_path) as at, clients() as context:
+        await ask(context, at.uri("/ingest/k"), "1")
+        watch = Message(code=aiocoap.GET, uri_path=("ingest", "k"), observe=0, _mid=7, _token=b"t", _mtype=aiocoap.NON)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+            own.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(own, ("127.0.0.1", at.port))
+            await loop.sock_sendall(own, watch.encode())
+            await asyncio.wait_for(loop.sock_recv(own, 2000), 30)
+            await ask(context, at.uri("/ingest/k"), "2")
+            told = await asyncio.wait_for(loop.sock_recv(own, 2000), 30)
+        assert told[0] >> 4 & 3 == aiocoap.CON
+
+
+async def test_who_watches_is_told_of_many_changes_as_of_one_and_of_the_last():
+    told, watching = [], Watching()
+    watching.add(Seen(told), "k")
+    for _ in range(1000):
+        watching.changed("k")
+        watching.changed("other")
+    assert len(told) == 1
+    async with asyncio.timeout(30):
+        while len(told) < 2:
+            await asyncio.sleep(0.01)
+
+
+def test_only_so_many_watch_at_once():
+    watching = Watching()
+    assert [watching.add(Seen([]), "k") for _ in range(201)] == [True] * 200 + [False]
+
+
+class Seen:
+    """An observation that notes when it is triggered."""
+
+    def __init__(self, told):
+        self.told = told
+
+    def accept(self, ended):
+        self.ended = ended
+
+    def trigger(self):
+        self.told.append(1)
 
 
 async def test_a_block_without_those_before_is_refused(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiocoap import Message, resource
 from aiocoap.numbers import codes
+from aiocoap.numbers.constants import Reliable
 from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.util.linkformat import Link, LinkFormat
 
@@ -15,14 +16,15 @@ from data_nodes.coap import asked
 from data_nodes.coap.access import Denied
 from data_nodes.coap.blocks import Block, Blocks, Incomplete, TooLarge
 from data_nodes.coap.gateway import Busy, Gateway, Post
+from data_nodes.coap.watching import Watching
 from data_nodes.readings import Unreadable
 from sisock.nodes import NotKept
 from sisock.nodes.devices import DeviceRefused
 
 log = logging.getLogger(__name__)
 _AGAIN = 30  # seconds after which a sender may come again where the disk does not take it
-_MOST_WATCHING = 200  # observations at once
 _FORMATS = f"{asked.SENML_JSON} {asked.SENML_CBOR} 0"
+_RELIABLE = Reliable()  # who watches has to acknowledge, or is told no more: nobody is flooded under a forged address
 _UNDERSTOOD = {
     OptionNumber.URI_HOST, OptionNumber.URI_PORT, OptionNumber.URI_PATH, OptionNumber.URI_QUERY,
     OptionNumber.ACCEPT, OptionNumber.BLOCK1, OptionNumber.BLOCK2, OptionNumber.IF_MATCH,
@@ -38,8 +40,8 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
         super().__init__()
         self._gateway, self._take = gateway, take
         self._blocks = Blocks(most_bytes)
-        self._watching: dict[Any, str] = {}
-        gateway.changed = self._changed
+        self._watching = Watching()
+        gateway.changed = self._watching.changed
 
     async def needs_blockwise_assembly(self, request: Any) -> bool:
         """Never by aiocoap, which puts together without limits."""
@@ -53,7 +55,10 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
             log.exception("a request could not be answered")
             answer = _said(codes.INTERNAL_SERVER_ERROR, "this is a program error: see the node's log")
         answer.opt.no_response = request.opt.no_response
-        return _block_of(answer, request)
+        block = _block_of(answer, request)
+        if request.opt.observe is not None:
+            block.transport_tuning = _RELIABLE
+        return block
 
     async def _answer(self, request: Any) -> Any:
         try:
@@ -140,17 +145,9 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
     async def add_observation(self, request: Any, serverobservation: Any) -> None:
         """Let the sender of a request hear of what comes from a device."""
         device = "/".join(request.opt.uri_path[1:])
-        accepted = request.code == codes.GET and device in self._gateway.last and len(self._watching) < _MOST_WATCHING
-        if accepted:
-            self._watching[serverobservation] = device
-            serverobservation.accept(lambda: self._watching.pop(serverobservation, None))
-        else:
+        known = request.code == codes.GET and device in self._gateway.last
+        if not known or not self._watching.add(serverobservation, device):
             serverobservation._cancellation_callback = lambda: None  # noqa: SLF001  # which aiocoap calls in any case
-
-    def _changed(self, device: str) -> None:
-        for observation, watched in self._watching.items():
-            if watched == device:
-                observation.trigger()
 
 
 def _identity(request: Any) -> str | None:

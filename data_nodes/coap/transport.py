@@ -16,7 +16,7 @@ from data_nodes.coap.pace import Pace
 
 log = logging.getLogger(__name__)
 _MOST_RECENT = 10_000  # messages that are remembered with their answers, to be answered again
-_QUIET = "coap-server.sisock"  # aiocoap's logger here: one line for each odd datagram would fill a disk
+_QUIET = "coap-server"  # aiocoap's logger: a line for each odd datagram would fill a disk
 _PATIENT = type("Patient", (TransportTuning,), {"EMPTY_ACK_DELAY": 0.7})()  # s; a sender waits 2 before it sends again
 Dropped = Callable[[], None]
 
