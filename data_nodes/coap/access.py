@@ -14,7 +14,8 @@ from sisock.nodes.devices import check_device
 Unknown = Literal["open", "token", "closed"]
 FOLDER = "coap"  # of the state directory; below it one for each gateway
 _SHARED, _TOKENS, OSCORE = "token", "tokens", "oscore"
-_LOOK = 0.5  # seconds between two looks at a file
+_LOOK = 0.5  # seconds between two looks at the folders
+_AFRESH = 10.0  # seconds after which files are read anew that somebody may have edited
 _MOST_KNOWN = 10_000  # devices that are looked up between two looks
 
 
@@ -43,17 +44,25 @@ class Access:
             raise ValueError(f"unknown = {unknown!r:.40}: use one of {', '.join(get_args(Unknown))}")
         self.folder, self.unknown = folder, unknown
         self._known: dict[str | None, Known] = {}
-        self._looked = -_LOOK
+        self._looked = self._read_all = -_AFRESH
+        self._changes: tuple[int, ...] = ()
 
     def _of(self, device: str | None) -> Known:
-        """What there is of a device, or of the gateway, on disk; looked up once in a while."""
+        """What there is of a device, or of the gateway, on disk; looked up where something has changed."""
         now = time.monotonic()
-        if now - self._looked > _LOOK or len(self._known) > _MOST_KNOWN:
-            self._known, self._looked = {}, now
+        if now - self._looked > _LOOK:
+            changes, self._looked = self._changed(), now
+            if changes != self._changes or now - self._read_all > _AFRESH or len(self._known) > _MOST_KNOWN:
+                self._known, self._changes, self._read_all = {}, changes, now
         if device not in self._known:
             has_oscore = device is not None and (oscore_folder(self.folder, device) / "settings.json").exists()
             self._known[device] = Known(_read(token_file(self.folder, device)), has_oscore)
         return self._known[device]
+
+    def _changed(self) -> tuple[int, ...]:
+        """When something came to the folders, or went."""
+        folders = (self.folder, self.folder / _TOKENS, self.folder / OSCORE)
+        return tuple(each.stat().st_mtime_ns if each.is_dir() else 0 for each in folders)
 
     def check(self, device: str, token: str, identity: str | None) -> None:
         """Raise Denied unless a sender may act for this device, DeviceRefused where it can be none.
@@ -86,7 +95,7 @@ class Access:
         """Whether a sender may see which devices there are."""
         if identity is not None or self.unknown == "open" or _same(token, self._of(None).token):
             return True
-        self._known.pop(None, None)
+        self._known.clear()
         return _same(token, self._of(None).token)
 
     @property
