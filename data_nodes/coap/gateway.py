@@ -148,7 +148,7 @@ class Gateway:
         for each in fresh:
             self._note(each)
         key = (kept[0].device, post.boot, post.number)
-        if post.number is not None:
+        if post.number is not None and fresh:
             self._unsure.setdefault(key, intake.lost)
             if len(self._unsure) > _MOST_UNSURE:
                 self._unsure.popitem(last=False)
