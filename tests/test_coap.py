@@ -167,6 +167,16 @@ async def test_there_are_no_more_devices_than_wanted(tmp_path):
         assert (refused.code, refused.text[:30]) == ("4.00", "there are 1 devices already: r")
 
 
+async def test_a_device_has_no_more_fields_than_may_be_and_takes_none_of_others(tmp_path):
+    pack = json.dumps([{"n": f"f{number}", "v": number} for number in range(250)])
+    async with gateway(tmp_path) as at, clients() as context:
+        said = await ask(context, at.uri("/ingest/k"), pack)
+        assert (said.code, "k has 200 fields, which is the most: 'f200' is left out" in said.text) == ("2.04", True)
+        assert (await data(at.service, "k/f199"))["k/f199"] == [199]
+        assert (await ask(context, at.uri("/ingest/k"), '[{"n":"f250","v":1}]')).code == "4.00"
+        assert (await ask(context, at.uri("/ingest/other"), '[{"n":"f250","v":1}]')).code == "2.04"
+
+
 async def test_a_port_that_another_has_is_told(tmp_path):
     async with gateway(tmp_path) as at:
         with pytest.raises(OSError, match=rf"CoAP cannot listen at \[::1\]:{at.port}"):

@@ -9,6 +9,7 @@ import sys
 import aiocoap
 from aiocoap import Message
 
+from data_nodes.coap import gateway as gateways
 from sisock.store.journal import Journal, JournalError
 from tests.coap import ask, clients, free_port, gateway, send
 from tests.nodes import data
@@ -120,6 +121,13 @@ async def test_what_had_to_be_given_up_is_taken_when_it_comes_again(tmp_path, mo
         full = False
         assert (await send(at.uri("/ingest/k?seq=1"), "7")).code == "2.04"
     assert on_disk(tmp_path, "k/value") == [7]
+
+
+async def test_when_too_many_wait_for_the_disk_a_device_is_to_come_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(gateways, "_MOST_WAITING", 0)
+    async with gateway(tmp_path) as at, clients() as context:
+        answer = await context.request(Message(code=aiocoap.POST, uri=at.uri("/ingest/k"), payload=b"7")).response
+        assert (answer.code.dotted, answer.opt.max_age) == ("5.03", 30)
 
 
 async def test_after_a_restart_devices_units_and_numbers_are_known(tmp_path):

@@ -28,7 +28,7 @@ FIELDS = {
 }
 _MOST_WAITING = 2000  # messages that wait for the disk at once
 _MOST_UNSURE = 10_000  # messages that are remembered as perhaps lost
-_MOST_NAMES = 200  # of a device, of which the last values are shown
+_MOST_NAMES = 200  # fields of a device
 
 
 class Busy(Exception):
@@ -73,6 +73,7 @@ class Gateway:
         self.denied = self.dropped = self.bad_parity = 0
         self.changed: Callable[[str], None] = lambda _device: None  # told of what has come
         self._most, self._clock, self._waiting = most, clock, 0
+        self._names: dict[str, set[str]] = {}
         self._unsure: OrderedDict[tuple[str, str, int | None], int] = OrderedDict()
 
     def restore(self, intake: Intake) -> None:
@@ -131,11 +132,16 @@ class Gateway:
 
     def _frame(self, name: str, given: list[Reading], refused: list[str]) -> Kept:
         """The readings of a device as a frame, those in other units than before left out."""
-        device = self.devices.meet(name, self._clock())
+        device, names = self.devices.meet(name, self._clock()), self._names.setdefault(name, set())
         good = list[Reading]()
         for each in given:
             try:
+                if each.name not in names and len(names) >= _MOST_NAMES:
+                    raise DeviceRefused(
+                        f"{name} has {_MOST_NAMES} fields, which is the most: {each.name!r:.80} is left out"
+                    )
                 good.append(each._replace(units=device.in_units(each.name, each.units)))
+                names.add(each.name)
             except DeviceRefused as error:
                 refused.append(str(error))
         frame, more = readings.frame(name, good)
@@ -188,7 +194,7 @@ class Gateway:
         """Remember what has come as the device's last, and tell who watches."""
         last = self.last.setdefault(kept.device, {})
         for each in kept.readings:
-            if each.value is not None and (each.name in last or len(last) < _MOST_NAMES):
+            if each.value is not None:
                 last[each.name] = each
         self.changed(kept.device)
 

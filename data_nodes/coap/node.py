@@ -30,7 +30,7 @@ class Coap(ReceivingNode):
         port: int = 5683,
         unknown: Unknown = "token",
         most: int = MOST,
-        payload: int = 65536,
+        payload: int = 16384,
         rate: float = 200.0,
         interval: float = 10.0,
     ) -> None:
