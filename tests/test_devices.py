@@ -94,7 +94,16 @@ def test_after_a_restart_all_is_known_again():
     assert set(devices.notes_of("hall/kitchen")) == {"device/hall/kitchen"}  # the units are noted once
 
 
-@pytest.mark.parametrize("note", ["", "[]", '{"boots": 7}', '{"first": 1, "seen": 1, "boots": {}, "foreign": 2}'])
+@pytest.mark.parametrize(
+    "note",
+    [
+        "",
+        "[]",
+        '{"boots": 7}',
+        '{"first": 1, "seen": 1, "boots": {}, "foreign": 2}',
+        '{"first": [], "seen": 1, "boots": {}}',
+    ],
+)
 def test_a_note_that_cannot_be_read_costs_no_other(note):
     devices = Devices()
     devices.meet("sound", NOW)

@@ -125,7 +125,9 @@ class Devices(Mapping[str, Device]):
         try:
             told: dict[str, Any] = json.loads(note)
             boots = {boot: Numbers.of(plain) for boot, plain in told.pop("boots").items()}
-            self._devices[name] = Device(**told, boots=boots, units=json.loads(units or "{}"))
+            counts: dict[str, Any] = {each: int(value) for each, value in told.items()}
+            said = {str(each): str(value) for each, value in json.loads(units or "{}").items()}
+            self._devices[name] = Device(**counts, boots=boots, units=said)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             log.warning("what was known of the device %r cannot be read, it begins anew: %r", name, error)
 
