@@ -21,12 +21,13 @@ PEERS = {  # program: its Debian package
     "java": "default-jre-headless",
     "ip": "iproute2",
     "lsof": "lsof",
+    "pg_ctlcluster": "postgresql",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
-SERVICES = ("prometheus",)  # packages that would run on from then on: a test starts its own
+SERVICES = ("postgresql", "prometheus")  # packages that would run on from then on: a test starts its own
 OWN = (
     "schemathesis",
     "ocs-agent-cli",

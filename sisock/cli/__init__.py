@@ -20,6 +20,7 @@ from sisock.cli.node import node
 from sisock.cli.plot import plot
 from sisock.cli.principal import principal
 from sisock.cli.quarantine import quarantine
+from sisock.cli.recover import recover
 from sisock.cli.run import bridge, hub, router
 from sisock.cli.settings import settings
 from sisock.cli.tail import tail
@@ -51,6 +52,7 @@ _COMMANDS = (
     at,
     export,
     import_,
+    recover,
     tail,
     plot,
     node,

@@ -1,8 +1,6 @@
 """`sisock import`: samples of files into an archive."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +10,13 @@ import click
 from sisock import extras
 from sisock.cli.failures import Failure
 from sisock.cli.options import with_settings
+from sisock.cli.taking import bar, take, unit
 from sisock.exits import Exit
 from sisock.settings import Settings
 from sisock.uris import check_field, check_node
 
 if TYPE_CHECKING:
     from sisock.imports.converting import Converted, Wanted
-    from sisock.store.archive import Archive
-
-_STEPS = 1000
 
 
 @click.command(
@@ -64,7 +60,7 @@ def import_(
         raise Failure(str(error), Exit.USAGE) from error
     if find_spec("pyarrow") is None:
         raise Failure(f"import needs pyarrow: {extras.command('archive')}")
-    wanted = Wanted(node, timeline, time, dict(map(_unit, fields)))
+    wanted = Wanted(node, timeline, time, dict(map(unit, fields)))
     place = archive or settings.state / "archive"
     whole = [_convert(path, wanted, place) for path in files]
     taken = _take(place)
@@ -72,19 +68,12 @@ def import_(
         sys.exit(Exit.ERROR)
 
 
-def _unit(text: str) -> tuple[str, str]:
-    name, given, unit = text.rpartition("=")
-    if not given:
-        raise click.UsageError(f"--field {text} gives no unit: write --field NAME=UNIT")
-    return name, unit
-
-
 def _convert(path: Path, wanted: "Wanted", place: Path) -> bool:
     """Whether all of the file could be read."""
     from sisock.imports.converting import ImportFailed, convert
 
     try:
-        with _bar(f"reading {path.name}") as progress:
+        with bar(f"reading {path.name}") as progress:
             made = convert(path, wanted, place, progress)
     except ImportFailed as error:
         click.echo(f"sisock: {error}", err=True)
@@ -111,59 +100,21 @@ def _report(path: Path, made: "Converted") -> None:
 
 def _take(place: Path) -> bool:
     """Take what is there, unless a recorder does; whether all was."""
-    from sisock.program import keep_many_open
-    from sisock.store.archive import Archive
-    from sisock.store.incoming import Incoming, IncomingError
-    from sisock.store.opening import InUseError
-
-    keep_many_open()
-    done: dict[Path, tuple[Incoming, int]] = {}
-    known: dict[Path, int] = {}  # rows that were taken before
-    try:
-        with Archive(place) as archive:
-            before = _counts(archive)
-            with _bar("taking") as progress:
-                for step in archive.take_incoming():
-                    known.setdefault(step.file.path, step.done)
-                    done[step.file.path] = step.file, step.done
-                    progress(step.done / max(1, step.file.rows))
-            after = _counts(archive)
-    except InUseError:
+    taken = take(place)
+    if taken.by_recorder:
         click.echo(f"a recorder has the archive {place}: it takes what lies in incoming there")
         return True
-    except IncomingError as error:
-        click.echo(f"sisock: {error}", err=True)
+    if taken.error:
+        click.echo(f"sisock: {taken.error}", err=True)
         return False
-    for file, rows in done.values():
-        if rows and known[file.path] == file.rows:
+    for file, rows, before in taken.files:
+        if rows and before == file.rows:
             click.echo(f"{file.node} {file.timeline}: nothing new: all of it is there already")
             continue
         told = "all rows taken" if rows == file.rows else f"only {rows:,} of {file.rows:,} rows taken"
         click.echo(f"{file.node} {file.timeline}: {rows:,} of {file.rows:,} rows, {told}")
-    more = {what: after.get(what, 0) - before.get(what, 0) for what in after}
-    said = {
-        "replaced": "replaced by a later one at the same time",
-        "refused": "refused: no clock can mean such a time, or only bins are kept of it",
-    }
-    for what, sentence in said.items():
-        if more.get(what):
-            click.echo(f"{more[what]:,} samples {sentence}")
-    return not more.get("refused") and all(rows == file.rows for file, rows in done.values())
-
-
-def _counts(archive: "Archive") -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for series in archive.timelines():
-        for what, count in series.counts.items():
-            counts[what] = counts.get(what, 0) + count
-    return counts
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on a terminal; what comes back tells it the share that is done."""
-    if not sys.stderr.isatty():
-        yield lambda share: None
-        return
-    with click.progressbar(length=_STEPS, label=label, file=sys.stderr) as bar:
-        yield lambda share: bar.update(max(0, round(share * _STEPS) - bar.pos))
+    if taken.replaced:
+        click.echo(f"{taken.replaced:,} samples replaced by a later one at the same time")
+    if taken.refused:
+        click.echo(f"{taken.refused:,} samples refused: no clock can mean such a time, or only bins are kept of it")
+    return not taken.refused and all(file.rows == rows for file, rows, _ in taken.files)

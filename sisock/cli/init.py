@@ -1,5 +1,6 @@
 """`sisock init`: keys, principals and policy of everything that shall sign in."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +26,7 @@ KEYLESS = "page"  # signs in by the token of its address
 @click.option(
     "--principals", default="hub,bridge,cli,page,weather,sensors,lsof,host,recorder", show_default=True, metavar="NAMES"
 )
-@with_settings("state")
+@with_settings("state", "config")
 def init(settings: Settings, principals: str) -> None:
     """Make keys, principals and the policy in the state directory.
 
@@ -40,7 +41,7 @@ def init(settings: Settings, principals: str) -> None:
     from sisock.supervisor.parts import words
 
     wrong: list[str] = []
-    for name, role, more in [each for word in words(principals) for each in _principals(word, wrong)]:
+    for name, role, more in [each for word in words(principals) for each in _principals(word, settings.config, wrong)]:
         if name not in ROLES:
             try:
                 check_ours(settings.state, name)
@@ -55,7 +56,7 @@ def init(settings: Settings, principals: str) -> None:
         raise Failure("; ".join(wrong))
 
 
-def _principals(word: str, wrong: list[str]) -> "Iterator[tuple[str, str, dict[str, bool]]]":
+def _principals(word: str, config: Path, wrong: list[str]) -> "Iterator[tuple[str, str, dict[str, bool]]]":
     """Name, role and entries of each principal that the word stands for; what cannot be loaded is told in `wrong`."""
     if word in ROLES:
         role, more = ROLES[word]
@@ -65,7 +66,7 @@ def _principals(word: str, wrong: list[str]) -> "Iterator[tuple[str, str, dict[s
     from sisock.uris import check_node
 
     try:
-        for kind in find(word):
+        for kind in find(word, config):
             more = {"sensitive": bool(kind.sensitive)} if kind.role == "data_node" else {}
             yield check_node(kind.name or kind.__name__.lower()), kind.role, more
     except UnknownNode:

@@ -27,19 +27,21 @@ def _complete(_context: click.Context, _parameter: click.Parameter, begun: str) 
 
 
 @click.command(epilog="Exit codes: 2 no such node or bad configuration, 5 the hub already has a node of that name.")
-@click.argument("nodes", nargs=-1, required=True, metavar="NAME|FILE.py...", shell_complete=_complete)
+@click.argument("nodes", nargs=-1, required=True, metavar="NAME|FILE.py|FILE.toml...", shell_complete=_complete)
 @click.option("--name", help="Run the one node under this name.")
+@click.option("--check", is_flag=True, help="Try each once, show what it would give, and run none.")
 @with_settings("state", "router", "router_ca", "config", "log_level")
-def node(settings: Settings, nodes: tuple[str, ...], name: str | None) -> None:
+def node(settings: Settings, nodes: tuple[str, ...], name: str | None, check: bool) -> None:
     """Run data nodes, several in one process.
 
     NAME is the name under which an installed package offers a node; FILE.py is a file of yours, whose
-    every data node runs. A node's key is made at its first start. Where the router is another
+    every data node runs, FILE.toml one that describes commands, files, addresses, ports and queries. A node's key is made at its first start. Where the router is another
     machine's, its keeper admits the key once with `sisock principal add`.
 
       sisock node weather                 one of the nodes that come with sisock
       sisock node weather host            two in one process
       sisock node thermometer.py          the nodes of a file
+      sisock node lab.toml --check        what its sources would give, without running them
       sisock node weather --name attic    the same node under another name
 
     A node's settings stand in the table of its name in sisock.toml.
@@ -47,12 +49,28 @@ def node(settings: Settings, nodes: tuple[str, ...], name: str | None) -> None:
     from sisock import program
     from sisock.cli.plugins import configured, find
 
-    kinds = [kind for word in nodes for kind in find(word)]
+    kinds = [kind for word in nodes for kind in find(word, settings.config)]
     if name and len(kinds) != 1:
         raise click.UsageError(f"--name is for one node, and these are {len(kinds)}")
     made = [configured(kind, settings.config, name) for kind in kinds]
+    if check:
+        sys.exit(asyncio.run(_check(made)))
     hosting = _Hosting(settings, made)
     sys.exit(program.run(hosting.run(), settings.log_level) or hosting.code)
+
+
+async def _check(nodes: "list[DataNode]") -> Exit:
+    """Try each, and show how that went; an error where one gave nothing."""
+    from sisock.cli.trying import lines, tried
+
+    logging.getLogger().addHandler(logging.NullHandler())  # what would be logged is shown
+    sound = True
+    for each in nodes:
+        trial = await tried(each)
+        for line in lines(each, trial):
+            click.echo(line)
+        sound = sound and trial.state == "ok"
+    return Exit.OK if sound else Exit.ERROR
 
 
 class _Hosting:

@@ -15,18 +15,29 @@ from sisock.nodes.base import name_of, tags_of
 from sisock.uris import check_node
 
 GROUP = "sisock.data_nodes"
+FILES = "sisock.node_files"  # what makes nodes of a file, by the ending of its name
 
 
 class UnknownNode(ValueError):
     """There is no node of that name, or no such file."""
 
 
-def find(word: str) -> list[type[DataNode]]:
-    """The classes that `word` stands for: those defined in FILE.py, or the one of that name.
+def find(word: str, config: Path | None = None) -> list[type[DataNode]]:
+    """The classes that `word` stands for: those of FILE.py or FILE.toml, or the one of that name.
 
-    Raises ValueError with the cure if it cannot be loaded, UnknownNode if there is none.
+    A name may also be that of a table of `config` that describes a source. Raises ValueError with the cure if it cannot
+    be loaded, UnknownNode if there is none.
     """
-    return _in_file(Path(word)) if word.endswith(".py") else [_by_name(word)]
+    if word.endswith(".py"):
+        return _in_file(Path(word))
+    if is_file(word):
+        return _described(Path(word))
+    return [_by_name(word, config)]
+
+
+def is_file(word: str) -> bool:
+    """True if this is a file of nodes, and no name."""
+    return word.endswith(".py") or Path(word).suffix[1:] in _entry_points(FILES)
 
 
 def names() -> list[str]:
@@ -65,11 +76,32 @@ def configured(kind: type[DataNode], path: Path, name: str | None = None) -> Dat
     return node
 
 
-def _by_name(word: str) -> type[DataNode]:
+def _described(path: Path) -> list[type[DataNode]]:
+    """The nodes of a file that is no Python."""
+    if not path.is_file():
+        raise UnknownNode(f"there is no file {path}: give the path of the file that describes the node")
+    made: list[type[DataNode]] = _reader_of(path.suffix[1:]).nodes(path)
+    return made
+
+
+def _reader_of(ending: str) -> Any:
+    with loading(f"what reads nodes from .{ending}"):
+        return _entry_points(FILES)[ending].load()
+
+
+def _by_name(word: str, config: Path | None) -> type[DataNode]:
     offered = _entry_points()
     if word not in offered:
+        ending = "" if config is None else config.suffix[1:]
+        source: type[DataNode] | None = (
+            _reader_of(ending).named(config, word) if ending in _entry_points(FILES) else None
+        )
+        if source is not None:
+            return source
         known = ", ".join(sorted(offered)) or "none is installed"
-        raise UnknownNode(f"no data node is called {word!r}: there are {known}; or give a file, as in my_node.py")
+        raise UnknownNode(
+            f"no data node is called {word!r}: there are {known}; or give a file, as in my_node.py or my_node.toml"
+        )
     with loading(f"the data node {word!r}"):
         kind = offered[word].load()
     if not (isinstance(kind, type) and issubclass(kind, DataNode)):
@@ -77,15 +109,15 @@ def _by_name(word: str) -> type[DataNode]:
     return kind
 
 
-def _entry_points() -> dict[str, EntryPoint]:
+def _entry_points(group: str = GROUP) -> dict[str, EntryPoint]:
     """Those of installed packages, and those of the checkout that this file lies in, installed or not."""
     checkout = Path(__file__).parents[2] / "pyproject.toml"
     ours: Mapping[str, str] = {}
     if checkout.is_file():
         project = tomllib.loads(checkout.read_text(encoding="utf-8")).get("project", {})
-        ours = project.get("entry-points", {}).get(GROUP, {})
-    return {name: EntryPoint(name, value, GROUP) for name, value in ours.items()} | {
-        each.name: each for each in entry_points(group=GROUP)
+        ours = project.get("entry-points", {}).get(group, {})
+    return {name: EntryPoint(name, value, group) for name, value in ours.items()} | {
+        each.name: each for each in entry_points(group=group)
     }
 
 

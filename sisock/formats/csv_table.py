@@ -16,8 +16,9 @@ from sisock.formats.columns import About, kind_of
 from sisock.formats.csv_cells import NOTHING, cast, lost, settled
 from sisock.formats.errors import Troubles, UnreadableError, WiderError
 from sisock.formats.instants import number_in
-from sisock.formats.moments import NAMES, is_time, time_column, unit_of
+from sisock.formats.moments import is_time, time_column, unit_of
 from sisock.formats.table import ROWS, Rows, Table, Terms
+from sisock.parsers.moments import NAMES
 
 _HEAD = 2**20  # bytes by which a file's columns are known
 _BLOCK = 4 * 2**20  # bytes looked at together

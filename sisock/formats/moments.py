@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from sisock.formats import instants
 from sisock.formats.columns import plain
 from sisock.formats.errors import NoTimeError
+from sisock.parsers.moments import NAMES
 from sisock.times import NS
 
-NAMES = ("time", "timestamp", "datetime", "date", "utc", "t", "ts", "unixtime", "epoch")
 _SOME = 1000  # times by which their unit is known
 
 

@@ -132,6 +132,14 @@ def clear(state: Path, name: str) -> None:
         db.executescript("DELETE FROM kept; DELETE FROM counts;")
 
 
+def forget(state: Path, name: str, source: str) -> None:
+    """Forget what of one source was refused: it comes again. Raises OSError or sqlite3.Error."""
+    if path_of(state, name).exists():
+        with _opened(path_of(state, name)) as db:
+            db.execute("DELETE FROM kept WHERE source = ?", (_fit(source),))
+            db.execute("DELETE FROM counts WHERE source = ?", (_fit(source),))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """The file, with its tables; what is done is committed at the end."""

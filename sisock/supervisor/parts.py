@@ -49,7 +49,7 @@ def words(nodes: str) -> list[str]:
 
 def part_name(word: str) -> str:
     """How the part of a node is called: by the node's name, or by the name of its file."""
-    return Path(word).stem if word.endswith(".py") else word
+    return Path(word).stem if word.endswith((".py", ".toml")) else word
 
 
 def child_environment(settings: Settings) -> Mapping[str, str]:
