@@ -101,6 +101,22 @@ def test_what_was_acknowledged_survives_kill_9_once_each(tmp_path):
     assert set(said) <= set(kept)
 
 
+async def test_what_was_noted_is_waited_for_where_a_process_of_before_still_has_the_journal(tmp_path, monkeypatch):
+    monkeypatch.setattr("sisock.nodes.receiving._AGAIN_FIRST", 0.01)
+    before = Journal(tmp_path / "made.sqlite")
+    seen = asyncio.get_running_loop().create_future()
+
+    async def receive(intake):
+        seen.set_result(dict(intake.notes))
+        await asyncio.Event().wait()
+
+    service = node(receive, tmp_path).service(journal=lambda: Journal(tmp_path / "made.sqlite", patient=True))
+    async with working(service):
+        before.append_all([], {"place": "17"})
+        await asyncio.to_thread(before.close)
+        assert await asyncio.wait_for(seen, 30) == {"place": "17"}
+
+
 async def test_many_that_are_kept_at_once_share_their_writes(tmp_path, monkeypatch):
     commits, commit = [], Journal.commit
     monkeypatch.setattr(Journal, "commit", lambda self, *given: (commits.append(1), commit(self, *given))[1])

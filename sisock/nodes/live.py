@@ -154,7 +154,7 @@ class LiveService:
         frame, changed = self._health.report(state, took, error or self._memory.trouble or self.beside())
         if changed:
             log.log(
-                logging.INFO if state == "ok" else logging.WARNING,
+                logging.WARNING if state == "failed" else logging.INFO,
                 "%s: %s%s",
                 self.name,
                 state,

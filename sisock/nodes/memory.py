@@ -91,6 +91,16 @@ class Memory:
             raise JournalError(f"{self._name} has no journal: SISOCK_JOURNAL=0 leaves its samples in memory only")
         await self._keeper.written()
 
+    async def opened(self) -> JournalError | None:
+        """Why the journal cannot be written now; None where it can, or there is none."""
+        if self._journal is None or not self.has_journal:
+            return None
+        try:
+            await self._reading.run(self._journal.commit)
+        except JournalError as error:
+            return error
+        return None
+
     def notes(self) -> dict[str, str]:
         """The notes that came with samples, as they are on disk. Raises JournalError."""
         return self._journal.notes() if self._journal is not None and self.has_journal else {}

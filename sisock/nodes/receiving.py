@@ -14,7 +14,7 @@ from sisock.nodes.base import RING, NoData, Opener, Publish, check_written, said
 from sisock.nodes.health import State
 from sisock.nodes.live import LiveNode, LiveService
 from sisock.nodes.threads import Threads
-from sisock.store.journal import JournalError
+from sisock.store.journal import JournalError, JournalInUse
 from sisock.store.quarantine import Quarantine
 from sisock.times import NS
 
@@ -162,14 +162,21 @@ class ReceivingService(LiveService):
     async def run(self, publish: Publish) -> None:
         """Receive until cancelled, and tell now and then how it goes."""
         async with self._memory.kept():
-            with contextlib.suppress(JournalError):  # what was before is not known: the memory has told it
-                self.notes.update(self._memory.notes())
+            await self._begin()
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._receive(Intake(self, publish)))
                     tasks.create_task(self._tell_now_and_then(publish))
             finally:
                 self.quarantine.write()
+
+    async def _begin(self) -> None:
+        """Know what was noted before; where a process of before still has the journal, only once that has ended."""
+        while (trouble := await self._memory.opened()) and isinstance(trouble.__cause__, JournalInUse):
+            log.info("%s: %s", self.name, trouble)
+            await asyncio.sleep(_AGAIN_FIRST)
+        with contextlib.suppress(JournalError):  # what was before is not known: the memory has told it
+            self.notes.update(self._memory.notes())
 
     async def _receive(self, intake: Intake) -> None:
         again = _AGAIN_FIRST
