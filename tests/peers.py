@@ -19,12 +19,14 @@ PEERS = {  # program: its Debian package
     "influxd": "influxdb",
     "ip": "iproute2",
     "lsof": "lsof",
+    "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
-SERVICES = ("prometheus",)  # packages that would run on from then on: a test starts its own
+SERVICES = ("mosquitto", "prometheus")  # packages that would run on from then on: a test starts its own
 OWN = ("schemathesis", "grafana-data", "grafana-schema")  # programs in environments of their own
 LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure

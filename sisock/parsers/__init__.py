@@ -1,0 +1,1 @@
+"""Texts that others send, as columns: pure, without input or output of their own."""
