@@ -62,12 +62,12 @@ async def test_line_protocol_is_read_where_a_topic_says_so(tmp_path, broker):
         broker.publish("telegraf/a/mem", "mem,host=a used=5i", "mem,host=a used=")
         await published.until(lambda frames: sum(values(frames, "received.quarantined")))
         assert await data(service, "a/mem/used") == {"a/mem/used": [5]}
-        (bad,) = quarantine.latest(tmp_path, "mqtt", 9)
-        assert (bad.source, bad.payload) == ("telegraf/a/mem", b"mem,host=a used=")
+    (bad,) = quarantine.latest(tmp_path, "mqtt", 9)
+    assert (bad.source, bad.payload) == ("telegraf/a/mem", b"mem,host=a used=")
 
 
 async def test_what_cannot_be_a_sample_is_quarantined_and_does_not_come_again(tmp_path, broker):
-    async with gateway(tmp_path, broker.port, largest=1000) as (service, published):
+    async with gateway(tmp_path, broker.port, largest=1000) as (_, published):
         await subscribed(published)
         broker.publish("a", "1", "one")
         broker.publish_whole("b", b"\xff\xfe")
@@ -76,11 +76,11 @@ async def test_what_cannot_be_a_sample_is_quarantined_and_does_not_come_again(tm
         broker.publish("e", "2")
         await published.until(lambda frames: 2 in values(frames, "e"))
         await published.until(lambda frames: 4 in values(frames, "received.quarantined"))
-        reasons = {each.source: each.reason for each in quarantine.latest(tmp_path, "mqtt", 9)}
-        assert "was a number before" in reasons["a"]
-        assert "neither text nor a record" in reasons["b"]
-        assert "not JSON" in reasons["c"]
-        assert "1000 at the most" in reasons["d"]
+    reasons = {each.source: each.reason for each in quarantine.latest(tmp_path, "mqtt", 9)}
+    assert "was a number before" in reasons["a"]
+    assert "neither text nor a record" in reasons["b"]
+    assert "not JSON" in reasons["c"]
+    assert "1000 at the most" in reasons["d"]
 
 
 async def test_what_is_published_while_the_gateway_is_away_comes_when_it_is_back(tmp_path, broker):

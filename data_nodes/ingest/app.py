@@ -35,7 +35,7 @@ def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
         source = f"{request.remote_addr} {request.path}"
         try:
             body = bodies.read(
-                cast(BinaryIO, request.stream), request.headers.get("Content-Encoding", "").strip().lower(), largest
+                cast("BinaryIO", request.stream), request.headers.get("Content-Encoding", "").strip().lower(), largest
             )
         except Refusal as refusal:
             taking.refuse(source, str(refusal))

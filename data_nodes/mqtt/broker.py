@@ -49,7 +49,7 @@ class Broker:
         self._bytes = 0
         self._room = threading.Condition()
         self._came = asyncio.Event()
-        self._closed = False
+        self._closed = self._joined = False
         self._client = self._made(address)
 
     def _made(self, address: Address) -> paho.Client:
@@ -116,6 +116,7 @@ class Broker:
         if reason.is_failure:
             self._say(f"the broker at {self._address} refuses {self._address.client_id}: {reason}")
             return
+        self._joined = True
         client.subscribe([(topic, 1) for topic in self._topics])
 
     def _subscribed(self, client: paho.Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:
@@ -123,7 +124,8 @@ class Broker:
         self._say(f"the broker at {self._address} does not let us read {', '.join(refused)}" if refused else None)
 
     def _disconnected(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if not self._closed:
+        if self._joined:
+            self._joined = False
             self._say(f"the connection to the broker at {self._address} was lost; it is tried again")
 
     def _failed(self, client: paho.Client, data: Any) -> None:

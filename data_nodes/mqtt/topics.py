@@ -38,7 +38,7 @@ class Rule(NamedTuple):
 
 def rules(given: Sequence[str | Mapping[str, Any]]) -> list[Rule]:
     """The rules of a configuration. Raises ValueError with the cure."""
-    return [_rule({"topic": each} if isinstance(each, str) else each) for each in given]
+    return [_rule(each if isinstance(each, Mapping) else {"topic": each}) for each in given]
 
 
 def _rule(table: Mapping[str, Any]) -> Rule:
