@@ -1,6 +1,8 @@
 """Line protocol as it is read: the grammar, the columns, what is refused, and what sisock's own lines say."""
 
 import math
+import urllib.error
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from sisock.frames import Frame, column
 from sisock.outlets import lines as written
 from sisock.parsers.lines import Lines
+from tests.test_live_lines import influxdb
 
 NOW = 1_700_000_000 * 10**9
 
@@ -125,3 +128,38 @@ def test_whatever_comes_each_line_is_a_row_or_refused_and_the_fast_way_is_the_sl
         assert first[1] == {at: why for at, (_, refused) in enumerate(alone) for why in refused.values()}
     for _, _, _, fields in first[0]:
         assert all(not isinstance(value, float) or math.isfinite(value) for value in fields.values())
+
+
+LINES = ["m v=1 5","m v=1","m","m,a=1","m,a v=1","m,a= v=1","m,a=1,a=2 v=1","m v","m v=","m v=x","m v=1ii","m v=1.5i","m v=nan","m v=inf","m v=1_0","m v=-1","m v=+1","m v=1.","m v=.5","m v=-.5","m v=1e5","m v=1E+5","m v=1e","m v=e5","m v=5i","m v=-5i","m v=+5i","m v=9223372036854775808i","m v=1e999",'m v="a','m v="a" 1',"m v=1 x","m v=1 1.5","m v=1 9223372036854775808","m v=1 1 1","m v=1,","m =1",",a=1 v=1","m,a=b=c v=1","m v=t","m v=tRue","m v=True","m v=TRUE","m  v=1  5 ",r"m,a=b\,c v=1",r"m,a\=b=c v=1",r"m\,n v=1",r"m,a=b\\ v=1",r"m,a=b\ c v=1",r'm v="a\"b"',r'm v="a\\"','m v="a\nb"','m,a="x y" v=1','m v="a"b',"m v=1 -5","m v=1\r","m,b=1,a=2 v=1","m v=1,v=2","#c","m v=1 5#","\tm v=1","m\tv=1","m v=1\t5",'m v=1i,w=t,x="s" 5',"m,a=1 ,v=1","m,,a=1 v=1","m,a=1, v=1","m v==1","m v=1=2","m v=--1","m v=1-1","m v=0x10","m v=7u",r"m\ v=1",r"m v\=1=2","m v=1.5.5","m v=00012i","é v=1"]  # fmt: skip
+OTHERWISE = {  # than InfluxDB 1.6, on purpose
+    "m v=+1": "a sign is no harm", "m v=1\r": "lines of Windows", "m v=7u": "whole numbers of InfluxDB 2",
+    'm v="a"b': "InfluxDB writes what nobody sent",
+}  # fmt: skip
+
+
+def test_influxdb_takes_the_same_lines_and_reads_the_same_in_them(tmp_path):
+    found, expected = {}, {}
+    with influxdb(tmp_path) as ask:
+        for line in LINES:
+            expected[line] = in_influxdb(ask, line)
+            rows, refused = read(line)
+            found[line] = None if refused else [(name, tags, fields) for name, tags, _, fields in rows]
+    assert {line for line in LINES if found[line] != expected[line]} == set(OTHERWISE)
+
+
+def in_influxdb(ask, line):
+    """What it has read in a line; None where it refused it."""
+    query = lambda text: "/query?db=t&q=" + urllib.parse.quote(text)  # noqa: E731
+    ask(query("drop database t"), b"")
+    ask(query("create database t"), b"")
+    try:
+        ask("/write?db=t", line.encode())
+    except urllib.error.HTTPError as error:
+        error.close()
+        return None
+    found = ask(query("select * from /.*/ group by *"))["results"][0].get("series", [])
+    return [
+        (each["name"], each.get("tags") or {}, {key: value for key, value in zip(each["columns"][1:], row[1:], strict=True) if value is not None})
+        for each in found
+        for row in each["values"]
+    ]  # fmt: skip

@@ -82,7 +82,10 @@ def series(head: str) -> Series:
 def fields(text: str) -> dict[str, Value]:
     """The fields of a line; of one that is there twice the last. Raises LineError."""
     if '"' not in text and "\\" not in text:
-        return {key: value(written) for key, _, written in (each.partition("=") for each in text.split(","))}
+        found = {key: value(written) for key, _, written in (each.partition("=") for each in text.split(","))}
+        if "" in found:
+            raise LineError("a field has no key")
+        return found
     return {_ESCAPED_KEY.sub(r"\1", key): value(written) for key, written in _FIELD.findall(text)}
 
 

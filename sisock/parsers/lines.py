@@ -152,7 +152,7 @@ class _Reading:
     def _learn(self, parts: list[str]) -> _Head | None:
         """The series of a line that is met for the first time; None where it is no such line."""
         try:
-            if len(parts) < 2 or parts[0][0] == "#":
+            if len(parts) < 2 or parts[0][0] in "#\t\0":
                 return None
             shape = shape_of(line_grammar.fields(parts[1]))
             head = self._known.head(parts[0])
