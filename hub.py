@@ -87,7 +87,7 @@ class Hub:
 
     # what nodes and consumers call
 
-    async def _add(self, call: Call) -> bool:
+    async def _add(self, call: Call) -> bool | dict[str, Any]:
         name, description, *_ = (*call.args, None, None)
         info = _said(call.kwargs.get("info"))
         try:
@@ -112,7 +112,7 @@ class Hub:
         text = str(description or "")[:_LONGEST]
         if self._presence.add(name, text, call.session, call.authid or "", info):
             self._tell("added", self._presence[name])
-        return True
+        return _reply(self._settings, info)
 
     async def _see_proof(self, name: str, session: int, principal: Principal, within: float = proving.WITHIN) -> None:
         """Call the node back, as it cannot be told from others without; raises WampError, and notes it, where it fails."""
@@ -255,6 +255,15 @@ def _after(rebuilt: asyncio.Future[None], handler: Handler) -> Handler:
         return await handler(call)
 
     return answer
+
+
+def _reply(configured: settings.Settings, info: Mapping[str, Any]) -> bool | dict[str, Any]:
+    """What a node that is listed gets: true, as ever, or a table for one that says what it wants to know."""
+    wants = info.get("wants")
+    if not isinstance(wants, list):
+        return True
+    known = {"kafka": {"bootstrap": configured.kafka, "topic": configured.kafka_topic}}
+    return {"added": True, **{what: known[what] for what in wants if isinstance(what, str) and what in known}}
 
 
 def _said(info: Any) -> dict[str, Any]:

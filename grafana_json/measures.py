@@ -29,6 +29,7 @@ class Measures(Collector):
         self._shared: Sharing | None = None
         self._directory: Directory | None = None
         self._nodes: set[str] = set()
+        self._doors: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._registry = made = CollectorRegistry()
         named = ("sisock_bridge_requests", "Requests that were answered.", ["door", "status"])
         self._requests = Counter(*named, registry=made)
@@ -39,6 +40,14 @@ class Measures(Collector):
         named = ("sisock_node_calls_failed", "Questions that a data node did not answer.", ["node", "why"])
         self._failed = Counter(*named, registry=made)
         made.register(self)
+
+    def _of_door(self, door: str, status: int) -> tuple[Counter, Histogram]:
+        """The measures of a door: looked up once, which costs more than to count."""
+        made = self._doors.get((door, status))
+        if made is None:
+            made = self._requests.labels(door, str(status)), self._seconds.labels(door)
+            self._doors[door, status] = made
+        return made
 
     def watch(self, shared: Sharing, directory: Directory) -> None:
         """Tell of these, too."""
@@ -90,8 +99,9 @@ class Measures(Collector):
         def end(response: Response) -> Response:
             rule = request.url_rule.rule.replace("<", "{").replace(">", "}") if request.url_rule else ""
             door = rule if rule in paths else "other"
-            self._requests.labels(door, str(response.status_code)).inc()
-            self._seconds.labels(door).observe(time.perf_counter() - g.began)
+            requests, seconds = self._of_door(door, response.status_code)
+            requests.inc()
+            seconds.observe(time.perf_counter() - g.began)
             return response
 
 

@@ -16,12 +16,15 @@ def usual_interval(t: Times) -> int | None:
     """The usual number of ns between samples (the median of up to 1001 of them); None below three samples."""
     if len(t) < 3:
         return None
-    at = np.linspace(0, len(t) - 2, min(_PROBES, len(t) - 1)).astype(np.intp)
-    usual = int(np.median(steps(t[at + 1], t[at])))
+    if len(t) <= _PROBES + 1:
+        usual = _median(steps(t[1:], t[:-1]))
+    else:
+        at = np.linspace(0, len(t) - 2, _PROBES).astype(np.intp)
+        usual = _median(steps(t[at + 1], t[at]))
     if usual:
         return usual
     every = steps(t[1:], t[:-1])  # many samples at one time: what counts is from one time to the next
-    return int(np.median(every[every > 0])) if every.any() else None
+    return _median(every[every > 0]) if every.any() else None
 
 
 def gaps(t: Times) -> tuple[tuple[int, int], ...]:
@@ -44,6 +47,13 @@ def of_bins(start: Times, width: int) -> tuple[tuple[int, int], ...]:
     usual = max(width, usual_interval(start) or 0)
     far = np.flatnonzero(apart > GAP * usual)[:_MOST_GAPS]
     return tuple((int(start[i]) + width, int(start[i + 1])) for i in far)
+
+
+def _median(steps: NDArray[np.uint64]) -> int:
+    """Exact, and of a few steps several times faster than numpy's, which is for everything."""
+    lower, upper = (len(steps) - 1) // 2, len(steps) // 2
+    parted = np.partition(steps, (lower, upper))
+    return (int(parted[lower]) + int(parted[upper])) // 2
 
 
 def steps(later: Any, earlier: Any) -> NDArray[np.uint64]:

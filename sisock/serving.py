@@ -19,6 +19,7 @@ from sisock.nodes.query import parse_cursor
 from sisock.past import Kept
 from sisock.renewing import keep_renewed
 from sisock.settings import Settings
+from sisock.streaming import stream
 from sisock.wamp import Call, Handler, Link, WampError
 
 log = logging.getLogger(__name__)
@@ -34,13 +35,15 @@ class NameTaken(Exception):
 
 
 async def serve(
-    service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None, tags: Sequence[str] = ()
-) -> None:
+    service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None,
+    tags: Sequence[str] = (), kafka: object = False,
+) -> None:  # fmt: skip
     """Run the node at the router until cancelled; `ready` gets a line when the hub has it.
 
+    `kafka`: whether its journal goes to Kafka too, as the configuration says it.
     Raises NameTaken if another node has its name and keeps it, WampError if the router refuses what it offers.
     """
-    await Serving(service, settings, key, ready, tags).run()
+    await Serving(service, settings, key, ready, tags, kafka).run()
 
 
 class Serving:
@@ -48,12 +51,13 @@ class Serving:
 
     def __init__(
         self, service: Service, settings: Settings, key: Key, ready: "asyncio.Future[str] | None" = None,
-        tags: Sequence[str] = (),
+        tags: Sequence[str] = (), kafka: object = False,
     ) -> None:  # fmt: skip
         """Serve under the service's own name with its key."""
         self._tags = list(tags)
         self._service, self._settings, self._uris = service, settings, settings.uris
         self._journaled = service if isinstance(service, Journaled) and service.has_journal else None
+        self._stream = stream(service, settings, kafka)
         self._ready = ready
         self._key = key
         self._telling = False  # whether the hub is being told
@@ -74,11 +78,15 @@ class Serving:
         work = asyncio.ensure_future(self._service.run(self._publish))
         renewing = asyncio.ensure_future(keep_renewed(self.link))
         telling = asyncio.ensure_future(self._keep_told())
+        if self._stream is not None:
+            self._stream.start()
         try:
             ended, _ = await asyncio.wait({link, work}, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 task.result()
         finally:
+            if self._stream is not None:
+                await asyncio.to_thread(self._stream.stop)
             work.cancel()
             await asyncio.wait({work}, timeout=1)  # an author's code may take its time, and so may the disk
             self._announcing.cancel()
@@ -167,6 +175,8 @@ class Serving:
             info["journal"] = True
         if self._tags:
             info["tags"] = self._tags
+        if self._stream is not None and self._stream.asks:
+            info["wants"] = ["kafka"]
         self._told = self._state
         if self._told != "ok":
             info["health"] = self._told
@@ -181,6 +191,8 @@ class Serving:
             log.warning("%s: the hub says that another session has this name", service.name)
             return False
         log.info("%s: the hub lists it", service.name)
+        if self._stream is not None:
+            self._stream.told(added.get("kafka") if isinstance(added, dict) else None)
         if self._ready is not None and not self._ready.done():
             now = time.time_ns()
             fields, _ = await service.get_fields(now, now)

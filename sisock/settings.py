@@ -64,6 +64,8 @@ class Settings:
     journal_age: float = 7 * 86400.0  # seconds after which they go from there; 0: however old
     archive: str = ""  # where a recorder keeps the past of other nodes; default: archive/ in the state directory
     archive_segments: str = ""  # URL where its samples lie, s3://BUCKET/PATH; default: in that folder
+    kafka: str = ""  # Kafka of nodes that stream there and name none, HOST:PORT,…; read by the hub
+    kafka_topic: str = "sisock.{node}"  # their topics; {node} stands for a node's name
     log_level: str = "info"  # debug, info, warning, error
     config: Path = Path("sisock.toml")  # configuration of the data nodes, a table each
 

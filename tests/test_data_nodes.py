@@ -18,6 +18,7 @@ import pytest
 from data_nodes.files.indexing import Indexer
 from data_nodes.files.node import Files
 from data_nodes.host.node import Host
+from data_nodes.kafka_replay.node import KafkaReplay
 from data_nodes.lsof.node import Lsof
 from data_nodes.sensors.node import Sensors
 from data_nodes.weather.node import Weather
@@ -25,6 +26,8 @@ from sisock.frames import Field, Frame, Query
 from sisock.nodes import CommandNode, LiveNode, NoData
 from sisock.nodes.base import declared, description_of
 from sisock.nodes.rows import Schema
+from sisock.records import Received, frames
+from sisock.records.mapping import mapping
 from sisock.store import reading
 from sisock.times import NS
 
@@ -86,12 +89,39 @@ def of_files(case: Path) -> Outcome:
     return found
 
 
+def of_kafka_replay(case: Path) -> Outcome:
+    """Messages as topic, timestamp in ms or null, and payload."""
+    told = json.loads((case / "input").read_text())
+    how = mapping(told["records"])
+    received = [
+        Received(_payload(payload), stamp and stamp * 10**6, topic) for topic, stamp, payload in told["messages"]
+    ]
+    made = frames(received, how, 1_700_000_000 * NS)
+    found: Outcome = {
+        frame.timeline: {
+            name: {
+                "units": how.units.get(name.partition("/")[2]),
+                "t": frame.t.tolist(),
+                "values": _values(frame, name),
+            }
+            for name in frame.columns
+        }
+        for frame in made.frames
+    }
+    return found | ({"refused": [[number, why] for number, why in made.refused]} if made.refused else {})
+
+
+def _payload(told: Any) -> bytes:
+    return bytes.fromhex(told["cbor"]) if isinstance(told, dict) else told.encode()
+
+
 NODES: dict[str, tuple[Callable[[], Any], Callable[[Path], Outcome]]] = {
     "weather": (Weather, of_weather),
     "sensors": (Sensors, of_command(Sensors)),
     "lsof": (Lsof, of_command(lambda: Lsof(largest=3, clock=lambda: NOW))),
     "host": (Host, of_host),
     "files": (Files, of_files),
+    "kafka_replay": (KafkaReplay, of_kafka_replay),
 }
 CASES = [case for name in NODES for case in sorted((HOME / name / "testcases").iterdir())]
 
@@ -232,7 +262,7 @@ def _rows(text: str) -> Iterator[tuple[str, str, str]]:
 
 def _fits(row: tuple[str, str, str], name: str, field: Field) -> bool:
     pattern, kind, units = row
-    in_units = units == "as the file says" or (field.units or "") in units.split(", ")
+    in_units = units in ("as the file says", "as configured") or (field.units or "") in units.split(", ")
     return bool(re.fullmatch(_regex(pattern), name)) and field.type in kind.split(" or ") and in_units
 
 

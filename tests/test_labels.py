@@ -44,7 +44,7 @@ def test_an_unknown_reduction_is_refused_with_the_known_ones():
 def test_gaps_are_the_stretches_without_samples_longer_than_three_usual_intervals(t):
     found = gaps(t)
     steps = np.diff(t)
-    usual = np.median(steps) or (np.median(steps[steps > 0]) if steps.any() else 0) if len(steps) > 1 else 0
+    usual = int(np.median(steps)) or (np.median(steps[steps > 0]) if steps.any() else 0) if len(steps) > 1 else 0
     expected = [(int(a), int(b)) for a, b in itertools.pairwise(t) if usual and b - a > 3 * int(usual)]
     assert list(found) == expected[:100]
 

@@ -14,6 +14,7 @@ PROGRAMS = ("schemathesis", "pip-audit")
 PACKAGES = {  # where package.json and package-lock.json of each lie
     "grafana-data": ROOT / "tests" / "grafana",
     "grafana-schema": ROOT / "tests" / "grafana_schema",
+    "kafka": ROOT / "tests" / "kafka",
 }
 _NPM = (
     "ci",

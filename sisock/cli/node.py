@@ -87,7 +87,7 @@ class _Hosting:
             _admit(self._settings, node, key.public, tags_of(node))
             node.home = self._settings.state
             service = node.service(ring=self._settings.ring, journal=_opener(self._settings, name))
-            await serve(service, self._settings, key, ready, tags_of(node))
+            await serve(service, self._settings, key, ready, tags_of(node), node.kafka)
         except Exception as error:  # it may be an author's
             self.code = Exit.NAME_TAKEN if isinstance(error, (NameTaken, AnothersError)) else Exit.ERROR
             log.error("%s: %s", name, _why(error))

@@ -37,11 +37,12 @@ def names() -> list[str]:
 def configured(kind: type[DataNode], path: Path, name: str | None = None) -> DataNode:
     """A node of this class, called `name`, with the keywords that its table of the configuration file gives.
 
-    Any node takes `tags`, and any that measures now and then an `interval`, whatever its constructor takes.
+    Any node takes `tags` and `kafka`, and any that measures now and then an `interval`, whatever its constructor takes.
     """
     name = check_node(name or kind.name or kind.__name__.lower())
     given, takes = _table(path, name), list(inspect.signature(kind).parameters)
-    everyone = [each for each in ("tags", *(["interval"] if issubclass(kind, LiveNode) else [])) if each not in takes]
+    offered = ("tags", *(["interval"] if issubclass(kind, LiveNode) else []), "kafka")
+    everyone = [each for each in offered if each not in takes]
     common = {each: given.pop(each) for each in everyone if each in given}
     try:
         inspect.signature(kind).bind(**given)
@@ -54,6 +55,13 @@ def configured(kind: type[DataNode], path: Path, name: str | None = None) -> Dat
     for each, value in common.items():
         setattr(node, each, value)
     tags_of(node)
+    if node.kafka is not False:
+        from sisock.outlets.kafka import kafka
+
+        try:
+            kafka(node.kafka)
+        except ValueError as error:
+            raise ValueError(f"{path}: table [{name}]: {error}") from error
     return node
 
 

@@ -68,6 +68,13 @@ class Journaled(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A node at work that tells in its health what troubles those who work beside it."""
+
+    beside: Callable[[], str | None]
+
+
+@runtime_checkable
 class Joining(Protocol):
     """A node at work that has more to do at the router than to answer: it joins by itself, too, with the same key."""
 
@@ -88,6 +95,7 @@ class DataNode:
     name: str = ""  # default: the class's name in lower case
     role: str = "data_node"  # of its principal: what it may do at the router
     tags: Sequence[str] = ()  # words by which nodes are chosen together; the configuration may give others
+    kafka: bool | Mapping[str, Any] = False  # whether its journal goes to Kafka, and where; the configuration says so
     sensitive: bool = False  # shown only to consumers that may see sensitive nodes
     home: Path | None = None  # the state directory, where whoever hosts the node says so
 

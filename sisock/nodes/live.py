@@ -89,6 +89,7 @@ class LiveService:
         self._schema = Schema(declared(node), lambda: declared(node))
         self._memory = Memory(self.name, ring, None if journal is None else journal())
         self.has_journal = journal is not None
+        self.beside: Callable[[], str | None] = lambda: None  # the trouble of who takes samples elsewhere
         self.past: Past | None = None  # set by whoever serves the node and can ask a recorder
         self._health = health.Health(clock)
         self._told = ""  # of the last exception
@@ -150,7 +151,7 @@ class LiveService:
         return told
 
     def _report(self, publish: Publish, state: health.State, took: float, error: str | None = None) -> None:
-        frame, changed = self._health.report(state, took, error or self._memory.trouble)
+        frame, changed = self._health.report(state, took, error or self._memory.trouble or self.beside())
         if changed:
             log.log(
                 logging.INFO if state == "ok" else logging.WARNING,

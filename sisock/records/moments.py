@@ -10,11 +10,14 @@ from sisock.records.payloads import UnreadableError
 from sisock.times import LAST
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NS = 10**17
 _SIZES = ((1e11, "s"), (1e14, "ms"), (1e17, "us"))  # UNIX times below these are of these units, else ns
 
 
 def moment(value: Any, unit: str = "") -> int:
     """A UNIX time, ISO 8601 (UTC where no zone is given), or a time of CBOR. Raises UnreadableError."""
+    if type(value) is int and _NS <= value <= LAST and not unit:
+        return value
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return (aware - _EPOCH) // timedelta(microseconds=1) * 1000

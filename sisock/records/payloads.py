@@ -1,8 +1,15 @@
 """What a message holds, JSON or CBOR, as flat records."""
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
+
+_fast: Callable[[bytes], Any]
+try:
+    from orjson import loads as _fast
+except ModuleNotFoundError:  # it is there with most extras
+    _fast = json.loads
 
 Record = dict[str, Any]
 MOST = 100_000  # records of a message
@@ -49,7 +56,7 @@ def records(payload: bytes, form: str = "") -> list[Record]:
 
 def flat(record: Record) -> Record:
     """The record without objects within it: their keys are joined."""
-    if not any(isinstance(value, dict) for value in record.values()):
+    if dict not in set(map(type, record.values())):
         return record
     return dict(_joined(record, "", 0))
 
@@ -65,7 +72,9 @@ def _joined(record: Record, before: str, depth: int) -> Iterator[tuple[str, Any]
 
 
 def _json(payload: bytes) -> Any:
-    try:
+    with contextlib.suppress(ValueError):
+        return _fast(payload)
+    try:  # it knows NaN, and says what is wrong
         return json.loads(payload)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"it is neither JSON nor UTF-8 (byte {error.start + 1})") from error

@@ -1,0 +1,136 @@
+"""What comes to topics, as the node's own samples: on disk before Kafka hears that it was taken."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, pattern
+from sisock.frames import Field
+from sisock.nodes import Intake, NoData, ReceivingNode
+from sisock.nodes.threads import Threads
+from sisock.outlets.kafka import Kafka, why
+from sisock.records import Mapping as Records
+from sisock.records import Received, frames
+
+if TYPE_CHECKING:
+    from kafka import KafkaConsumer
+
+_POLL = 0.5  # seconds
+_AT_ONCE = 5_000  # messages
+_OPTIONS: dict[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "allow_auto_create_topics": False,
+    "max_poll_records": _AT_ONCE,
+    "max_partition_fetch_bytes": MOST_BYTES,
+    "fetch_max_bytes": MOST_BYTES,
+    "metadata_max_age_ms": 10_000,  # topics that are new are followed, too
+    "bootstrap_timeout_ms": 5_000,
+    "request_timeout_ms": 35_000,
+    "session_timeout_ms": 10_000,
+    "reconnect_backoff_max_ms": 2_000,
+}
+
+
+class Following(ReceivingNode):
+    """Topics of Kafka, followed."""
+
+    def __init__(self, kafka: Kafka, names: Sequence[str], group: str, how: Records) -> None:
+        """Follow the topics as a member of the group, whose members share the partitions."""
+        self._kafka, self._names, self._how = kafka, names, how
+        self._group = Group(kafka, names, group)
+        self._known: dict[str, Field] = {}
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """What was met."""
+        return self._known
+
+    async def receive(self, intake: Intake) -> None:
+        """Take what comes, and say to Kafka how far that is once it is on disk."""
+        threads = Threads("kafka", most=1)
+        try:
+            while True:
+                messages = await threads.run(self._group.poll)
+                intake.tell(*self._group.state)
+                if messages:
+                    await self._keep(intake, messages)
+                    await threads.run(self._group.commit, messages)
+        except (OSError, ValueError):
+            raise
+        except Exception as error:
+            if not _is_of_kafka(error):
+                raise
+            raise NoData(why(error, self._kafka.bootstrap)) from error
+        finally:
+            self._group.close()
+
+    async def _keep(self, intake: Intake, messages: Sequence[Message]) -> None:
+        received = [
+            Received(each.payload, each.stamp, each.place.topic if self._how.device else "") for each in messages
+        ]
+        made = frames(received, self._how, time.time_ns(), self._known)
+        for number, reason in made.refused:
+            bad = messages[number]
+            intake.quarantine(f"{bad.place}@{bad.offset}", bad.why or reason, bad.payload)
+        for frame in made.frames:
+            for name, column in frame.columns.items():
+                units = self._how.units.get(name) or self._how.units.get(name.partition("/")[2])
+                self._known.setdefault(name, Field(None, frame.timeline, column.type, units))
+        await intake.keep(made.frames, source=", ".join(sorted({each.place.topic for each in messages})))
+
+
+class Group:
+    """A member of a group of consumers. For one thread at a time."""
+
+    def __init__(self, kafka: Kafka, names: Sequence[str], group: str) -> None:
+        """Join when first asked."""
+        self._kafka, self._names, self._group = kafka, names, group
+        self._consumer: KafkaConsumer | None = None
+        self._lock = threading.Lock()
+        self._has = 0  # partitions
+
+    @property
+    def state(self) -> tuple[Any, str | None]:
+        """How it goes: `no data` while it has no partition of a topic."""
+        return (
+            ("ok", None)
+            if self._has
+            else ("no data", "no partition of the topics is ours: others of the group have all")
+        )
+
+    def poll(self) -> list[Message]:
+        """What has come. Raises what kafka-python raises."""
+        with self._lock:
+            if self._consumer is None:
+                self._consumer = self._kafka.consumer(group_id=self._group, **_OPTIONS)
+                self._consumer.subscribe(pattern=pattern(self._names).pattern)
+            found = self._consumer.poll(timeout_ms=round(_POLL * 1000))
+            self._has = len(self._consumer.assignment())
+        return [message(Place(at.topic, at.partition), each) for at, some in found.items() for each in some]
+
+    def commit(self, messages: Sequence[Message]) -> None:
+        """Say that these were taken; where the group was shared out anew meanwhile, others get them once more."""
+        from kafka import TopicPartition
+        from kafka.errors import CommitFailedError
+        from kafka.structs import OffsetAndMetadata
+
+        upto = {each.place: each.offset + 1 for each in messages}
+        offsets = {TopicPartition(*place): OffsetAndMetadata(at, "", -1) for place, at in upto.items()}
+        with self._lock, contextlib.suppress(CommitFailedError):
+            if self._consumer is not None:
+                self._consumer.commit(offsets)
+
+    def close(self) -> None:
+        """Leave the group, so that the others have our partitions at once."""
+        with self._lock:
+            if self._consumer is not None:
+                with contextlib.suppress(Exception):
+                    self._consumer.close(autocommit=False, timeout_ms=1000)
+                self._consumer = None
+
+
+def _is_of_kafka(error: Exception) -> bool:
+    return type(error).__module__.startswith("kafka")

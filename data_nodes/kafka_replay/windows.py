@@ -1,0 +1,172 @@
+"""What topics hold between two times, as frames; and which fields there are."""
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from data_nodes.kafka_replay.seeking import Look, Marks, seek
+from data_nodes.kafka_replay.topics import Message, Place, Topics
+from sisock.frames import Field, Frame, concat
+from sisock.nodes.base import MOST_FIELDS, interval
+from sisock.records import Made, Mapping, Received, frames
+from sisock.reduction import TooMuchError
+from sisock.times import FIRST, LAST, NS
+
+MOST = 300_000  # messages that are read for an answer
+_MOST_PAYLOAD = 128 * 2**20  # bytes of these
+_SAMPLED = 400  # messages of each partition by which its fields are known
+_KEPT = 4  # windows that are remembered
+_MOST_REFUSED = 10_000  # messages that are known to be no samples
+
+Refuse = Callable[[str, str, bytes], None]  # source, reason, payload
+Span = tuple[Place, int, int]
+
+
+class Found(NamedTuple):
+    """The samples of a window, a frame for each timeline in the order of time, and how many messages are none."""
+
+    frames: list[Frame]
+    refused: int
+
+
+class Windows:
+    """Topics as samples of their times. For one thread at a time."""
+
+    def __init__(self, topics: Topics, how: Mapping, refuse: Refuse, *, disorder: int = 10 * NS) -> None:
+        """Read messages as the mapping says; they may be so many ns out of order. What is no sample is refused once."""
+        self.fields: dict[str, Field] = {}
+        self.intervals: dict[str, float | None] = {}
+        self.places: list[Place] = []
+        self._topics, self._how, self._refuse, self._disorder = topics, how, refuse, disorder
+        self._ends: dict[Place, tuple[int, int]] = {}
+        self._sampled: dict[Place, int] = {}  # up to where fields are known
+        self._marks: dict[Place, Marks] = {}
+        self._where: dict[str, set[str]] = {}  # field -> topics
+        self._kept: OrderedDict[tuple[Span, ...], Found] = OrderedDict()
+        self._seen: set[tuple[Place, int]] = set()
+        self._recent: deque[tuple[Place, int]] = deque()
+
+    def refresh(self) -> None:
+        """Look which topics there are, and at the fields of what has come."""
+        self.places = self._topics.places()
+        self._ends = self._topics.ends(self.places)
+        for place, (first, beyond) in self._ends.items():
+            known = self._sampled.get(place, first)
+            if beyond > known:
+                if place not in self._sampled:
+                    self._sample(place, first, min(beyond, first + _SAMPLED))
+                self._sample(place, max(known, beyond - _SAMPLED), beyond)
+                self._sampled[place] = beyond
+
+    def window(self, fields: Iterable[str], start: int, end: int) -> Found:
+        """The samples of [start, end). Raises TooMuchError where these are too many to be read."""
+        topics = set().union(*(self._where.get(name, ()) for name in fields))
+        places = [place for place in self.places if place.topic in topics]
+        self._ends.update(self._topics.ends(places))
+        spans = tuple(self._span(place, start, end) for place in places)
+        many = sum(beyond - first for _, first, beyond in spans)
+        if many > MOST + 2 * len(spans) * 256:
+            raise TooMuchError(
+                f"the topics hold {many} messages of that time, and {MOST} are read at the most: ask for less time, or "
+                "have them recorded (follow = true, and a recorder), which answers at any zoom"
+            )
+        found = self._kept.pop(spans, None) or self._read(spans)
+        self._kept[spans] = found
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return replace_frames(found, [frame.between(start, end) for frame in found.frames])
+
+    def begin(self, place: Place, t: int) -> int:
+        """An offset below which everything is before a time."""
+        return self._span(place, t, LAST)[1]
+
+    def end(self, place: Place) -> int:
+        """One past the last offset, as of the latest look."""
+        return self._ends.get(place, (0, 0))[1]
+
+    def made(self, messages: Sequence[Message]) -> Made:
+        """The samples in messages; what is none is refused, once."""
+        how, now = self._how, time.time_ns()
+        received = [Received(each.payload, each.stamp, each.place.topic if how.device else "") for each in messages]
+        made = frames(received, how, now, self.fields)
+        for number, reason in made.refused:
+            self._refuse_once(messages[number], reason)
+        for frame in made.frames:
+            self._meet(frame, {each.place.topic for each in messages})
+        return made
+
+    def _span(self, place: Place, start: int, end: int) -> Span:
+        """The offsets among which all messages of [start, end) are."""
+        first, beyond = self._ends[place]
+        low = first if start <= FIRST + self._disorder else self._seek(place, start - self._disorder)[0]
+        high = beyond if end >= LAST - self._disorder else self._seek(place, end + self._disorder)[1]
+        return place, low, max(low, high)
+
+    def _seek(self, place: Place, t: int) -> tuple[int, int]:
+        first, beyond = self._ends[place]
+        marks = self._marks.setdefault(place, Marks())
+        low, high = marks.around(t, first, beyond)
+        hint = self._topics.after(place, t) if high - low > 4 * 256 else None
+        return seek(lambda at: self._look(place, at), first, beyond, t, marks, hint)
+
+    def _look(self, place: Place, offset: int) -> Look:
+        """The time about an offset: the middle one of a few, as a clock may be wrong."""
+        some = self._topics.some(place, offset)
+        received = [Received(each.payload, each.stamp) for each in some]
+        made = frames(received, self._how, time.time_ns())
+        times = np.concatenate([frame.t for frame in made.frames]) if made.frames else np.empty(0, np.int64)
+        beyond = some[-1].offset + 1 if some else offset + 1
+        return Look(int(np.sort(times)[len(times) // 2]) if len(times) else None, beyond)
+
+    def _read(self, spans: Sequence[Span]) -> Found:
+        messages: list[Message] = []
+        size = 0
+        for place, first, beyond in spans:
+            at = first
+            while at < beyond and (some := self._topics.read(place, at, beyond)):
+                messages += some
+                size += sum(len(each.payload) for each in some)
+                at = some[-1].offset + 1
+                if size > _MOST_PAYLOAD:
+                    raise TooMuchError("the messages of that time are too large to be read at once: ask for less time")
+        return self._found(messages)
+
+    def _found(self, messages: Sequence[Message]) -> Found:
+        made = self.made(messages)
+        by_timeline: dict[str, list[Frame]] = {}
+        for frame in made.frames:
+            by_timeline.setdefault(frame.timeline, []).append(frame)
+        return Found(
+            [concat(each).in_time() for each in by_timeline.values()], len({each.message for each in made.refused})
+        )
+
+    def _sample(self, place: Place, first: int, beyond: int) -> None:
+        for frame in self._read([(place, first, beyond)]).frames:
+            self.intervals[frame.timeline] = interval(frame.t)
+
+    def _meet(self, frame: Frame, topics: set[str]) -> None:
+        """Note the fields of what came."""
+        for name, column in frame.columns.items():
+            if name not in self.fields and len(self.fields) < MOST_FIELDS:
+                units = self._how.units.get(name) or self._how.units.get(name.partition("/")[2])
+                self.fields[name] = Field(None, frame.timeline, column.type, units)
+            self._where.setdefault(name, set()).update(topics)
+
+    def _refuse_once(self, message: Message, reason: str) -> None:
+        which = message.place, message.offset
+        if which in self._seen:
+            return
+        self._seen.add(which)
+        self._recent.append(which)
+        if len(self._recent) > _MOST_REFUSED:
+            self._seen.discard(self._recent.popleft())
+        self._refuse(f"{message.place}@{message.offset}", message.why or reason, message.payload)
+
+
+def replace_frames(found: Found, frames: list[Frame]) -> Found:
+    """The same of other samples."""
+    return found._replace(frames=[replace(frame) for frame in frames])

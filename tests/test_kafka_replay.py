@@ -1,0 +1,310 @@
+"""Topics of a real Kafka as a data node: any time of them, what comes, and their past once more."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from data_nodes.kafka_replay.node import KafkaReplay
+from data_nodes.kafka_replay.seeking import NEAR, Look, Marks, seek
+from sisock.frames import Query
+from sisock.outlets.kafka import Kafka
+from sisock.reduction import TooMuchError
+from sisock.store.journal import Journal
+from sisock.times import NS
+from tests.kafka_broker import Broker, broker, mock
+from tests.nodes import working
+from tests.topics import LEFT_OPEN, PATIENCE, collect, produce
+
+pytestmark = [pytest.mark.filterwarnings(each) for each in LEFT_OPEN]
+T = 1_700_000_000 * NS
+MINUTES = 40  # that the large topic has
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory) -> Iterator[Broker]:
+    with broker(tmp_path_factory.mktemp("kafka")) as started:
+        yield started
+    collect()
+
+
+@pytest.fixture(scope="module")
+def where(running) -> Kafka:
+    return Kafka(running.address, version="0.9")
+
+
+def record(t: int, **fields) -> bytes:
+    return json.dumps({"node": "lab", "timeline": "seconds", "t": t, **fields}).encode()
+
+
+def second(number: int) -> tuple[int, bytes, int]:
+    """One of the large topic: two timelines in two partitions, a sample a second each."""
+    t = T + number * NS
+    if number % 2:
+        return 1, json.dumps({"node": "lab", "timeline": "odd", "t": t, "y": number}).encode(), t // 10**6
+    return 0, record(t, x=number), t // 10**6
+
+
+def replay(kafka: Kafka, *topics: str, **options) -> KafkaReplay:
+    node = KafkaReplay(
+        bootstrap=kafka.bootstrap,
+        topics=topics,
+        connection={"version": kafka.version} if kafka.version else {},
+        **options,
+    )
+    node.name = options.pop("name", "kafka_replay")
+    return node
+
+
+async def until_ok(service, state="ok"):
+    """Wait until the node says that it is; what it says."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answer = await service.get_data(Query(("health.state", "health.error"), 0, 2**62))
+            states = answer.series("health.state")[1].values.tolist()
+            if states and states[-1] == state:
+                return [*answer.series("health.error")[1].values.tolist(), ""][-2]
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def large(where) -> int:
+    """A topic of many seconds; how many."""
+    count = MINUTES * 60 * 20
+    produce(where, "large", map(second, range(count)))
+    return count
+
+
+async def test_any_minute_of_a_topic_is_there(where, large):
+    service = replay(where, "large").service()
+    async with working(service):
+        await until_ok(service)
+        fields, timelines = await service.get_fields(0, 0)
+        assert {"lab/x", "lab/y"} < set(fields)
+        assert timelines["lab/seconds"].interval == 2
+        for minute in (0, 1, large // 120, large // 60 - 1):
+            start, end = minute * 60, minute * 60 + 60
+            answer = await service.get_data(Query(("lab/x", "lab/y"), T + start * NS, T + end * NS))
+            assert answer.series("lab/x")[1].values.tolist() == list(range(start, end, 2))
+            assert answer.series("lab/y")[1].values.tolist() == list(range(start + 1, end, 2))
+        before = await service.get_data(Query(("lab/x",), T - 3600 * NS, T))
+        assert len(before.series("lab/x")[0]) == 0
+
+
+async def test_the_sample_nearest_to_an_instant_is_found(where, large):
+    service = replay(where, "large").service()
+    async with working(service):
+        await until_ok(service)
+        answer = await service.get_sample(["lab/x"], T + 1001 * NS, "before")
+        assert answer.series("lab/x")[1].values.tolist() == [1000]
+        answer = await service.get_sample(["lab/x"], T + 1000 * NS, "after")
+        assert answer.series("lab/x")[1].values.tolist() == [1002]
+
+
+async def test_a_topic_with_times_in_its_messages_only_and_one_without_are_read(where):
+    with mock() as address:
+        new = Kafka(address, version="2.2")
+        produce(new, "plain", [(0, b'{"x": %d}' % i, (T + i * NS) // 10**6) for i in range(3000)])
+        service = replay(new, "plain", records={"device": ""}).service()
+        async with working(service):
+            await until_ok(service)
+            answer = await service.get_data(Query(("x",), T + 100 * NS, T + 110 * NS))
+            assert answer.series("x")[1].values.tolist() == list(range(100, 110))
+    produce(where, "untimed", [(0, b'{"x": 1}', None)])
+    service = replay(where, "untimed").service()
+    async with working(service) as published:
+        assert await until_ok(service, "no data") == "there is no sample in the topics yet"
+        assert service._quarantine.latest.reason == "it has no time, and its message has none either"
+        assert published is not None
+
+
+async def test_what_is_no_sample_is_in_quarantine_and_the_rest_is_there(where, tmp_path):
+    messages = [record(T + i * NS, x=i) for i in range(1000)]
+    messages[100:100] = [b"\xff\x00", b"{", record(T + 20 * 366 * 86400 * NS, x=1), record(T, x="text"), record(5, x=1)]
+    messages[500:500] = [json.dumps({"t": T, "x": "y" * 2_500_000}).encode()]
+    messages.insert(700, record(T + 694 * NS, x=None, new="schema"))
+    produce(where, "odd", [(0, each, None) for each in messages])
+    node = replay(where, "odd", records={"earliest": 10**9})
+    node.home = tmp_path
+    service = node.service()
+    async with working(service):
+        await until_ok(service)
+        answer = await service.get_data(Query(("lab/x", "lab/new"), T, T + 2000 * NS))
+        assert answer.series("lab/x")[1].values[answer.series("lab/x")[1].present()].tolist() == list(range(1000))
+        assert "schema" in answer.series("lab/new")[1].values.tolist()
+        assert "6 messages about that time are no samples" in " ".join(answer.notices)
+        assert service._quarantine.count == 6
+        assert service._quarantine.latest.source.startswith("odd/0@")
+
+
+async def test_a_message_that_is_larger_than_what_is_read_at_once_costs_only_itself(where, monkeypatch):
+    from data_nodes.kafka_replay import topics
+
+    monkeypatch.setattr(topics, "MOST_BYTES", 2**20)
+    messages = [record(T + i * NS, x=i) for i in range(100)]
+    messages[50:50] = [b"x" * 2_000_000]
+    produce(where, "giant", [(0, each, None) for each in messages])
+    service = replay(where, "giant").service()
+    async with working(service):
+        await until_ok(service)
+        answer = await service.get_data(Query(("lab/x",), T, T + 100 * NS))
+        assert answer.series("lab/x")[1].values.tolist() == list(range(100))
+        assert service._quarantine.latest.reason.startswith("it is larger than")
+
+
+async def test_too_many_messages_are_told_with_the_cure(where, large, monkeypatch):
+    from data_nodes.kafka_replay import windows
+
+    monkeypatch.setattr(windows, "MOST", 5000)
+    service = replay(where, "large").service()
+    async with working(service):
+        await until_ok(service)
+        with pytest.raises(TooMuchError, match="ask for less time, or have them recorded"):
+            await service.get_data(Query(("lab/x",), T, T + large * NS))
+
+
+async def test_it_starts_against_nothing_waits_and_says_so():
+    service = replay(Kafka("127.0.0.1:1"), "x").service()
+    async with working(service):
+        assert "Kafka at 127.0.0.1:1 does not answer" in await until_ok(service, "failed")
+
+
+async def test_what_comes_is_followed_and_instances_share_it(where, tmp_path):
+    topic = "shared"
+    produce(where, topic, [(number % 2, record(T + number * NS, x=number), None) for number in range(100)])
+    made = [replay(where, topic, follow=True, group="two") for _ in range(2)]
+    services = []
+    for number, node in enumerate(made):
+        node.name, node.home = f"part{number}", tmp_path
+        services.append(node.service(journal=lambda number=number: Journal(tmp_path / f"{number}.sqlite")))
+    async with working(services[0]), working(services[1]):
+        async with asyncio.timeout(PATIENCE):
+            while not all(each._receiving._group._has == 1 for each in services):
+                await asyncio.sleep(0.05)
+        later = [(number % 2, record(T + number * NS, x=number), None) for number in range(100, 200)]
+        await asyncio.to_thread(produce, where, topic, later)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                shares = [await values(each, "lab/x") for each in services]
+                if set().union(*shares) == set(range(200)):
+                    break
+                await asyncio.sleep(0.05)
+        assert all(share & set(range(100, 200)) for share in shares)
+        assert not shares[0] & shares[1] & set(range(100, 200))
+
+
+async def values(service, field) -> set:
+    return set((await service.get_data(Query((field,), 0, 2**62))).series(field)[1].values.tolist())
+
+
+async def test_who_follows_goes_on_where_it_was(where, tmp_path):
+    def service():
+        node = replay(where, "onward", follow=True)
+        node.name, node.home = "onward", tmp_path
+        return node.service(journal=lambda: Journal(tmp_path / "onward.sqlite"))
+
+    for begin in (0, 50):
+        produce(where, "onward", [(0, record(T + n * NS, x=n), None) for n in range(begin, begin + 50)])
+        at_work = service()
+        async with working(at_work), asyncio.timeout(PATIENCE):
+            while await values(at_work, "lab/x") != set(range(begin + 50)):
+                await asyncio.sleep(0.05)
+            answer = await at_work.get_data(Query(("lab/x",), 0, 2**62))
+            assert len(answer.series("lab/x")[0]) == begin + 50  # none twice
+
+
+async def replayed(node, count) -> tuple[np.ndarray, np.ndarray, str]:
+    """Times and values of the first samples that a replay publishes, and what it says of itself."""
+    service = node.service()
+    t, x = [], []
+    async with working(service) as published, asyncio.timeout(PATIENCE):
+        frames = await published.until(lambda frames: sum(len(f) for f in frames if "lab/x" in f.columns) >= count)
+        for frame in [each for each in frames if "lab/x" in each.columns]:
+            t += frame.t.tolist()
+            x += frame.columns["lab/x"].values.tolist()
+        fields, _ = await service.get_fields(0, 0)
+        assert "replayed" in fields["lab/x"].description
+    return np.array(t), np.array(x), service.description
+
+
+async def test_the_past_is_replayed_as_fast_as_can_be_and_says_that_it_is_a_replay(where, large):
+    node = replay(where, "large", speed=0, start="2023-11-14T22:13:40", end="2023-11-14T23:13:20")
+    t, x, description = await replayed(node, 1790)
+    assert x.tolist() == list(range(20, 3600, 2))
+    assert t.tolist() == [T + each * NS for each in range(20, 3600, 2)]
+    assert description.startswith("A replay, not what is measured now: large from 2023-11-14 22:13:40 UTC")
+
+
+async def test_the_past_is_replayed_as_if_it_happened_now_at_a_speed(where, large):
+    began = time.time_ns()
+    t, x, _ = await replayed(replay(where, "large", speed=100, start="2023-11-14T22:13:20"), 101)
+    assert x[:101].tolist() == list(range(0, 202, 2))
+    assert t[0] >= began
+    assert t[100] - t[0] == pytest.approx(2 * NS, abs=1000)  # 200 s at a hundred times the speed
+    assert time.time_ns() - began >= 2 * NS - NS // 2
+
+
+# where a time lies
+
+
+@pytest.mark.parametrize("hint", [None, "exact"])
+@pytest.mark.parametrize("t", [-5, 0, 1, 499_999, 500_000, 999_999, 1_000_000])
+def test_a_time_is_found_in_few_looks(t, hint):
+    looks = []
+
+    def look(at: int) -> Look:
+        looks.append(at)
+        return Look(at, at + 20)
+
+    low, high = seek(look, 0, 1_000_000, t, Marks(), None if hint is None else min(max(t, 0), 1_000_000))
+    assert high - low <= NEAR
+    assert low == 0 or low < t
+    assert high == 1_000_000 or high >= t
+    assert len(looks) <= (14 if hint is None else 3)
+
+
+def test_junk_and_wrong_clocks_do_not_mislead_it():
+    rng = np.random.default_rng(1)
+    times = np.arange(100_000)
+    junk = set(rng.integers(0, 100_000, 5000).tolist()) | set(range(40_000, 45_000))
+
+    def look(at: int) -> Look:
+        good = [int(times[each]) for each in range(at, min(at + 20, 100_000)) if each not in junk]
+        return Look(sorted(good)[len(good) // 2] if good else None, at + 20)
+
+    for t in rng.integers(0, 100_000, 200).tolist():
+        low, high = seek(look, 0, 100_000, t, Marks())
+        assert all(each < t + 20 for each in range(low) if each not in junk)
+        assert all(each > t - 20 for each in range(high, 100_000) if each not in junk)
+
+
+def test_what_was_looked_at_before_shortens_the_search():
+    marks, looks = Marks(), []
+
+    def look(at: int) -> Look:
+        looks.append(at)
+        return Look(at * 7, at + 20)
+
+    seek(look, 0, 10**7, 7 * 5_000_000, marks)
+    first = len(looks)
+    seek(look, 0, 10**7, 7 * 5_000_050, marks)
+    assert len(looks) - first <= 3
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"topics": "x"}, "give a list of names"),
+        ({"speed": -1}, "give 1 for as fast as it was"),
+        ({"speed": 1, "follow": True}, "run two nodes"),
+        ({"start": "noon"}, "write 2026-01-31T12:00"),
+        ({"records": {"unit": "h"}}, "unit = 'h' is unknown"),
+        ({"connection": {"colour": "red"}}, "kafka.colour is unknown"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_cure(options, why):
+    with pytest.raises(ValueError, match=why):
+        KafkaReplay(**options)
