@@ -9,13 +9,22 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from data_nodes.admitting import Fields
 from data_nodes.mqtt.node import Mqtt
+from data_nodes.mqtt.payloads import Message, Payloads
 from data_nodes.mqtt.topics import rules
+from data_nodes.points import Naming
+from data_nodes.points import rules as names
+from sisock.nodes.rows import Schema
 from sisock.store import quarantine
 from sisock.store.journal import Journal
 from tests.mosquitto import mosquitto
 from tests.nodes import data, working
+
+NOW = 1_700_000_000 * 10**9
 
 
 @pytest.fixture
@@ -143,6 +152,28 @@ async def test_a_password_is_shown_and_a_wrong_one_is_told(tmp_path):
                 ) if wanted != "ok" else "ok" in values(frames, "health.state"))  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")  # paho leaves it open
+async def test_a_broker_with_a_certificate_is_reached_and_an_unknown_one_is_not(tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for file in (certificate, key):
+        file.chmod(0o644)
+    tmp_path.chmod(0o755)
+    with mosquitto(tmp_path / "broker", more=f"certfile {certificate}\nkeyfile {key}") as broker:
+        async with gateway(tmp_path, broker.port, tls=True) as (_, published):
+            await published.until(
+                lambda frames: any("is not trusted: self-signed certificate" in str(text) for text in told(frames))
+            )
+        async with gateway(tmp_path, broker.port, ca=str(certificate)) as (_, published):
+            await subscribed(published)
+            broker.publish("n", "1", options=("--cafile", str(certificate), "-h", "localhost"))
+            await published.until(lambda frames: 1 in values(frames, "n"))
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path
@@ -211,3 +242,37 @@ def test_a_password_does_not_cross_a_network_in_the_clear():
         Mqtt(host="192.0.2.1", password="file")
     Mqtt(host="192.0.2.1", password="file", tls=True)
     assert json.dumps(Mqtt(host="192.0.2.1", password="file", plaintext=True).port) == "1883"
+
+
+topic_names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+payload_bytes = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([b"{", b'{"a": [1]}', b'[{"a": 1}, 2]', b"1e999", b"0x1", b"\xa1aa\x01", b"\xbf", b'{"time": "x", "a": 1}']),
+    st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda each: st.dictionaries(st.text(max_size=5), each, max_size=4), max_leaves=8).map(lambda made: json.dumps(made).encode()),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(topic_names, payload_bytes), max_size=20))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_published_is_taken_or_refused_by_itself(came):
+    fields = Fields()
+    how = Mqtt()._how
+    payloads = Payloads(
+        rules(["a/{b}", {"topic": "l/#", "form": "lines"}, "#"]), how, Naming(names([]), fields), fields
+    )
+    messages = [
+        Message(topic, payload, NOW + at, 1, again=False, retained=False) for at, (topic, payload) in enumerate(came)
+    ]
+    made = payloads.read(messages)
+    for frame in made.frames:
+        assert not Schema({}).frames(frame, NOW)[1]
+    told = {each.message.t for each in made.refused} | {t for frame in made.frames for t in frame.t.tolist()}
+    assert {m.t for m in messages if m.payload.lstrip()[:1] not in (b"{", b"[") and m.payload[:1] < b"\x80"} <= told  # fmt: skip
+
+
+def test_topics_beyond_what_a_node_may_have_are_refused(monkeypatch):
+    monkeypatch.setattr("data_nodes.admitting.MOST", 3)
+    fields = Fields()
+    payloads = Payloads(rules(["#"]), Mqtt()._how, Naming(names([]), fields), fields)
+    made = payloads.read([Message(f"t/{n}", b"1", NOW, 1, again=False, retained=False) for n in range(9)])
+    assert (len(made.frames), len(made.refused)) == (3, 6)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -129,7 +131,12 @@ class Broker:
             self._say(f"the connection to the broker at {self._address} was lost; it is tried again")
 
     def _failed(self, client: paho.Client, data: Any) -> None:
-        self._say(f"there is no broker at {self._address}; it is tried again")
+        error = sys.exc_info()[1]  # paho calls this where it has caught why
+        if isinstance(error, ssl.SSLError):
+            why = getattr(error, "verify_message", "") or error.reason
+            self._say(f"the broker at {self._address} is not trusted: {why}: set ca to its authority")
+        else:
+            self._say(f"there is no broker at {self._address}; it is tried again")
 
     def _say(self, why: str | None) -> None:
         self._in_loop(self._tell, why)
