@@ -1,5 +1,7 @@
 """Fields of a gateway as they are met: each keeps its name, its kind and its timeline; what cannot be one is refused."""
 
+from collections.abc import Mapping
+
 from sisock.frames import Column, Field, Frame
 from sisock.nodes.base import MOST_FIELDS, check_not_health
 from sisock.uris import check_field
@@ -15,12 +17,17 @@ class Fields:
         """Begin with none."""
         self.known: dict[str, Field] = {}
 
-    def admit(self, frame: Frame) -> tuple[Frame | None, list[str]]:
-        """The frame with the columns that may be there, and why the others may not."""
+    @property
+    def with_units(self) -> dict[str, Field]:
+        """Those whose units are known."""
+        return {name: field for name, field in self.known.items() if field.units}
+
+    def admit(self, frame: Frame, units: Mapping[str, str | None] | None = None) -> tuple[Frame | None, list[str]]:
+        """The frame with the columns that may be there, and why the others may not; new ones have these units."""
         reasons: list[str] = []
         good: dict[str, Column] = {}
         for name, column in frame.columns.items():
-            why = self._refusal(name, column, frame.timeline)
+            why = self._refusal(name, column, frame.timeline, (units or {}).get(name))
             if why:
                 reasons.append(why)
             else:
@@ -29,10 +36,10 @@ class Fields:
             return frame, []
         return (Frame(frame.timeline, frame.t, good) if good else None), reasons
 
-    def _refusal(self, name: str, column: Column, timeline: str) -> str | None:
+    def _refusal(self, name: str, column: Column, timeline: str, units: str | None) -> str | None:
         known = self.known.get(name)
         if known is None:
-            return self._meet(name, column, timeline)
+            return self._meet(name, column, timeline, units)
         if known.type != column.type:
             return f"{name!r} was a {known.type} before, and a {column.type} came: a field keeps its kind"
         if known.timeline != timeline:
@@ -41,7 +48,7 @@ class Fields:
             )
         return None
 
-    def _meet(self, name: str, column: Column, timeline: str) -> str | None:
+    def _meet(self, name: str, column: Column, timeline: str, units: str | None) -> str | None:
         if len(self.known) >= MOST:
             return f"{name!r:.80} is one field more than {MOST}: run another gateway for some of them"
         try:
@@ -50,5 +57,5 @@ class Fields:
             check_not_health(name, timeline)
         except ValueError as error:
             return f"{error}: name it by a rule"
-        self.known[name] = Field(None, timeline, column.type)
+        self.known[name] = Field(None, timeline, column.type, units)
         return None

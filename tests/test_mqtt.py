@@ -75,6 +75,17 @@ async def test_line_protocol_is_read_where_a_topic_says_so(tmp_path, broker):
     assert (bad.source, bad.payload) == ("telegraf/a/mem", b"mem,host=a used=")
 
 
+async def test_senml_has_times_and_units(tmp_path, broker):
+    pack = '[{"bn": "dev1:", "bt": 1700000000, "n": "t", "u": "Cel", "v": 21.5}, {"n": "t", "t": 1, "v": 22}, {"n": "on", "vb": true}]'
+    topics = [{"topic": "senml/{device}", "form": "senml"}]
+    async with gateway(tmp_path, broker.port, topics=topics) as (service, published):
+        await subscribed(published)
+        broker.publish("senml/hall", pack)
+        await published.until(lambda frames: values(frames, "hall/dev1:on"))
+        assert await data(service, "hall/dev1:t") == {"hall/dev1:t": [21.5, 22]}
+        assert (await service.get_fields(0, 0))[0]["hall/dev1:t"].units == "°C"
+
+
 async def test_what_cannot_be_a_sample_is_quarantined_and_does_not_come_again(tmp_path, broker):
     async with gateway(tmp_path, broker.port, largest=1000) as (_, published):
         await subscribed(published)
@@ -258,7 +269,10 @@ def test_whatever_is_published_is_taken_or_refused_by_itself(came):
     fields = Fields()
     how = Mqtt()._how
     payloads = Payloads(
-        rules(["a/{b}", {"topic": "l/#", "form": "lines"}, "#"]), how, Naming(names([]), fields), fields
+        rules(["a/{b}", {"topic": "l/#", "form": "lines"}, {"topic": "s/#", "form": "senml"}, "#"]),
+        how,
+        Naming(names([]), fields),
+        fields,
     )
     messages = [
         Message(topic, payload, NOW + at, 1, again=False, retained=False) for at, (topic, payload) in enumerate(came)

@@ -72,6 +72,7 @@ class Mqtt(ReceivingNode):
             largest,
         )
         self._lines = points.rules(rules, series)
+        self._met = Fields()
         self._counts = dict.fromkeys(_FIELDS, 0)
         self._last: deque[str] = deque(maxlen=_REMEMBERED)
         if not self._rules or largest < 1 or not 0 < self.port < 65536:
@@ -81,8 +82,8 @@ class Mqtt(ReceivingNode):
 
     @property
     def fields(self) -> dict[str, Field]:
-        """What the gateway tells of itself."""
-        return _FIELDS
+        """What the gateway tells of itself, and fields whose units were told."""
+        return {**_FIELDS, **self._met.with_units}
 
     def service(self, *, ring: int = RING, journal: Opener | None = None) -> LiveService:
         """This node at work. Raises ValueError where paho is not installed."""
@@ -103,7 +104,7 @@ class Mqtt(ReceivingNode):
         def tell(why: str | None) -> None:
             intake.tell("no data" if why else "ok", why)
 
-        fields = Fields()
+        self._met = fields = Fields()
         payloads = Payloads(self._rules, self._how, points.Naming(self._lines, fields), fields)
         self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)

@@ -2,11 +2,13 @@
 
 import math
 import re
+from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_nodes import senml
 from data_nodes.admitting import Fields
 from data_nodes.mqtt.topics import Rule
 from data_nodes.points import Naming
@@ -63,6 +65,8 @@ class Payloads:
             form = _form(message.payload) if form == "auto" else form
             if form == "lines":
                 self._lines(message)
+            elif form == "senml":
+                self._senml(message, name)
             elif form in ("json", "cbor"):
                 flat.setdefault(form, []).append((message, name))
             else:
@@ -86,8 +90,8 @@ class Payloads:
                 return printable(name), rule.form
         return printable(topic), "auto"
 
-    def _admit(self, frame: Frame, of: Sequence[Message]) -> None:
-        good, reasons = self._fields.admit(frame)
+    def _admit(self, frame: Frame, of: Sequence[Message], units: Table[str, str | None] | None = None) -> None:
+        good, reasons = self._fields.admit(frame, units)
         self._frames += [] if good is None else [good]
         self._refused += [Refused(message, "; ".join(reasons)) for message in of if reasons]
 
@@ -109,6 +113,27 @@ class Payloads:
         for each in taken.refused:
             line = message._replace(payload=taken.lines[each.line].encode())
             self._refused.append(Refused(line, f"line {each.line + 1}: {each.reason}"))
+
+    def _senml(self, message: Message, name: str) -> None:
+        read = senml.from_json if message.payload.lstrip()[:1] == b"[" else senml.from_cbor
+        try:
+            readings, odd = read(message.payload, message.t)
+        except senml.Unreadable as error:
+            self._refused.append(Refused(message, str(error)))
+            return
+        self._refused += [Refused(message, why) for why in odd]
+        rows: dict[str, list[senml.Reading]] = {}
+        for each in readings:
+            if each.value is not None:
+                rows.setdefault(printable(f"{name}/{each.name}"), []).append(each)
+        for field, some in rows.items():
+            t = np.array([each.t for each in some], np.int64)
+            try:
+                values = column([each.value for each in some])
+            except (TypeError, ValueError) as error:
+                self._refused.append(Refused(message, f"{field!r:.80}: {error}"))
+                continue
+            self._admit(Frame(field, t, {field: values}), [message], {field: some[0].units})
 
 
 def single_value(payload: bytes, *, text: bool = False) -> Any:

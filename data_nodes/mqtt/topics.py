@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-FORMS = ("auto", "json", "cbor", "lines", "text")
+FORMS = ("auto", "json", "cbor", "lines", "senml", "text")
 _PART = re.compile(r"\{([a-z]+)\}")
 
 
