@@ -41,6 +41,7 @@ class Ingest(ReceivingNode):
         rate: float = 0.0,
         ahead: float = 86400.0,
         workers: int = 4,
+        connections: int = 500,
     ) -> None:
         """Listen at this port; beyond this machine with TLS only, or where `plaintext` says so.
 
@@ -49,9 +50,12 @@ class Ingest(ReceivingNode):
         self.host, self.port = host, port
         self._token, self._files, self._plaintext = token, (certificate, key), plaintext
         self._rules, self._how = points.rules(rules, series), mapping(records or {})
-        self._largest, self._rate, self._ahead, self._workers = largest, rate, ahead, workers
-        if not 0 <= port < 65536 or largest < 1 or rate < 0 or not 0 < workers < 1000:
-            raise ValueError("port is below 65536, largest above 0, rate not below 0, workers from 1 to 999")
+        self._largest, self._rate, self._ahead = largest, rate, ahead
+        self._workers, self._connections = workers, connections
+        if not 0 <= port < 65536 or largest < 1 or rate < 0 or not 0 < workers < 1000 or connections < 1:
+            raise ValueError(
+                "port is below 65536, largest above 0, rate not below 0, workers from 1 to 999, connections above 0"
+            )
         if bool(certificate) != bool(key):
             raise ValueError("TLS needs both: set certificate and key to files in PEM")
         if not (interfaces.loopback(host) or certificate or plaintext):
@@ -98,10 +102,12 @@ class Ingest(ReceivingNode):
         where = ("127.0.0.1", 0) if tls else (self.host, self.port)
         async with contextlib.AsyncExitStack() as stack:
             listening = server.bound(*where)
-            await stack.enter_async_context(server.answering(app, listening, self._workers, self._largest))
+            await stack.enter_async_context(
+                server.answering(app, listening, self._workers, self._largest, self._connections)
+            )
             inner = listening.getsockname()[1]
             if tls:
-                await stack.enter_async_context(server.encrypted(self.host, self.port, tls, inner))
+                await stack.enter_async_context(server.encrypted(self.host, self.port, tls, inner, self._connections))
             self.port = self.port or inner
             log.info("%s: listens on %s", name_of(self), interfaces.host_and_port(self.host, self.port))
             await asyncio.Event().wait()

@@ -15,7 +15,7 @@ from waitress.server import create_server  # type: ignore[import-untyped]  # wai
 from sisock import interfaces
 
 log = logging.getLogger(__name__)
-_MOST = 200  # connections at a time
+_IN_MEMORY = 2**18  # bytes of a body that has not come to its end; what is beyond lies in a file
 _IDLE = 60  # seconds without a byte until a connection is closed
 _PIECE = 65_536  # bytes
 _LONGEST_HEADER = 32 * 2**10
@@ -24,20 +24,20 @@ _ENDS_WITHIN = 10.0  # seconds
 
 @contextlib.asynccontextmanager
 async def answering(
-    app: Callable[..., Any], listening: socket.socket, workers: int, largest: int
+    app: Callable[..., Any], listening: socket.socket, workers: int, largest: int, most: int
 ) -> AsyncIterator[None]:
     """While within, the app answers on the socket, in threads; afterwards what was begun is answered."""
     server = create_server(
         app,
         sockets=[listening],
         threads=workers,
-        connection_limit=_MOST,
+        connection_limit=most,
         channel_timeout=_IDLE,
         cleanup_interval=5,
         recv_bytes=_PIECE,
         max_request_body_size=largest,
         max_request_header_size=_LONGEST_HEADER,
-        inbuf_overflow=largest,
+        inbuf_overflow=_IN_MEMORY,
         asyncore_use_poll=True,
         ident="sisock",
     )
@@ -88,11 +88,14 @@ def context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 @contextlib.asynccontextmanager
-async def encrypted(host: str, port: int, tls: ssl.SSLContext, inner: int) -> AsyncIterator[None]:
+async def encrypted(host: str, port: int, tls: ssl.SSLContext, inner: int, most: int) -> AsyncIterator[None]:
     """While within, TLS connections are handed on to the port of this machine."""
-    room = asyncio.Semaphore(_MOST)
+    room = asyncio.Semaphore(most)
 
     async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if room.locked():
+            writer.close()
+            return
         async with room, contextlib.AsyncExitStack() as stack:
             stack.callback(writer.close)
             with contextlib.suppress(OSError, ssl.SSLError):

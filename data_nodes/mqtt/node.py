@@ -31,7 +31,7 @@ _FIELDS = {
 }
 _KEPT = "kept"  # the note of which messages were kept last
 _REMEMBERED = 256  # of these: more than a broker sends without an answer
-_RECORDS = {"device": "", "timeline": "", "leave": []}  # the topic says what measured
+_RECORDS = {"device": "", "timeline": "", "leave": [], "identity": []}  # the topic says what measured
 
 
 class Mqtt(ReceivingNode):
