@@ -22,12 +22,14 @@ PEERS = {  # program: its Debian package
     "ip": "iproute2",
     "lsof": "lsof",
     "pg_ctlcluster": "postgresql",
+    "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "sensors": "lm-sensors",
     "systemd-analyze": "systemd",
 }
-SERVICES = ("postgresql", "prometheus")  # packages that would run on from then on: a test starts its own
+SERVICES = ("mosquitto", "postgresql", "prometheus")  # packages that would run on from then on: a test starts its own
 OWN = (
     "schemathesis",
     "ocs-agent-cli",

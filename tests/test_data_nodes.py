@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from data_nodes import readings
+from data_nodes.admitting import Fields
 from data_nodes.coap import asked
 from data_nodes.coap.access import Access
 from data_nodes.coap.gateway import Gateway
@@ -23,10 +24,15 @@ from data_nodes.coap.node import Coap
 from data_nodes.files.indexing import Indexer
 from data_nodes.files.node import Files
 from data_nodes.host.node import Host
+from data_nodes.ingest.node import Ingest
 from data_nodes.kafka_replay.node import KafkaReplay
 from data_nodes.lsof.node import Lsof
+from data_nodes.mqtt import topics
+from data_nodes.mqtt.node import Mqtt
+from data_nodes.mqtt.payloads import Message, Payloads
 from data_nodes.ocs_feeds.decoding import Decoder
 from data_nodes.ocs_feeds.node import OcsFeeds
+from data_nodes.points import Naming, rules
 from data_nodes.readings import Unreadable
 from data_nodes.sensors.node import Sensors
 from data_nodes.weather.node import Weather
@@ -136,6 +142,35 @@ def of_kafka_replay(case: Path) -> Outcome:
     return found | ({"refused": [[number, why] for number, why in made.refused]} if made.refused else {})
 
 
+def of_ingest(case: Path) -> Outcome:
+    """Line protocol as it is sent."""
+    taken = Naming(rules([]), Fields()).take((case / "input").read_text(), 1_700_000_000 * NS)
+    return _of_frames(taken.frames, [[each.line + 1, each.reason] for each in taken.refused])
+
+
+def of_mqtt(case: Path) -> Outcome:
+    """Rules, and messages as topic and payload."""
+    told = json.loads((case / "input").read_text())
+    fields = Fields()
+    how = mapping({"device": "", "timeline": "", "leave": []})
+    payloads = Payloads(topics.rules(told["topics"]), how, Naming(rules([]), fields), fields)
+    t = 1_700_000_000 * NS
+    messages = [
+        Message(topic, _payload(payload), t, 0, again=False, retained=False) for topic, payload in told["messages"]
+    ]
+    made = payloads.read(messages)
+    return _of_frames(made.frames, [[each.message.topic, each.reason] for each in made.refused])
+
+
+def _of_frames(frames: list[Frame], refused: list[Any]) -> Outcome:
+    found: Outcome = {}
+    for frame in frames:
+        for name in frame.columns:
+            column = {"units": None, "t": frame.t.tolist(), "values": _values(frame, name)}
+            found.setdefault(frame.timeline, {})[name] = column
+    return found | ({"refused": refused} if refused else {})
+
+
 def _payload(told: Any) -> bytes:
     return bytes.fromhex(told["cbor"]) if isinstance(told, dict) else told.encode()
 
@@ -173,6 +208,8 @@ NODES: dict[str, tuple[Callable[[], Any], Callable[[Path], Outcome]]] = {
     "ocs_feeds": (OcsFeeds, of_ocs_feeds),
     "kafka_replay": (KafkaReplay, of_kafka_replay),
     "coap": (Coap, of_coap),
+    "ingest": (Ingest, of_ingest),
+    "mqtt": (Mqtt, of_mqtt),
 }
 CASES = [case for name in NODES for case in sorted((HOME / name / "testcases").iterdir())]
 

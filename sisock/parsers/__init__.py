@@ -1,1 +1,1 @@
-"""Texts of others as rows: what a command prints, a line of a log, an answer in JSON. Pure: nothing is read here."""
+"""Texts of others as rows and columns: a line of a log, an answer in JSON, line protocol. Pure: nothing is read here."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from sisock.frames import Frame, concat
 from sisock.nearest import Which, nearer, nearest, sought
+from sisock.store.heaviest import Heaviest
 from sisock.store.weights import weight
 
 _BLOCK = 4096  # rows up to which blocks are joined
@@ -41,6 +42,7 @@ class Ring:
         self._most, self._begin = most_bytes, begin
         self._bytes = 0
         self._blocks: dict[str, list[_Block]] = {}
+        self._several, self._single = Heaviest(), Heaviest()  # timelines of several blocks, and of one
         self._seq: dict[str, int] = {}
         self._fields: dict[str, set[str]] = {}
 
@@ -79,6 +81,7 @@ class Ring:
             blocks.append(piece)
             self._bytes += piece.weight
             self._join(blocks)
+            self._weigh(frame.timeline, blocks)
             self._trim()
 
     def _join(self, blocks: list[_Block]) -> None:
@@ -97,16 +100,24 @@ class Ring:
 
         The last block of a timeline goes only if it has to.
         """
-        while self._bytes > self._most:
-            movable = [blocks for blocks in self._blocks.values() if len(blocks) > 1] or list(self._blocks.values())
-            heaviest = max(movable, key=lambda blocks: sum(block.weight for block in blocks))
-            oldest = heaviest.pop(0)
-            timeline = oldest.frame.timeline
+        while self._bytes > self._most and (timeline := self._several.top() or self._single.top()):
+            blocks = self._blocks[timeline]
+            oldest = blocks.pop(0)
             self._bytes -= oldest.weight
             self.dropped[timeline] = self.dropped.get(timeline, 0) + len(oldest.frame)
             self.lacks(timeline, oldest.high)
-            if not heaviest:
+            self._weigh(timeline, blocks)
+            if not blocks:
                 del self._blocks[timeline]
+
+    def _weigh(self, timeline: str, blocks: list[_Block]) -> None:
+        """Note how heavy a timeline has become."""
+        here, there = (self._several, self._single) if len(blocks) > 1 else (self._single, self._several)
+        there.drop(timeline)
+        if blocks:
+            here.set(timeline, sum(block.weight for block in blocks))
+        else:
+            here.drop(timeline)
 
     def timelines(self) -> list[str]:
         """The timelines that have samples."""

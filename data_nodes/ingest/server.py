@@ -1,0 +1,125 @@
+"""The gateway listens: waitress behind its socket, TLS before it where others than this machine may come."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from waitress.server import create_server  # type: ignore[import-untyped]  # waitress has no types
+
+from sisock import interfaces
+
+log = logging.getLogger(__name__)
+_IN_MEMORY = 2**18  # bytes of a body that has not come to its end; what is beyond lies in a file
+_IDLE = 60  # seconds without a byte until a connection is closed
+_PIECE = 65_536  # bytes
+_LONGEST_HEADER = 32 * 2**10
+_ENDS_WITHIN = 10.0  # seconds
+
+
+@contextlib.asynccontextmanager
+async def answering(
+    app: Callable[..., Any], listening: socket.socket, workers: int, largest: int, most: int
+) -> AsyncIterator[None]:
+    """While within, the app answers on the socket, in threads; afterwards what was begun is answered."""
+    server = create_server(
+        app,
+        sockets=[listening],
+        threads=workers,
+        connection_limit=most,
+        channel_timeout=_IDLE,
+        cleanup_interval=5,
+        recv_bytes=_PIECE,
+        max_request_body_size=largest,
+        max_request_header_size=_LONGEST_HEADER,
+        inbuf_overflow=_IN_MEMORY,
+        asyncore_use_poll=True,
+        ident="sisock",
+    )
+    running = threading.Thread(target=_run, args=(server,), name="ingest", daemon=True)
+    running.start()
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(_stop, server, running)
+
+
+def _run(server: Any) -> None:
+    server.asyncore.loop(timeout=1, map=server._map, use_poll=True)  # noqa: SLF001  # run() takes signals for its own
+
+
+def _stop(server: Any, running: threading.Thread) -> None:
+    """Let what is being answered come to its end, then close all."""
+
+    def close() -> None:
+        for each in list(server.active_channels.values()):
+            each.handle_close()
+        server.close()
+
+    server.task_dispatcher.shutdown(timeout=_ENDS_WITHIN)
+    server.trigger.pull_trigger(close)
+    running.join(_ENDS_WITHIN)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises OSError with the cure."""
+    try:
+        return socket.create_server((host, port), family=interfaces.family(host), backlog=128)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (")[0]
+        where = interfaces.host_and_port(host, port)
+        raise OSError(f"cannot listen on {where}: {why}: stop what is there, or set another port") from error
+
+
+def context(certificate: str, key: str) -> ssl.SSLContext:
+    """TLS with this certificate. Raises ValueError with the cure."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        made.load_cert_chain(Path(certificate).expanduser(), Path(key).expanduser())
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"the certificate {certificate} with {key} cannot be used: {error}") from error
+    return made
+
+
+@contextlib.asynccontextmanager
+async def encrypted(host: str, port: int, tls: ssl.SSLContext, inner: int, most: int) -> AsyncIterator[None]:
+    """While within, TLS connections are handed on to the port of this machine."""
+    room = asyncio.Semaphore(most)
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if room.locked():
+            writer.close()
+            return
+        async with room, contextlib.AsyncExitStack() as stack:
+            stack.callback(writer.close)
+            with contextlib.suppress(OSError, ssl.SSLError):
+                back, on = await asyncio.open_connection("127.0.0.1", inner)
+                stack.callback(on.close)
+                both = [asyncio.ensure_future(_pipe(reader, on)), asyncio.ensure_future(_pipe(back, writer))]
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({both[1]}, timeout=_IDLE)
+                for each in both:
+                    each.cancel()
+
+    try:
+        server = await asyncio.start_server(hand_on, host, port, ssl=tls, ssl_handshake_timeout=10)
+    except OSError as error:
+        where = interfaces.host_and_port(host, port)
+        raise OSError(f"cannot listen on {where}: {error.strerror}: set another port") from error
+    async with server:
+        yield
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, ssl.SSLError):
+        while piece := await reader.read(_PIECE):
+            writer.write(piece)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()

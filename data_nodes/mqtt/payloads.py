@@ -1,0 +1,188 @@
+"""Messages as frames: a number, a text, true or false, a record of JSON or CBOR, line protocol."""
+
+import math
+import re
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_nodes import senml
+from data_nodes.admitting import Fields
+from data_nodes.mqtt.topics import Rule
+from data_nodes.points import Naming
+from sisock import records
+from sisock.frames import Frame, column
+from sisock.records.mapping import Mapping
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_BOOLEANS = {"true": True, "false": False}
+_LONGEST_TEXT = 65_536  # characters
+
+
+class Message(NamedTuple):
+    """A message as it came: when, in ns, and under which number of the broker's (0: it is not acknowledged)."""
+
+    topic: str
+    payload: bytes
+    t: int
+    mid: int
+    again: bool  # the broker had sent it before
+    retained: bool
+
+
+class Refused(NamedTuple):
+    """A message, or a part of it, that is no sample, and why."""
+
+    message: Message
+    reason: str
+
+
+class Made(NamedTuple):
+    """What became of messages."""
+
+    frames: list[Frame]
+    refused: list[Refused]
+
+
+class Payloads:
+    """Reads messages by the rules of their topics."""
+
+    def __init__(self, rules: Sequence[Rule], how: Mapping, naming: Naming, fields: Fields) -> None:
+        """Name by the first rule that fits; records as `how` says, lines as `naming` does."""
+        self._rules, self._how, self._naming, self._fields = rules, how, naming, fields
+
+    def read(self, messages: Sequence[Message]) -> Made:
+        """The samples in messages; those of one topic that are single values are rows of one frame."""
+        self._frames: list[Frame] = []
+        self._refused: list[Refused] = []
+        single: dict[tuple[str, str], list[tuple[Message, Any]]] = {}
+        flat: dict[str, list[tuple[Message, str]]] = {}
+        for message in messages:
+            name, form = self._rule(message.topic)
+            form = _form(message.payload) if form == "auto" else form
+            if form == "lines":
+                self._lines(message)
+            elif form == "senml":
+                self._senml(message, name)
+            elif form in ("json", "cbor"):
+                flat.setdefault(form, []).append((message, name))
+            else:
+                try:
+                    value = single_value(message.payload, text=form == "text")
+                except ValueError as error:
+                    self._refused.append(Refused(message, str(error)))
+                    continue
+                kind = "number" if isinstance(value, (int, float)) and value is not True and value is not False else ""
+                single.setdefault((name, kind or type(value).__name__), []).append((message, value))
+        for form, some in flat.items():
+            self._records(form, some)
+        for (name, _), values in single.items():
+            t = np.array([message.t for message, _ in values], np.int64)
+            self._admit(Frame(name, t, {name: column([value for _, value in values])}), [m for m, _ in values])
+        return Made(self._frames, self._refused)
+
+    def _rule(self, topic: str) -> tuple[str, str]:
+        for rule in self._rules:
+            if (name := rule.name(topic)) is not None:
+                return printable(name), rule.form
+        return printable(topic), "auto"
+
+    def _admit(self, frame: Frame, of: Sequence[Message], units: Table[str, str | None] | None = None) -> None:
+        good, reasons = self._fields.admit(frame, units)
+        self._frames += [] if good is None else [good]
+        self._refused += [Refused(message, "; ".join(reasons)) for message in of if reasons]
+
+    def _records(self, form: str, some: list[tuple[Message, str]]) -> None:
+        received = [records.Received(m.payload, m.t, name, "samples") for m, name in some]
+        made = records.frames(received, _with(self._how, form), max(m.t for m, _ in some), self._fields.known)
+        self._refused += [Refused(some[each.message][0], each.reason) for each in made.refused]
+        for frame in made.frames:
+            self._admit(frame, [some[0][0]])
+
+    def _lines(self, message: Message) -> None:
+        try:
+            text = message.payload.decode()
+        except UnicodeDecodeError as error:
+            self._refused.append(Refused(message, f"byte {error.start + 1} is not UTF-8"))
+            return
+        taken = self._naming.take(text, message.t)
+        self._frames += taken.frames
+        for each in taken.refused:
+            line = message._replace(payload=taken.lines[each.line].encode())
+            self._refused.append(Refused(line, f"line {each.line + 1}: {each.reason}"))
+
+    def _senml(self, message: Message, name: str) -> None:
+        read = senml.from_json if message.payload.lstrip()[:1] == b"[" else senml.from_cbor
+        try:
+            readings, odd = read(message.payload, message.t)
+        except senml.Unreadable as error:
+            self._refused.append(Refused(message, str(error)))
+            return
+        self._refused += [Refused(message, why) for why in odd]
+        rows: dict[str, list[senml.Reading]] = {}
+        for each in readings:
+            if each.value is not None:
+                rows.setdefault(printable(f"{name}/{each.name}"), []).append(each)
+        for field, some in rows.items():
+            t = np.array([each.t for each in some], np.int64)
+            try:
+                values = column([each.value for each in some])
+            except (TypeError, ValueError) as error:
+                self._refused.append(Refused(message, f"{field!r:.80}: {error}"))
+                continue
+            self._admit(Frame(field, t, {field: values}), [message], {field: some[0].units})
+
+
+def single_value(payload: bytes, *, text: bool = False) -> Any:
+    """The value that a payload is. Raises ValueError with the reason."""
+    try:
+        written = payload.decode().strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is neither text nor a record: byte {error.start + 1} is not UTF-8") from error
+    if not written:
+        raise ValueError("it is empty")
+    if len(written) > _LONGEST_TEXT:
+        raise ValueError(f"a text of {len(written)} characters: {_LONGEST_TEXT} at the most")
+    if text:
+        return written
+    if _INTEGER.fullmatch(written):
+        return int(written)
+    if _NUMBER.fullmatch(written) and math.isfinite(number := float(written)):
+        return number
+    if written.lower() == "nan":
+        return math.nan
+    return _BOOLEANS.get(written.lower(), written)
+
+
+def printable(name: str) -> str:
+    """The name as a field may have it."""
+    sound = name if name.isprintable() else "".join(each if each.isprintable() else "_" for each in name)
+    return sound.replace("::", ":_:")
+
+
+def _form(payload: bytes) -> str:
+    """What a payload is, by its first byte."""
+    first = payload.lstrip()[:1]
+    if first in (b"{", b"["):
+        return "json"
+    return "cbor" if payload[:1] >= b"\x80" and _is_container(payload[0]) and not _is_text(payload) else "single"
+
+
+def _is_container(first: int) -> bool:
+    """Whether CBOR begins a list or a map with this byte."""
+    return first >> 5 in (4, 5)
+
+
+def _is_text(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _with(how: Mapping, form: str) -> Mapping:
+    return Mapping(**{**{key: value for key, value in vars(how).items() if key != "own"}, "form": form})
