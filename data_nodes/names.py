@@ -11,7 +11,7 @@ _TITLE = re.compile(r"(?P<name>.+?)\s*[\[(](?P<units>[^\[\]()]*)[\])]")
 
 def as_field(text: str) -> str:
     """The text as a field's name: printable, without the joint, not too long."""
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
+    printable = text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
     return printable.replace(JOINT, ":")[:200] or "?"
 
 

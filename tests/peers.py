@@ -26,7 +26,13 @@ PEERS = {  # program: its Debian package
     "systemd-analyze": "systemd",
 }
 SERVICES = ("prometheus",)  # packages that would run on from then on: a test starts its own
-OWN = ("schemathesis", "grafana-data", "grafana-schema", "kafka")  # programs in environments of their own
+OWN = (
+    "schemathesis",
+    "ocs-agent-cli",
+    "grafana-data",
+    "grafana-schema",
+    "kafka",
+)  # programs in environments of their own
 LIBATOMIC = ("libatomic.so.1", "libatomic1")  # of the node that playwright brings to steer Chromium
 CI = bool(os.environ.get("CI"))  # .ci/run sets it: there a missing peer is a failure
 

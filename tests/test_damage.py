@@ -228,6 +228,15 @@ def test_writes_into_tiers_that_are_none_are_damaged(body):
         redo.unpacked(body)
 
 
+def test_an_index_whose_tables_are_others_is_made_anew(folder):
+    with Archive(folder) as opened:
+        expected = served(opened)
+    with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as db, db:
+        db.execute("ALTER TABLE redo RENAME COLUMN low TO lor")
+    with Archive(folder) as opened:
+        assert served(opened) == expected
+
+
 def test_a_damaged_note_in_the_index_is_damage_of_the_index(folder):
     with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as db, db:
         assert db.execute("UPDATE about SET value = '[[1, 2]' WHERE key LIKE 'blocks %'").rowcount == 1

@@ -20,9 +20,11 @@ from data_nodes.files.node import Files
 from data_nodes.host.node import Host
 from data_nodes.kafka_replay.node import KafkaReplay
 from data_nodes.lsof.node import Lsof
+from data_nodes.ocs_feeds.decoding import Decoder
+from data_nodes.ocs_feeds.node import OcsFeeds
 from data_nodes.sensors.node import Sensors
 from data_nodes.weather.node import Weather
-from sisock.frames import Field, Frame, Query
+from sisock.frames import Field, Frame, Query, concat
 from sisock.nodes import CommandNode, LiveNode, NoData
 from sisock.nodes.base import declared, description_of
 from sisock.nodes.rows import Schema
@@ -115,6 +117,23 @@ def _payload(told: Any) -> bytes:
     return bytes.fromhex(told["cbor"]) if isinstance(told, dict) else told.encode()
 
 
+def of_ocs_feeds(case: Path) -> Outcome:
+    """The events of one agent, at a time that stands still."""
+    decoder, schema, refused = Decoder(), Schema({}), []
+    frames: dict[str, list[Frame]] = {}
+    for feed, args in json.loads((case / "input").read_text()):
+        made = decoder.decode(feed, tuple(args), NOW)
+        taken, no_kind = schema.frames(made.frames, NOW)
+        refused += [*made.refused, *filter(None, [no_kind])]
+        for frame in taken:
+            frames.setdefault(frame.timeline, []).append(frame)
+    found: Outcome = {
+        timeline: {name: {"units": schema.fields[name].units, "values": _values(whole, name)} for name in whole.columns}
+        for timeline, whole in {timeline: concat(parts) for timeline, parts in frames.items()}.items()
+    }
+    return {**found, "refused": refused} if refused else found
+
+
 NODES: dict[str, tuple[Callable[[], Any], Callable[[Path], Outcome]]] = {
     "weather": (Weather, of_weather),
     "sensors": (Sensors, of_command(Sensors)),
@@ -122,6 +141,7 @@ NODES: dict[str, tuple[Callable[[], Any], Callable[[Path], Outcome]]] = {
     "host": (Host, of_host),
     "files": (Files, of_files),
     "kafka_replay": (KafkaReplay, of_kafka_replay),
+    "ocs_feeds": (OcsFeeds, of_ocs_feeds),
 }
 CASES = [case for name in NODES for case in sorted((HOME / name / "testcases").iterdir())]
 

@@ -24,6 +24,8 @@ POLICY = read_policy(
             "otto": {"role": "operator", "nodes": ["freezer*"], "switch": ["freezer2"]},
             "tina": {"role": "operator", "nodes": ["tag:cold"], "switch": ["tag:lab"]},
             "root": {"role": "admin"},
+            "ocs_feeds": {"role": "data_node", "hears": ["observatory", "org"]},
+            "thermo1": {"role": "data_node", "names": ["thermo1", "thermo2"], "tells": ["observatory", "org"]},
         },
     }
 )
@@ -247,3 +249,55 @@ def test_only_who_has_a_certificate_asks_for_the_next():
     having = read_policy({"v": 1, "principals": {"x": {"role": "data_node", "certificate": True}}})
     assert allows(having, URIS, "x", Action("call", URIS.renew))
     assert not allows(having, URIS, "x", Action("register", URIS.renew))
+
+
+FEEDS = "observatory..feeds."
+
+
+def test_one_pattern_is_for_whom_may_hear_the_feeds_of_an_observatory_and_for_nobody_else():
+    assert may("ocs_feeds", "subscribe", FEEDS, match="wildcard")
+    for other in ("hub", "weather", "cli", "root", "keeper", "thermo1", "nobody"):
+        assert not may(other, "subscribe", FEEDS, match="wildcard")
+    for pattern in (
+        "",
+        "..",
+        "...",
+        "observatory...",
+        "observatory..feeds",
+        "observatory..feeds.x",
+        "other..feeds.",
+        "org..feeds.",
+    ):
+        assert not may("ocs_feeds", "subscribe", pattern, match="wildcard"), pattern
+    for options in ({}, {"match": "prefix"}, {"match": "wildcard", "forward_for": [1]}):
+        assert not may("ocs_feeds", "subscribe", FEEDS, **options)
+    for kind in ("publish", "call", "register"):
+        assert not may("ocs_feeds", kind, FEEDS, match="wildcard")
+    assert allowed("ocs_feeds", "subscribe", EVERYTHING) == allowed("weather", "subscribe", EVERYTHING)
+
+
+def test_feeds_are_published_by_their_own_agent_only():
+    assert may("thermo1", "publish", "observatory.thermo1.feeds.temperatures")
+    assert may("thermo1", "publish", "observatory.thermo2.feeds.temperatures")
+    for topic in (
+        "observatory.other.feeds.x",
+        "observatory.thermo1.feeds.",
+        "observatory.thermo1.feeds.x.y",
+        "observatory.thermo1.ops.x",
+        "org.thermo1.feeds.x",
+    ):
+        assert not may("thermo1", "publish", topic), topic
+    assert not may("weather", "publish", "observatory.weather.feeds.x")
+    assert not allowed("thermo1", "publish", EVERYTHING)
+
+
+def test_who_may_hear_or_tell_what_is_said_of_data_nodes_in_words():
+    for entry in (
+        {"role": "consumer", "hears": ["observatory"]},
+        {"role": "data_node", "hears": "observatory"},
+        {"role": "data_node", "tells": ["wamp"]},
+        {"role": "data_node", "hears": ["a.b"]},
+        {"role": "data_node", "hears": [""]},
+    ):
+        with pytest.raises(ValueError, match="'hears'|'tells'"):
+            read_policy({"v": 1, "principals": {"x": entry}})

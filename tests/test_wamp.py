@@ -10,7 +10,7 @@ from autobahn.wamp.exception import TransportLost
 from sisock.keys import ensure_key
 from sisock.settings import read
 from sisock.wamp import Link
-from sisock.wamp.session import Session, WampError
+from sisock.wamp.session import Session, WampError, _proof
 
 
 async def test_what_is_said_after_the_end_goes_nowhere(state):
@@ -57,3 +57,17 @@ async def test_a_connection_that_ends_before_it_is_open_is_tried_again_at_once(s
     await asyncio.wait({running})
     while len(asyncio.all_tasks()) > 1:  # those whom the server took last are still being closed
         await asyncio.sleep(0.01)
+
+
+SALTED = {"challenge": '{"session": 1}', "salt": "salt123", "iterations": 100, "keylen": 16}
+
+
+def test_a_secret_is_proved_as_wamp_cra_has_it_salted_or_not():
+    assert _proof("secret123", {"challenge": SALTED["challenge"]}) == "En8HW3Mk6hdKfddVqUnx4WEG7JWfypjktCq2MeUHNxg="
+    assert _proof("secret123", SALTED) == "xLa8W+8qZa3ZA50fcb6luPcItJWuUKb5PY8xUw8tOLU="
+
+
+@pytest.mark.parametrize("asked", [{"iterations": 10**9}, {"iterations": 0}, {"keylen": 10**9}, {"keylen": 0}])
+def test_a_router_that_asks_for_very_much_work_gets_none(asked):
+    with pytest.raises(WampError, match="that is no sign-in"):
+        _proof("secret123", {**SALTED, **asked})

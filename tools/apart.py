@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PROGRAMS = ("schemathesis", "pip-audit")
+PROGRAMS = ("schemathesis", "pip-audit", "ocs-agent-cli")
 PACKAGES = {  # where package.json and package-lock.json of each lie
     "grafana-data": ROOT / "tests" / "grafana",
     "grafana-schema": ROOT / "tests" / "grafana_schema",

@@ -35,6 +35,7 @@ LOCKS = {
     "nodejs": ["requirements/nodejs.in"],
     "schemathesis": ["requirements/schemathesis.in"],
     "pip-audit": ["requirements/pip-audit.in"],
+    "ocs-agent-cli": ["requirements/ocs-agent-cli.in"],
 }
 
 

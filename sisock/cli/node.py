@@ -73,27 +73,38 @@ class _Hosting:
 
     async def _serve(self, node: "DataNode", ready: "asyncio.Future[str]") -> None:
         """Serve one until cancelled; whatever ends it is told in a sentence, and the others go on."""
-        from sisock.keys import ensure_key
-        from sisock.keys.principals import AnothersError, check_ours
-        from sisock.nodes.base import name_of, tags_of
-        from sisock.serving import NameTaken, serve
+        from sisock.keys.principals import AnothersError
+        from sisock.nodes.base import name_of
+        from sisock.serving import NameTaken
 
         name = type(node).__name__
         try:
             name = name_of(node)
-            check_ours(self._settings.state, name)
-            key = ensure_key(self._settings.state, name)
-            log.info("%s: signs in with the public key %s", name, key.public)
-            _admit(self._settings, node, key.public, tags_of(node))
-            node.home = self._settings.state
-            service = node.service(ring=self._settings.ring, journal=_opener(self._settings, name))
-            await serve(service, self._settings, key, ready, tags_of(node), node.kafka)
+            await self._work(node, ready)
         except Exception as error:  # it may be an author's
             self.code = Exit.NAME_TAKEN if isinstance(error, (NameTaken, AnothersError)) else Exit.ERROR
             log.error("%s: %s", name, _why(error))
             log.debug("%s: this is where", name, exc_info=error)
             if not ready.done():
                 ready.set_result("")
+
+    async def _work(self, node: "DataNode", ready: "asyncio.Future[str] | None" = None) -> None:
+        """Serve one, with its own key and as a principal of its own, until cancelled; raises what ends it."""
+        from sisock.keys import ensure_key
+        from sisock.keys.principals import check_ours
+        from sisock.nodes.base import Hosting, name_of, tags_of
+        from sisock.serving import serve
+
+        name = name_of(node)
+        check_ours(self._settings.state, name)
+        key = ensure_key(self._settings.state, name)
+        log.info("%s: signs in with the public key %s", name, key.public)
+        _admit(self._settings, node, key.public, tags_of(node))
+        node.home = self._settings.state
+        service = node.service(ring=self._settings.ring, journal=_opener(self._settings, name))
+        if isinstance(service, Hosting):
+            service.host = self._work
+        await serve(service, self._settings, key, ready, tags_of(node), node.kafka)
 
 
 def _opener(settings: Settings, name: str) -> "Opener | None":

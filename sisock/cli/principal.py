@@ -17,7 +17,7 @@ from sisock.exits import Exit
 from sisock.settings import Settings
 from sisock.times import parse_duration
 
-_LISTS = ("names", "tags", "nodes", "switch")
+_LISTS = ("names", "tags", "nodes", "switch", "hears", "tells")
 _PEOPLE = ("viewer", "operator", "admin")
 _MAY = {  # what each role may without its being said, and so is listed in any case
     **dict.fromkeys(("consumer", "recorder", "viewer"), ("nodes",)),
@@ -33,6 +33,10 @@ def _rights(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--switch", metavar="PATTERN,…", help="Data nodes an operator may command; default: all it sees."),
         click.option("--nodes", metavar="PATTERN,…", help="Data nodes it may see: 'lab-*', 'tag:cold'; default: all."),
+        click.option(
+            "--tells", metavar="ROOT,…", help="A data node: publishes OCS feeds of its names, ROOT.NAME.feeds.…"
+        ),
+        click.option("--hears", metavar="ROOT,…", help="A data node: hears all OCS feeds of 'observatory'."),
         click.option("--tags", metavar="A,B", help="A data node: words by which these patterns may name it."),
         click.option("--names", metavar="A,B", help="Data nodes it may be; default: its own name."),
     ):
@@ -266,7 +270,7 @@ def _check(name: str, role: str, rights: dict[str, Any]) -> None:
         raise click.UsageError(f"{name} is a part of sisock: choose another name")
     fit = {
         "names": ("data_node", "recorder"),
-        "tags": ("data_node",),
+        **dict.fromkeys(("tags", "hears", "tells"), ("data_node",)),
         "nodes": ("consumer", "recorder", *_PEOPLE),
         "switch": ("operator", "admin"),
         "sensitive": ("data_node", "consumer", "recorder", *_PEOPLE),

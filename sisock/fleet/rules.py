@@ -54,6 +54,8 @@ def read_policy(snapshot: object) -> Policy:
 def allows(policy: Policy, uris: Uris, authid: str, action: Action) -> bool:
     """Whether the principal may do this."""
     principal = policy.principals.get(authid)
+    if principal is not None and _hears(uris, principal, action):
+        return True
     if principal is None or not _plain(action.options):
         return False
     renews = principal.certificate and (action.kind, action.uri) == ("call", uris.renew)
@@ -172,12 +174,31 @@ def _data_node(uris: Uris, principal: Principal, action: Action, node: _Node | N
         case "register":
             return own and (_asks(node, "consumer") or any(_is(node, what) for what in ("read_from", "prove", "act")))
         case "publish":
-            return own and _is(node, "live")
+            return (own and _is(node, "live")) or _tells(uris, principal, action.uri)
         case "subscribe":
             return action.uri in (uris.hub_started, uris.subtracted)
         case "call":
             return action.uri in (uris.add, uris.subtract) or (own and _asks(node, "archive"))
     return False
+
+
+def _hears(uris: Uris, principal: Principal, action: Action) -> bool:
+    """Whether it wants all feeds of an observatory control system that it may hear: the one pattern there is for anybody."""
+    feeds = [f"{root}..feeds." for root in principal.hears if root != _root(uris)]
+    wanted = action.kind == "subscribe" and action.options.get("match") == "wildcard" and action.uri in feeds
+    return wanted and _plain({**action.options, "match": "exact"})
+
+
+def _tells(uris: Uris, principal: Principal, uri: str) -> bool:
+    """Whether it is a feed of one of its own names, `observatory.<name>.feeds.<feed>`."""
+    parts = uri.split(".")
+    sound = len(parts) == 4 and parts[2] == "feeds" and bool(parts[3]) and parts[0] != _root(uris)
+    return sound and parts[0] in principal.tells and parts[1] in principal.names
+
+
+def _root(uris: Uris) -> str:
+    """The first word of our own URIs: what lies below it is never a feed."""
+    return uris.prefix.split(".")[0]
 
 
 def _recorder(policy: Policy, uris: Uris, principal: Principal, action: Action, node: _Node | None) -> bool:

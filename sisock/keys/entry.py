@@ -26,6 +26,8 @@ _ENTRIES = frozenset(
         "nodes",
         "switch",
         "tags",
+        "hears",
+        "tells",
         "wampcra",
         "password",
         "token",
@@ -46,6 +48,8 @@ class Principal:
     sensitive: bool = False  # a data node: shown to few; a consumer: is one of these
     nodes: tuple[str, ...] = ("*",)  # patterns of the data nodes a consumer may see
     switch: tuple[str, ...] = ("*",)  # and, of these, may command where its role allows that
+    hears: tuple[str, ...] = ()  # a data node: roots of observatory control systems whose feeds it may hear
+    tells: tuple[str, ...] = ()  # and below which it may publish feeds of its own names
     certificate: int = 0  # shows a certificate of our authority, by its name, made since then (ns), at TLS, too
     secret_file: str = ""  # an existing client's WAMP-CRA secret
     password: str = ""  # a person's, hashed
@@ -79,6 +83,8 @@ def parse(name: str, entry: object) -> Principal:
         names=tuple(check_node(each) for each in texts(name, entry, "names", (name,))),
         tags=tuple(check_tag(each) for each in texts(name, entry, "tags", ())),
         sensitive=_flag(name, entry, "sensitive"),
+        hears=_roots(name, role, entry, "hears"),
+        tells=_roots(name, role, entry, "tells"),
         certificate=_certificate(name, entry.get("certificate", False)),
         nodes=_patterns(name, entry, "nodes"),
         switch=_patterns(name, entry, "switch"),
@@ -109,6 +115,15 @@ def _flag(name: str, entry: Mapping[str, Any], key: str) -> bool:
     if not isinstance(flag, bool):
         raise ValueError(f"principal {name!r}: {key!r} must be true or false")
     return flag
+
+
+def _roots(name: str, role: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """First words of topics, none of which is one of WAMP's own."""
+    roots = texts(name, entry, key, ())
+    for each in roots:
+        if role != "data_node" or not _WORD.fullmatch(each) or each == "wamp":
+            raise ValueError(f"principal {name!r}: {key!r} is for data nodes, a list of words such as 'observatory'")
+    return roots
 
 
 def _patterns(name: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -28,6 +28,19 @@ class Ticket(NamedTuple):
     text: str
 
 
+class Secret(NamedTuple):
+    """What WAMP-CRA proves to have: it never crosses the wire."""
+
+    text: str
+
+
+class Anonymous(NamedTuple):
+    """Nothing to sign in with, for another's router that lets anybody in; ours does not."""
+
+
+Credential = Key | Ticket | Secret | Anonymous
+
+
 def ensure_key(state: Path, name: str) -> Key:
     """Return the key of a principal, made at first use; of two that make it at the same time both get the same."""
     path = key_file(state, name)

@@ -83,10 +83,20 @@ class Joining(Protocol):
 
 
 @runtime_checkable
+class Hosting(Protocol):
+    """A node at work that brings further nodes, each with a name and a key of its own: they are served beside it."""
+
+    host: "Host | None"  # set by who serves the node: serves another until cancelled, or raises what ended it
+
+
+@runtime_checkable
 class Remembering(Protocol):
     """A node at work that joins what a recorder keeps of it with what it has itself."""
 
     past: Past | None  # set by who serves the node
+
+
+Host = Callable[["DataNode"], Awaitable[None]]
 
 
 class DataNode:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,9 @@ FIELDS = {
 _AGAIN_FIRST, _AGAIN_LAST = 1.0, 30.0  # seconds before `receive` is called again
 _RECENT = 600 * NS  # how long the node's health tells of what was refused
 _QUIET = "nothing has come yet"
+
+
+Payload = bytes | str | Callable[[], str]
 
 
 class NotKept(OSError):
@@ -65,22 +68,22 @@ class Intake:
         self._service, self._publish = service, publish
 
     def take(
-        self, given: Any, *, source: str = "", payload: bytes | str = b"", notes: Mapping[str, str] | None = None
+        self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
     ) -> int:
         """Take what `sample` of a LiveNode could have returned; the number of samples. On disk within a second.
 
         What of it cannot be taken goes into quarantine, as from the `source` and with the `payload` that it was made
-        of. `notes` are texts on disk in the same transaction, such as how far a file was read: see `notes`.
+        of, or by whose call it is made. `notes` are texts on disk in the same transaction, such as how far a file was read: see `notes`.
         """
         frames, refused = self._service.checked(given)
         if refused:
-            self.quarantine(source, refused, payload)
+            self.quarantine(source, refused, payload() if callable(payload) else payload)
         for frame in self._service.remember(frames, notes):
             self._publish(frame)
         return sum(map(len, frames))
 
     async def keep(
-        self, given: Any, *, source: str = "", payload: bytes | str = b"", notes: Mapping[str, str] | None = None
+        self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
     ) -> int:
         """As `take`; on disk when it returns. Raises NotKept. Many that are kept at once share one write."""
         count = self.take(given, source=source, payload=payload, notes=notes)

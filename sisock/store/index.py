@@ -121,7 +121,10 @@ class Index:
             (told,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if told != "ok":  # perhaps where nothing is read before something is to be written
             raise sqlite3.DatabaseError(told.splitlines()[-1])
-        self._sound("SELECT key, value, sum FROM about")
+        for key, _ in self._sound("SELECT key, value, sum FROM about"):
+            self.about(key)  # is found by its key, too
+        with self._lock:
+            self._db.execute("SELECT series, low, high, body, sum FROM redo LIMIT 0")  # it has its columns
         known = [self._one(*row) for row in self._sound("SELECT id, node, timeline, sum FROM series ORDER BY id")]
         with self._lock:
             sums = [each for (each,) in self._db.execute("SELECT sum FROM segments")]

@@ -95,6 +95,10 @@ class Client:
 
         return self._join(realm, authid, "cryptosign", sign, {"pubkey": key.public})
 
+    def join_anonymously(self, realm: str) -> dict[str, Any]:
+        """Join where anybody may; return the welcome's details, or raise Refused."""
+        return self._join(realm, None, "anonymous", str)
+
     def join_with_token(self, realm: str, authid: str, token: str) -> dict[str, Any]:
         """Sign in with a ticket; return the welcome's details, or raise Refused."""
         return self._join(realm, authid, "ticket", lambda _: token)
@@ -179,9 +183,10 @@ class Client:
             raise HandshakeRefused(status)
 
     def _join(
-        self, realm: str, authid: str, method: str, sign: Any, extra: dict[str, Any] | None = None
+        self, realm: str, authid: str | None, method: str, sign: Any, extra: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        details = {"roles": _ROLES, "authmethods": [method], "authid": authid, "authextra": extra or {}}
+        details = {"roles": _ROLES, "authmethods": [method], "authextra": extra or {}}
+        details |= {} if authid is None else {"authid": authid}
         self.send([1, realm, details])
         answer = self.receive()
         if answer[0] == 4:

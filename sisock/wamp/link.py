@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -11,17 +10,18 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sisock.interfaces import loopback
-from sisock.keys import Key, Ticket, certificates
-from sisock.keys.key import shown
+from sisock.keys import Ticket
+from sisock.keys.key import Credential
 from sisock.settings import Settings, is_address
 from sisock.wamp.session import Protocol, Session, WampError
+from sisock.wamp.tls import trusting
 
 sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # as there
 
 from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
 from autobahn.wamp.exception import ApplicationError, SerializationError, TransportLost  # noqa: E402
 from autobahn.wamp.serializer import CBORObjectSerializer, CBORSerializer  # noqa: E402
-from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions  # noqa: E402
+from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions  # noqa: E402
 
 log = logging.getLogger(__name__)
 _FIRST_DELAY, _LAST_DELAY = 0.1, 2.0  # seconds between attempts to join
@@ -54,11 +54,11 @@ class Link:
         self,
         settings: Settings,
         name: str,
-        key: Key | Ticket,
+        key: Credential,
         on_join: Callable[["Link"], Awaitable[None]] | None = None,
         most: float = _LAST_DELAY,
     ) -> None:
-        """Join as `name`, by a key or a ticket; call `on_join` after each joining, to offer and subscribe.
+        """Join as `name`, by a key or what stands in its place; call `on_join` after each joining, to offer and subscribe.
 
         A WampError that it raises is told, and tried again after at most so many seconds; anything else ends `run`.
         """
@@ -141,7 +141,7 @@ class Link:
         private = where.scheme == "wss" or loopback(str(where.hostname)) or settings.plaintext
         if isinstance(self._key, Ticket) and not private:
             raise WampError("bad_request", "a password or token is not sent in the clear: write wss://…")
-        context = self._tls() if where.scheme == "wss" else None
+        context = trusting(settings, self.name) if where.scheme == "wss" else None
         port = where.port or (443 if context else 80)
         try:
             limit = _CONNECTS
@@ -176,19 +176,6 @@ class Link:
         made: Protocol = factory()
         made.begun = session
         return made
-
-    def _tls(self) -> ssl.SSLContext:
-        """What to trust, and what to show: the certificate of this machine, where it has one."""
-        files = shown(self.settings.state, self.name)
-        try:
-            context = ssl.create_default_context(cafile=self.settings.trusted)
-            if files.is_there():
-                if certificates.has_ended(files.chain):
-                    raise WampError("not_authorized", f"{files.chain} has ended: ask for an invitation with --rekey")
-                context.load_cert_chain(files.chain, files.key)
-        except ValueError as error:
-            raise WampError("not_authorized", str(error)) from error
-        return context
 
     async def leave(self) -> None:
         """Say goodbye to the router, so that it need not find out, and do not come back."""
@@ -251,6 +238,18 @@ class Link:
                 log.debug("%s: %s: the subscription went with the session: %s", self.name, uri, error)
 
         return end
+
+    async def listen(self, pattern: str, handler: Callable[[str, tuple[Any, ...]], Any]) -> None:
+        """Call `handler` with topic and arguments of each event, for the length of this session.
+
+        An empty part of the pattern, as in `observatory..feeds.`, stands for any.
+        """
+
+        def heard(*args: Any, details: Any, **_: Any) -> None:
+            handler(details.topic, args)
+
+        options = SubscribeOptions(match="wildcard", details_arg="details")
+        await self._do(self.settings.deadline, pattern, lambda s: s.subscribe(heard, pattern, options=options))
 
     def publish(self, uri: str, *args: Any, eligible: list[str] | None = None) -> bool:
         """Publish to a topic, at most once, to all or to these principals; False without a link, or if it is too slow."""

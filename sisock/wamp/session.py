@@ -1,12 +1,15 @@
 """One session of a client at the router, and its connection: what autobahn leaves open is seen to here."""
 
 import asyncio
+import base64
 import contextlib
+import hashlib
+import hmac
 import logging
 import sys
 from typing import Any
 
-from sisock.keys import Key, Ticket
+from sisock.keys.key import Anonymous, Credential, Key, Secret, Ticket
 from sisock.unread import unread
 
 sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # where it is installed, its wheel complains about numpy 2
@@ -24,6 +27,9 @@ from autobahn.websocket import protocol  # noqa: E402
 log = logging.getLogger(__name__)
 txaio.set_global_log_level("error")  # what autobahn would tell of a lost link is told here, once
 protocol.pformat = websocket.hlval = lambda value, **_: value  # pretty text for a log that nobody reads takes much time
+_MOST_ROUNDS = (
+    1_000_000  # of deriving a secret from a salt, which take half a second; a router that asks for more is refused
+)
 MUCH_UNSENT = 2 * 2**20  # bytes waiting to be sent beyond which the next part of a large answer waits
 
 
@@ -92,10 +98,10 @@ class _Gone:
 class Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not typed
     """One session, from joining to its end."""
 
-    def __init__(self, realm: str, name: str, key: Key | Ticket) -> None:
+    def __init__(self, realm: str, name: str, key: Credential) -> None:
         super().__init__(ComponentConfig(realm=realm))
         self._name = name
-        self._key = key if isinstance(key, Ticket) else CryptosignKey.from_bytes(bytes.fromhex(key.private))
+        self._key: Any = CryptosignKey.from_bytes(bytes.fromhex(key.private)) if isinstance(key, Key) else key
         self._reason = "the connection to the router was lost"
         loop = asyncio.get_running_loop()
         self.joining: asyncio.Future[None] = loop.create_future()
@@ -103,14 +109,24 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not type
         self.over: asyncio.Future[str] = loop.create_future()
 
     def onConnect(self) -> None:  # noqa: N802  # autobahn's names
-        if isinstance(self._key, Ticket):
-            self.join(self.config.realm, ["ticket"], self._name)
-            return
-        extra = {"pubkey": self._key.public_key(), "channel_binding": None}
-        self.join(self.config.realm, ["cryptosign"], self._name, authextra=extra)
+        match self._key:
+            case Ticket():
+                self.join(self.config.realm, ["ticket"], self._name)
+            case Secret():
+                self.join(self.config.realm, ["wampcra"], self._name)
+            case Anonymous():
+                self.join(self.config.realm, ["anonymous"])
+            case key:
+                extra = {"pubkey": key.public_key(), "channel_binding": None}
+                self.join(self.config.realm, ["cryptosign"], self._name, authextra=extra)
 
     def onChallenge(self, challenge: Any) -> Any:  # noqa: N802
-        return self._key.text if isinstance(self._key, Ticket) else self._key.sign_challenge(challenge)
+        match self._key:
+            case Ticket(text):
+                return text
+            case Secret(text):
+                return _proof(text, challenge.extra)
+        return self._key.sign_challenge(challenge)
 
     def onJoin(self, details: Any) -> None:  # noqa: N802
         if not self.joining.done():
@@ -141,3 +157,14 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not type
     def onUserError(self, fail: Any, msg: str) -> None:  # noqa: N802
         if not isinstance(fail.value, (ApplicationError, asyncio.CancelledError)):  # the latter: its caller gave up
             log.error("%s: %s: %r", self._name, msg, fail.value)
+
+
+def _proof(secret: str, extra: Any) -> str:
+    """The answer to a challenge of WAMP-CRA, as the WAMP specification has it (HMAC-SHA256; PBKDF2 of a salted secret). Raises WampError where the router asks for too much work."""
+    key = secret.encode()
+    if extra.get("salt"):
+        rounds, size = int(extra.get("iterations", 1000)), int(extra.get("keylen", 32))
+        if not (0 < rounds <= _MOST_ROUNDS and 0 < size <= _MOST_ROUNDS // rounds * 32):
+            raise WampError("not_authorized", f"the router wants {rounds} rounds for {size} bytes: that is no sign-in")
+        key = base64.b64encode(hashlib.pbkdf2_hmac("sha256", key, extra["salt"].encode(), rounds, size))
+    return base64.b64encode(hmac.digest(key, extra["challenge"].encode(), "sha256")).decode()
