@@ -15,6 +15,7 @@ from tools import apart
 
 PEERS = {  # program: its Debian package
     "chromium": "chromium",
+    "coap-client-notls": "libcoap3-bin",
     "curl": "curl",
     "influxd": "influxdb",
     "java": "default-jre-headless",

@@ -133,7 +133,7 @@ def test_settings_shows_all_of_them_with_value_default_and_meaning() -> None:
             ("node", "nonsense"),
             {},
             Exit.USAGE,
-            "no data node is called 'nonsense': there are files, host, kafka_replay, lsof, ocs_feeds, recorder, sensors, weather",
+            "no data node is called 'nonsense': there are coap, files, host, kafka_replay, lsof, ocs_feeds, recorder, sensors, weather",
         ),
         (("node", "none.py"), {}, Exit.USAGE, "there is no file none.py"),
         (("principal", "rm", "nobody"), {}, Exit.UNKNOWN, "there is no principal 'nobody'"),

@@ -15,6 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_nodes import readings
+from data_nodes.coap import asked
+from data_nodes.coap.access import Access
+from data_nodes.coap.gateway import Gateway
+from data_nodes.coap.node import Coap
 from data_nodes.files.indexing import Indexer
 from data_nodes.files.node import Files
 from data_nodes.host.node import Host
@@ -22,6 +27,7 @@ from data_nodes.kafka_replay.node import KafkaReplay
 from data_nodes.lsof.node import Lsof
 from data_nodes.ocs_feeds.decoding import Decoder
 from data_nodes.ocs_feeds.node import OcsFeeds
+from data_nodes.readings import Unreadable
 from data_nodes.sensors.node import Sensors
 from data_nodes.weather.node import Weather
 from sisock.frames import Field, Frame, Query, concat
@@ -91,6 +97,23 @@ def of_files(case: Path) -> Outcome:
     return found
 
 
+def of_ocs_feeds(case: Path) -> Outcome:
+    """The events of one agent, at a time that stands still."""
+    decoder, schema, refused = Decoder(), Schema({}), []
+    frames: dict[str, list[Frame]] = {}
+    for feed, args in json.loads((case / "input").read_text()):
+        made = decoder.decode(feed, tuple(args), NOW)
+        taken, no_kind = schema.frames(made.frames, NOW)
+        refused += [*made.refused, *filter(None, [no_kind])]
+        for frame in taken:
+            frames.setdefault(frame.timeline, []).append(frame)
+    found: Outcome = {
+        timeline: {name: {"units": schema.fields[name].units, "values": _values(whole, name)} for name in whole.columns}
+        for timeline, whole in {timeline: concat(parts) for timeline, parts in frames.items()}.items()
+    }
+    return {**found, "refused": refused} if refused else found
+
+
 def of_kafka_replay(case: Path) -> Outcome:
     """Messages as topic, timestamp in ms or null, and payload."""
     told = json.loads((case / "input").read_text())
@@ -117,21 +140,28 @@ def _payload(told: Any) -> bytes:
     return bytes.fromhex(told["cbor"]) if isinstance(told, dict) else told.encode()
 
 
-def of_ocs_feeds(case: Path) -> Outcome:
-    """The events of one agent, at a time that stands still."""
-    decoder, schema, refused = Decoder(), Schema({}), []
-    frames: dict[str, list[Frame]] = {}
-    for feed, args in json.loads((case / "input").read_text()):
-        made = decoder.decode(feed, tuple(args), NOW)
-        taken, no_kind = schema.frames(made.frames, NOW)
-        refused += [*made.refused, *filter(None, [no_kind])]
-        for frame in taken:
-            frames.setdefault(frame.timeline, []).append(frame)
-    found: Outcome = {
-        timeline: {name: {"units": schema.fields[name].units, "values": _values(whole, name)} for name in whole.columns}
-        for timeline, whole in {timeline: concat(parts) for timeline, parts in frames.items()}.items()
+def of_coap(case: Path) -> Outcome:
+    """What several messages become, or why they are refused; and what the gateway tells of itself afterwards."""
+    found: Outcome = {}
+    gateway = Gateway(Access(case, "open"), most=9, clock=lambda: NOW)
+    for number, each in enumerate(json.loads((case / "input").read_text())):
+        words = asked.words(each.get("query", []))
+        post = asked.post(words, each["payload"].encode(), asked.form(each.get("format")), each.get("device"))
+        try:
+            sent = readings.read(post.payload, post.form, post.device, post.hints, NOW)
+        except Unreadable as error:
+            found[f"refused {number}"] = str(error)
+            continue
+        for device, given in sent.readings.items():
+            gateway.devices.meet(device, NOW).take(post.number, post.boot)
+            frame, _ = readings.frame(device, given)
+            units = {f"{device}/{reading.name}": reading.units for reading in given}
+            found[device] = {name: {"units": units[name], "values": _values(frame, name)} for name in frame.columns}
+    told = gateway.figures()
+    found["devices"] = {
+        name: {"units": gateway.fields[name].units, "values": _values(told, name)} for name in told.columns
     }
-    return {**found, "refused": refused} if refused else found
+    return found
 
 
 NODES: dict[str, tuple[Callable[[], Any], Callable[[Path], Outcome]]] = {
@@ -140,8 +170,9 @@ NODES: dict[str, tuple[Callable[[], Any], Callable[[Path], Outcome]]] = {
     "lsof": (Lsof, of_command(lambda: Lsof(largest=3, clock=lambda: NOW))),
     "host": (Host, of_host),
     "files": (Files, of_files),
-    "kafka_replay": (KafkaReplay, of_kafka_replay),
     "ocs_feeds": (OcsFeeds, of_ocs_feeds),
+    "kafka_replay": (KafkaReplay, of_kafka_replay),
+    "coap": (Coap, of_coap),
 }
 CASES = [case for name in NODES for case in sorted((HOME / name / "testcases").iterdir())]
 
@@ -282,8 +313,8 @@ def _rows(text: str) -> Iterator[tuple[str, str, str]]:
 
 def _fits(row: tuple[str, str, str], name: str, field: Field) -> bool:
     pattern, kind, units = row
-    in_units = units in ("as the file says", "as configured") or (field.units or "") in units.split(", ")
-    return bool(re.fullmatch(_regex(pattern), name)) and field.type in kind.split(" or ") and in_units
+    in_units = re.fullmatch(r"as .+ (says|configured)|as configured", units) or (field.units or "") in units.split(", ")
+    return bool(re.fullmatch(_regex(pattern), name)) and field.type in kind.split(" or ") and bool(in_units)
 
 
 def _regex(pattern: str) -> str:

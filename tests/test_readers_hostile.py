@@ -15,7 +15,7 @@ from tests.hostile_reading import GROWTH, Outcome, Reader, suffer
 INPUTS = int(os.environ.get("HOSTILE_CALLS", "2000"))
 SEED = int(os.environ.get("HOSTILE_SEED", "0"))
 AT_ONCE = 2
-MODULES = ("others", "archive", "journals", "state", "wire", "messages")
+MODULES = ("others", "archive", "journals", "state", "wire", "messages", "devices")
 READERS: dict[str, Reader] = {
     f"readers.{module}:{key}": reader
     for module in MODULES

@@ -133,6 +133,25 @@ async def test_what_no_disk_takes_is_not_said_to_be_kept(tmp_path, monkeypatch):
         await asyncio.wait_for(caught, 30)
 
 
+async def test_it_knows_how_many_samples_had_to_be_given_up(tmp_path, monkeypatch):
+    def commit(self, *given):
+        self.shed(0)
+        raise JournalError("the disk is full")
+
+    monkeypatch.setattr(Journal, "commit", commit)
+    counted = asyncio.get_running_loop().create_future()
+
+    async def receive(intake):
+        before = intake.lost
+        with pytest.raises(NotKept):
+            await intake.keep([{"n": 1}, {"n": 2}])
+        counted.set_result(intake.lost - before)
+        await asyncio.Event().wait()
+
+    async with at_work(receive, tmp_path):
+        assert await asyncio.wait_for(counted, 30) >= 2
+
+
 async def test_without_a_journal_nothing_can_be_kept():
     caught = asyncio.get_running_loop().create_future()
 

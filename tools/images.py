@@ -11,7 +11,7 @@ from tools.buildah import Buildah, BuildError
 from tools.fleet import prove
 
 ROOT = Path(__file__).parent.parent
-NODES = ("weather", "sensors", "lsof", "host", "recorder", "kafka_replay", "ocs_feeds")
+NODES = ("weather", "sensors", "lsof", "host", "recorder", "ocs_feeds", "kafka_replay", "coap")
 DOCKERFILES = {
     "sisock": "Dockerfile",
     **{f"sisock-{name}": f"Dockerfile_{name}" for name in ("hub", "grafana_json", *NODES)},

@@ -31,6 +31,7 @@ LOCKS = {
     "node": ["--extra", "host", "--extra", "kafka", *BUILD, *RUN, "pyproject.toml"],
     "bridge": ["--extra", "grafana", *BUILD, *RUN, "pyproject.toml"],
     "recorder": ["--extra", "archive", *BUILD, *RUN, "pyproject.toml"],
+    "coap": ["--extra", "coap", *BUILD, *RUN, "pyproject.toml"],
     "dev": ["--extra", "dev", *BUILD, *RUN, "pyproject.toml"],
     "nodejs": ["requirements/nodejs.in"],
     "schemathesis": ["requirements/schemathesis.in"],

@@ -63,6 +63,11 @@ class Memory:
         """Why samples do not come to disk now."""
         return None if self._keeper is None else self._keeper.trouble
 
+    @property
+    def lost(self) -> int:
+        """Samples of this process that were given up before they came to disk."""
+        return 0 if self._keeper is None else self._keeper.lost
+
     # keeping
 
     def append(self, frame: Frame) -> Frame:

@@ -106,6 +106,11 @@ class Intake:
         """The notes that were kept with samples, before and since the start."""
         return self._service.notes
 
+    @property
+    def lost(self) -> int:
+        """Samples that had to be given up, as the disk did not take them, since the start."""
+        return self._service.lost
+
 
 class ReceivingService(LiveService):
     """A node that receives, at work."""
@@ -140,6 +145,11 @@ class ReceivingService(LiveService):
     async def written(self) -> None:
         """Return when all that was remembered is on disk. Raises JournalError."""
         await self._memory.written()
+
+    @property
+    def lost(self) -> int:
+        """Samples that were given up before they came to disk."""
+        return self._memory.lost
 
     def tell(self, state: State, why: str | None) -> None:
         """Note how it goes; a change is told at once."""

@@ -273,7 +273,7 @@ def test_unknown_node_is_told_before_anything_starts(tmp_path: Path) -> None:
     ended = sisock(tmp_path / "state", "up", *ports, "--nodes", "nonsense")
     assert (ended.returncode, ended.stdout) == (Exit.USAGE, "")
     assert ended.stderr.startswith(
-        "sisock: no data node is called 'nonsense': there are files, host, lsof, ocs_feeds, recorder, sensors, weather"
+        "sisock: no data node is called 'nonsense': there are coap, files, host, kafka_replay, lsof, ocs_feeds, recorder, sensors, weather"
     )
 
 

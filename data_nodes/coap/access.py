@@ -1,0 +1,155 @@
+"""Who may send: tokens in files, OSCORE credentials in folders, and what is done with devices that have neither."""
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+from urllib.parse import quote, unquote
+
+from sisock.nodes.devices import check_device
+
+Unknown = Literal["open", "token", "closed"]
+FOLDER = "coap"  # of the state directory; below it one for each gateway
+_SHARED, _TOKENS, OSCORE = "token", "tokens", "oscore"
+_LOOK = 0.5  # seconds between two looks at the folders
+_AFRESH = 10.0  # seconds after which files are read anew that somebody may have edited
+_MOST_KNOWN = 10_000  # devices that are looked up between two looks
+
+
+class Known(NamedTuple):
+    """What a device has to prove itself by."""
+
+    token: str | None
+    has_oscore: bool
+
+
+class Denied(Exception):
+    """Somebody may not do what was asked; `known`: it is known who it is."""
+
+    def __init__(self, why: str, *, known: bool = False) -> None:
+        """Say why."""
+        super().__init__(why)
+        self.known = known
+
+
+class Access:
+    """The policy of one gateway. Files may come, change and go while it runs."""
+
+    def __init__(self, folder: Path, unknown: Unknown) -> None:
+        """Read tokens and credentials in this folder. Raises ValueError for a policy that there is not."""
+        if unknown not in get_args(Unknown):
+            raise ValueError(f"unknown = {unknown!r:.40}: use one of {', '.join(get_args(Unknown))}")
+        self.folder, self.unknown = folder, unknown
+        self._known: dict[str | None, Known] = {}
+        self._looked = self._read_all = -_AFRESH
+        self._changes: tuple[int, ...] = ()
+
+    def _of(self, device: str | None) -> Known:
+        """What there is of a device, or of the gateway, on disk; looked up where something has changed."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK:
+            changes, self._looked = self._changed(), now
+            if changes != self._changes or now - self._read_all > _AFRESH or len(self._known) > _MOST_KNOWN:
+                self._known, self._changes, self._read_all = {}, changes, now
+        if device not in self._known:
+            has_oscore = device is not None and (oscore_folder(self.folder, device) / "settings.json").exists()
+            self._known[device] = Known(_read(token_file(self.folder, device)), has_oscore)
+        return self._known[device]
+
+    def _changed(self) -> tuple[int, ...]:
+        """When something came to the folders, or went."""
+        folders = (self.folder, self.folder / _TOKENS, self.folder / OSCORE)
+        return tuple(each.stat().st_mtime_ns if each.is_dir() else 0 for each in folders)
+
+    def check(self, device: str, token: str, identity: str | None) -> None:
+        """Raise Denied unless a sender may act for this device, DeviceRefused where it can be none.
+
+        identity: the device that OSCORE has proved it to be. A device with credentials or a token of its own has to
+        use them, whatever the policy.
+        """
+        check_device(device)
+        if identity is not None:
+            if identity != device:
+                raise Denied(f"{identity} may not send for {device}", known=True)
+            return
+        try:
+            self._check(device, token)
+        except Denied:
+            self._known.clear()  # what lets them in may just have been made
+            self._check(device, token)
+
+    def _check(self, device: str, token: str) -> None:
+        own, has_oscore = self._of(device)
+        if has_oscore:
+            raise Denied(f"{device} has OSCORE credentials: send with them")
+        if own is not None or self.unknown == "closed":
+            if not _same(token, own):
+                raise Denied(f"this is no token of {device}" if own else f"{device} is not known here")
+        elif self.unknown == "token" and not _same(token, self._of(None).token):
+            raise Denied("this is no token of this gateway" if token else "a token is needed: …?token=…")
+
+    def may_look(self, token: str, identity: str | None) -> bool:
+        """Whether a sender may see which devices there are."""
+        if identity is not None or self.unknown == "open" or _same(token, self._of(None).token):
+            return True
+        self._known.clear()
+        return _same(token, self._of(None).token)
+
+    @property
+    def lacks_tokens(self) -> bool:
+        """Whether nobody can send, as no token and no credentials were made."""
+        folders = (self.folder / _TOKENS, self.folder / OSCORE)
+        made = token_file(self.folder).exists() or any(each.is_dir() and any(each.iterdir()) for each in folders)
+        return self.unknown != "open" and not made
+
+
+def token_file(folder: Path, device: str | None = None) -> Path:
+    """Where the token of a device lies; the one of the gateway, for devices that have none of their own."""
+    return folder / _TOKENS / quote(device, safe=":") if device else folder / _SHARED
+
+
+def oscore_folder(folder: Path, device: str) -> Path:
+    """Where the gateway's half of a device's OSCORE credentials lies."""
+    return folder / OSCORE / quote(device, safe=":")
+
+
+def device_of(path: Path) -> str:
+    """The device that a file or folder made by these functions is of."""
+    return unquote(path.name)
+
+
+def make_token(folder: Path, device: str | None = None) -> str:
+    """Make a token, in place of the one before."""
+    path = token_file(folder, device and check_device(device))
+    token = secrets.token_urlsafe(16)
+    write_secret(path, token + "\n")
+    return token
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in place of the one before."""
+    for folder in [each for each in reversed(path.parents) if not each.exists()]:
+        folder.mkdir(exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _read(path: Path) -> str | None:
+    """The token in a file; None where there is none."""
+    try:
+        return path.read_text().strip() or None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _same(given: str, wanted: str | None) -> bool:
+    """Whether a token is the one wanted, in a time that tells nothing of it."""
+    digests = [hashlib.sha256(each.encode("utf-8", "replace")).digest() for each in (given, wanted or "")]
+    return hmac.compare_digest(*digests) and wanted is not None

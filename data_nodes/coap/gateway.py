@@ -1,0 +1,219 @@
+"""What devices send comes to disk: read, checked, counted and kept, before they are told so."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_nodes import readings
+from data_nodes.coap.access import Access, Denied
+from data_nodes.readings import Hints, Reading, Unreadable
+from sisock.frames import Column, Field, Frame, column
+from sisock.nodes import Intake
+from sisock.nodes.base import MOST_FIELDS
+from sisock.nodes.devices import DeviceRefused, Devices
+from sisock.times import NS
+
+TIMELINE = "devices"
+FIELDS = {
+    "devices": Field("that were ever heard", TIMELINE, "number", "devices"),
+    "duplicates": Field("messages that came again, and are kept once", TIMELINE, "number", "messages"),
+    "gaps": Field("times that a device's numbers jumped", TIMELINE, "number", "gaps"),
+    "missing": Field("messages whose numbers have not come yet", TIMELINE, "number", "messages"),
+    "bad parity": Field("values whose parity bit was wrong, since the start", TIMELINE, "number", "values"),
+    "denied": Field("messages of senders who may not, since the start", TIMELINE, "number", "messages"),
+    "dropped": Field("datagrams of senders who were too fast, since the start", TIMELINE, "number", "datagrams"),
+}
+_MOST_WAITING = 2000  # messages that wait for the disk at once
+_MOST_UNSURE = 10_000  # messages that are remembered as perhaps lost
+_MOST_NAMES = 200  # fields of a device
+
+
+class Busy(Exception):
+    """Too many messages wait for the disk; says so."""
+
+
+class NotTaken(Unreadable):
+    """Nothing of a message could be taken, and it lies in quarantine already."""
+
+
+class Post(NamedTuple):
+    """A message: what it holds, whom it says to be of, and what else was said with it."""
+
+    payload: bytes
+    form: str | None
+    device: str | None
+    identity: str | None = None  # the device that has proved to be the sender
+    token: str = ""
+    number: int | None = None
+    boot: str = ""
+    hints: Hints = Hints()
+    peer: str = ""
+
+
+class Kept(NamedTuple):
+    """What a message brings of one device."""
+
+    device: str
+    frame: Frame
+    readings: list[Reading]
+
+
+class Gateway:
+    """The devices of a gateway, what they last sent, and what is known of their fields."""
+
+    def __init__(self, access: Access, most: int, clock: Callable[[], int] = time.time_ns) -> None:
+        """Take what the access allows, of `most` devices."""
+        self.access = access
+        self.devices = Devices(most=most)
+        self.last: dict[str, dict[str, Reading]] = {}
+        self.fields = dict(FIELDS)
+        self.denied = self.dropped = self.bad_parity = 0
+        self.changed: Callable[[str], None] = lambda _device: None  # told of what has come
+        self._most, self._clock, self._waiting = most, clock, 0
+        self._names: dict[str, set[str]] = {}
+        self._unsure: OrderedDict[tuple[str, str, int | None], int] = OrderedDict()
+
+    def restore(self, intake: Intake) -> None:
+        """Know the devices of before again."""
+        self.devices = Devices(intake.notes, self._most)
+
+    async def take(self, intake: Intake, post: Post) -> str:
+        """Keep a message; what there is to say about it, once it is on disk.
+
+        Raises Denied, Unreadable or DeviceRefused where it is not taken; NotKept or Busy where it has to come again.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise Busy(f"{self._waiting} messages wait for the disk: come again later")
+        self._waiting += 1
+        try:
+            return await self._take(intake, post)
+        except Denied as denied:
+            self.denied += 1
+            intake.quarantine(post.device or post.identity or post.peer, str(denied))
+            raise
+        finally:
+            self._waiting -= 1
+
+    async def _take(self, intake: Intake, post: Post) -> str:
+        device = post.device or post.identity
+        if device is not None:
+            self._check(device, post)
+        sent = self._read(intake, post, device)
+        for name in sent.readings:
+            self._check(name, post)
+        if post.number is not None and len(sent.readings) > 1:
+            raise self._refuse(intake, post, "a number belongs to one device: send those of each by themselves")
+        refused = list(sent.refused)
+        kept = [self._frame(name, given, refused) for name, given in sent.readings.items()]
+        if not any(len(each.frame) and each.frame.columns for each in kept):
+            raise self._refuse(intake, post, "; ".join(refused[:3]))
+        if refused:
+            intake.quarantine(next(iter(sent.readings)), "; ".join(refused[:3]), post.payload)
+        await self._keep(intake, post, kept)
+        return f"kept; refused: {'; '.join(refused[:3])}" if refused else ""
+
+    def _check(self, device: str, post: Post) -> None:
+        self.access.check(device, post.token, post.identity)
+
+    def _read(self, intake: Intake, post: Post, device: str | None) -> readings.Sent:
+        try:
+            return readings.read(post.payload, post.form, device, post.hints, self._clock())
+        except Unreadable as error:
+            if device is None and not self.access.may_look(post.token, post.identity):
+                raise  # nothing of strangers is kept
+            raise self._refuse(intake, post, str(error)) from error
+
+    def _refuse(self, intake: Intake, post: Post, why: str) -> NotTaken:
+        intake.quarantine(post.device or post.identity or post.peer, why, post.payload)
+        return NotTaken(why)
+
+    def _frame(self, name: str, given: list[Reading], refused: list[str]) -> Kept:
+        """The readings of a device as a frame, those in other units than before left out."""
+        device, names = self.devices.meet(name, self._clock()), self._names.setdefault(name, set())
+        good = list[Reading]()
+        for each in given:
+            try:
+                if each.name not in names and len(names) >= _MOST_NAMES:
+                    raise DeviceRefused(
+                        f"{name} has {_MOST_NAMES} fields, which is the most: {each.name!r:.80} is left out"
+                    )
+                good.append(each._replace(units=device.in_units(each.name, each.units)))
+                names.add(each.name)
+            except DeviceRefused as error:
+                refused.append(str(error))
+        frame, more = readings.frame(name, good)
+        refused += more
+        return Kept(name, frame, good)
+
+    async def _keep(self, intake: Intake, post: Post, kept: list[Kept]) -> None:
+        """Bring to disk what has not come before, all of a message in one transaction."""
+        fresh = [each for each in kept if not self._is_again(intake, post, each.device)]
+        for each in fresh:
+            self._note(each)
+        key = (kept[0].device, post.boot, post.number)
+        if post.number is not None and fresh:
+            self._unsure.setdefault(key, intake.lost)
+            if len(self._unsure) > _MOST_UNSURE:
+                self._unsure.popitem(last=False)
+        notes = {name: note for each in kept for name, note in self.devices.notes_of(each.device).items()}
+        count = await intake.keep(
+            [each.frame for each in fresh], source=kept[0].device, payload=post.payload, notes=notes
+        )
+        self._unsure.pop(key, None)
+        if fresh and not count:
+            raise NotTaken(
+                "nothing of it could be taken: a field keeps its kind, and its name has to be a possible one"
+            )
+        intake.tell("ok")
+        for each in fresh:
+            self._show(each)
+
+    def _is_again(self, intake: Intake, post: Post, name: str) -> bool:
+        """Count a message; whether it is on disk already, or is about to be."""
+        device, key = self.devices[name], (name, post.boot, post.number)
+        if device.take(post.number, post.boot) != "duplicate":
+            return False
+        if self._unsure.get(key, intake.lost) == intake.lost:
+            return True
+        del self._unsure[key]
+        device.forget(post.number, post.boot)  # it waited for the disk when samples were given up
+        return device.take(post.number, post.boot) == "duplicate"
+
+    def _note(self, kept: Kept) -> None:
+        """Know the fields that have come, with their units."""
+        units = {f"{kept.device}/{each.name}": each.units for each in kept.readings}
+        for field, values in kept.frame.columns.items():
+            if field not in self.fields and len(self.fields) < MOST_FIELDS:
+                self.fields[field] = Field(None, kept.device, values.type, units.get(field))
+        self.bad_parity += sum(each.value == readings.BAD for each in kept.readings)
+
+    def _show(self, kept: Kept) -> None:
+        """Remember what has come as the device's last, and tell who watches."""
+        last = self.last.setdefault(kept.device, {})
+        for each in kept.readings:
+            if each.value is not None:
+                last[each.name] = each
+        self.changed(kept.device)
+
+    def figures(self) -> Frame:
+        """How many devices there are and how they do, and for how long each was silent."""
+        now = self._clock()
+        devices = list(self.devices.values())
+        values: dict[str, Any] = {
+            "devices": len(devices),
+            "duplicates": sum(each.duplicates for each in devices),
+            "gaps": sum(each.gaps for each in devices),
+            "missing": sum(each.missing for each in devices),
+            "bad parity": self.bad_parity,
+            "denied": self.denied,
+            "dropped": self.dropped,
+        }
+        columns: dict[str, Column] = {name: column([value]) for name, value in values.items()}
+        for name, device in self.devices.items():
+            field = f"silent/{name}"
+            self.fields.setdefault(field, Field("since it was last heard", TIMELINE, "number", "s"))
+            columns[field] = column([max(0, now - device.seen) / NS])
+        return Frame(TIMELINE, np.array([now], np.int64), columns)
