@@ -1,9 +1,10 @@
 """What comes to topics, as the node's own samples: on disk before Kafka hears that it was taken."""
 
+import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, pattern
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.5  # seconds
 _AT_ONCE = 5_000  # messages
+_LAST = 3.0  # seconds that what was read last may take
 _OPTIONS: dict[str, Any] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
@@ -56,8 +58,7 @@ class Following(ReceivingNode):
                 messages = await threads.run(self._group.poll)
                 intake.tell(*self._group.state)
                 if messages:
-                    await self._keep(intake, messages)
-                    await threads.run(self._group.commit, messages)
+                    await _to_its_end(self._taken(intake, messages, threads))
         except (OSError, ValueError):
             raise
         except Exception as error:
@@ -65,7 +66,11 @@ class Following(ReceivingNode):
                 raise
             raise NoData(why(error, self._kafka.bootstrap)) from error
         finally:
-            self._group.close()
+            await threads.run(self._group.close)
+
+    async def _taken(self, intake: Intake, messages: Sequence[Message], threads: Threads) -> None:
+        await self._keep(intake, messages)
+        await threads.run(self._group.commit, messages)
 
     async def _keep(self, intake: Intake, messages: Sequence[Message]) -> None:
         received = [
@@ -130,6 +135,16 @@ class Group:
                 with contextlib.suppress(Exception):
                     self._consumer.close(autocommit=False, timeout_ms=1000)
                 self._consumer = None
+
+
+async def _to_its_end(what: Coroutine[Any, Any, None]) -> None:
+    """Do it, and to its end also where the node is ended meanwhile: then nothing comes twice."""
+    doing = asyncio.ensure_future(what)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait({doing}, timeout=_LAST)
+        raise
 
 
 def _is_of_kafka(error: Exception) -> bool:
