@@ -94,6 +94,10 @@ class Intake:
         """Keep what could not be taken, with the reason."""
         self._service.quarantine.add(source, reason, payload)
 
+    async def quarantined(self) -> None:
+        """Return when what was put into quarantine is on disk, or the disk does not take it, which is logged."""
+        await self._service.quarantined()
+
     def tell(self, state: State, why: str | None = None) -> None:
         """Say how it goes, as `no data` because a broker is not there; shown in the node's health and listing."""
         self._service.tell(state, why)
@@ -138,6 +142,10 @@ class ReceivingService(LiveService):
         """Return when all that was remembered is on disk. Raises JournalError."""
         await self._memory.written()
 
+    async def quarantined(self) -> None:
+        """Return when the quarantine was written."""
+        await self._writing.run(self.quarantine.write)
+
     def tell(self, state: State, why: str | None) -> None:
         """Note how it goes; a change is told at once."""
         if (state, why) != self._state:
@@ -176,7 +184,7 @@ class ReceivingService(LiveService):
         while True:
             self._look.clear()
             await self._attempt(publish)
-            await self._writing.run(self.quarantine.write)
+            await self.quarantined()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._receiving.interval):
                     await self._look.wait()
