@@ -20,7 +20,7 @@ class Fields:
     @property
     def with_units(self) -> dict[str, Field]:
         """Those whose units are known."""
-        return {name: field for name, field in self.known.items() if field.units}
+        return {name: field for name, field in list(self.known.items()) if field.units}
 
     def admit(self, frame: Frame, units: Mapping[str, str | None] | None = None) -> tuple[Frame | None, list[str]]:
         """The frame with the columns that may be there, and why the others may not; new ones have these units."""

@@ -200,6 +200,20 @@ async def test_what_cannot_be_taken_goes_into_quarantine_and_the_rest_is_kept(tm
     assert (await data(service, "good", "received.quarantined"))["good"] == [1]
 
 
+async def test_what_is_in_quarantine_is_on_disk_when_that_was_waited_for(tmp_path):
+    found = asyncio.get_running_loop().create_future()
+
+    async def receive(intake):
+        intake.quarantine("cellar", "no CBOR", b"\xff")
+        await intake.quarantined()
+        found.set_result(quarantine.latest(tmp_path, "made", 9))
+        await asyncio.Event().wait()
+
+    async with working(node(receive, tmp_path, interval=1000.0).service()):
+        (kept,) = await asyncio.wait_for(found, 30)
+    assert (kept.source, kept.payload) == ("cellar", b"\xff")
+
+
 async def test_a_receive_that_raises_or_ends_is_called_again(monkeypatch):
     monkeypatch.setattr("sisock.nodes.receiving._AGAIN_FIRST", 0.001)
     steps = asyncio.Queue()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from data_nodes import points
 from data_nodes.admitting import Fields
 from data_nodes.mqtt import topics as patterns
-from data_nodes.mqtt.payloads import Message, Payloads
+from data_nodes.mqtt.payloads import Message, Payloads, Refused
 from sisock import extras, interfaces, settings
 from sisock.frames import Field
 from sisock.keys.files import write_once
@@ -30,6 +30,7 @@ _FIELDS = {
     "mqtt.again": Field("sent again by the broker, and left out", "broker", "number", "messages"),
 }
 _KEPT = "kept"  # the note of which messages were kept last
+_AT_ONCE = 65_536  # bytes of messages that are read in a few milliseconds
 _REMEMBERED = 256  # of these: more than a broker sends without an answer
 _RECORDS = {"device": "", "timeline": "", "leave": [], "identity": []}  # the topic says what measured
 
@@ -124,8 +125,12 @@ class Mqtt(ReceivingNode):
 
     async def _take(self, intake: Intake, payloads: Payloads, broker: "Broker", came: list[Message]) -> None:
         """Bring messages to disk, then acknowledge them."""
-        made = payloads.read([each for each in came if self._is_wanted(intake, each)])
-        for message, reason in made.refused:
+        wanted = [each for each in came if self._is_wanted(each)]
+        good = [each for each in wanted if len(each.payload) <= self._largest]
+        much = sum(len(each.payload) for each in good) > _AT_ONCE
+        made = await asyncio.to_thread(payloads.read, good) if much else payloads.read(good)
+        refused = [*made.refused, *(self._too_large(each) for each in wanted if len(each.payload) > self._largest)]
+        for message, reason in refused:
             intake.quarantine(message.topic, reason, message.payload)
         self._last.extend(_mark(each) for each in came if each.mid)
         try:
@@ -134,22 +139,24 @@ class Mqtt(ReceivingNode):
         except NotKept:
             self._last.clear()
             raise  # not acknowledged: the broker sends it again when we are back
+        if refused:
+            await intake.quarantined()
         self._counts["mqtt.messages"] += len(came)
         broker.acknowledge(came)
 
-    def _is_wanted(self, intake: Intake, message: Message) -> bool:
-        """Whether it is new and not too large; what is not is counted."""
+    def _is_wanted(self, message: Message) -> bool:
+        """Whether it is new; what is not is counted."""
         if message.retained and not self._retained:
             self._counts["mqtt.retained"] += 1
             return False
         if message.again and message.mid and _mark(message) in self._last:
             self._counts["mqtt.again"] += 1
             return False
-        if len(message.payload) > self._largest:
-            why = f"a message of {len(message.payload)} bytes: {self._largest} at the most, or set largest"
-            intake.quarantine(message.topic, why, message.payload)
-            return False
         return True
+
+    def _too_large(self, message: Message) -> Refused:
+        why = f"a message of {len(message.payload)} bytes: {self._largest} at the most, or set largest"
+        return Refused(message, why)
 
     def _session(self) -> str:
         """The name of the session at the broker, the same at each start."""

@@ -97,6 +97,10 @@ class Intake:
         """Keep what could not be taken, with the reason."""
         self._service.quarantine.add(source, reason, payload)
 
+    async def quarantined(self) -> None:
+        """Return when what was put into quarantine is on disk, or the disk does not take it, which is logged."""
+        await self._service.quarantined()
+
     def tell(self, state: State, why: str | None = None) -> None:
         """Say how it goes, as `no data` because a broker is not there; shown in the node's health and listing."""
         self._service.tell(state, why)
@@ -151,6 +155,10 @@ class ReceivingService(LiveService):
         """Samples that were given up before they came to disk."""
         return self._memory.lost
 
+    async def quarantined(self) -> None:
+        """Return when the quarantine was written."""
+        await self._writing.run(self.quarantine.write)
+
     def tell(self, state: State, why: str | None) -> None:
         """Note how it goes; a change is told at once."""
         if (state, why) != self._state:
@@ -196,7 +204,7 @@ class ReceivingService(LiveService):
         while True:
             self._look.clear()
             await self._attempt(publish)
-            await self._writing.run(self.quarantine.write)
+            await self.quarantined()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._receiving.interval):
                     await self._look.wait()
