@@ -13,42 +13,20 @@ OPTIONS = [
 ]
 BUILD = ["--build-deps-for", "wheel"]  # so that sisock itself is installed without fetching anything more
 RUN = ["--constraint", "requirements/run.txt"]  # the same versions everywhere
+
+
+def _extras(*names: str) -> list[str]:
+    """What sisock needs with these extras."""
+    return [*(f"--extra={name}" for name in names), *BUILD, "pyproject.toml"]
+
+
 LOCKS = {
-    "run": [
-        "--extra",
-        "router",
-        "--extra",
-        "grafana",
-        "--extra",
-        "host",
-        "--extra",
-        "archive",
-        "--extra",
-        "kafka",
-        "--extra",
-        "ingest",
-        "--extra",
-        "mqtt",
-        *BUILD,
-        "pyproject.toml",
-    ],
-    "node": [
-        "--extra",
-        "host",
-        "--extra",
-        "kafka",
-        "--extra",
-        "ingest",
-        "--extra",
-        "mqtt",
-        *BUILD,
-        *RUN,
-        "pyproject.toml",
-    ],
-    "bridge": ["--extra", "grafana", *BUILD, *RUN, "pyproject.toml"],
-    "recorder": ["--extra", "archive", *BUILD, *RUN, "pyproject.toml"],
-    "coap": ["--extra", "coap", *BUILD, *RUN, "pyproject.toml"],
-    "dev": ["--extra", "dev", *BUILD, *RUN, "pyproject.toml"],
+    "run": _extras("router", "grafana", "host", "archive", "kafka", "ingest", "mqtt"),
+    "node": [*RUN, *_extras("host", "kafka", "ingest", "mqtt")],
+    "bridge": [*RUN, *_extras("grafana")],
+    "recorder": [*RUN, *_extras("archive")],
+    "coap": [*RUN, *_extras("coap")],
+    "dev": [*RUN, *_extras("dev")],
     "nodejs": ["requirements/nodejs.in"],
     "schemathesis": ["requirements/schemathesis.in"],
     "pip-audit": ["requirements/pip-audit.in"],
