@@ -118,6 +118,20 @@ async def test_a_clock_or_a_precision_that_is_wrong_is_told(tmp_path):
         assert "1970-01-01 00:00:01 UTC: is the precision right" in early.body["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status", "reason"),
+    [
+        ("/write", "m v=", 400, "line 1: "), ("/write?precision=weeks", "m v=1", 400, "precision='weeks' is unknown"),
+        ("/ingest", "{", 400, "JSON"),
+    ],
+)  # fmt: skip
+async def test_what_is_refused_is_in_quarantine_before_its_sender_is_told(tmp_path, path, body, status, reason):
+    async with ingest(tmp_path, interval=3600) as running:
+        assert (await post(running, path, body)).status == status
+        (only,) = quarantine.counts(tmp_path, "ingest")
+        assert (only.n, reason in only.reason) == (1, True)
+
+
 async def test_what_is_not_on_disk_is_not_acknowledged(tmp_path, monkeypatch):
     async def keep(*given, **more):
         raise NotKept("the disk is full")
@@ -292,6 +306,7 @@ def test_whatever_comes_is_counted_as_kept_or_refused(body):
     taking = Taking(Naming(rules([]), fields), fields, Mapping(), 0)
     kept = []
     taking._keep = lambda frames, source: kept.extend(frames)
+    taking._settle = lambda: None
     taking._intake = type("Nowhere", (), {"quarantine": lambda self, *given: None})()
     outcome = taking.lines(body, "ns", "x")
     assert outcome.kept == sum(map(len, kept))

@@ -112,6 +112,7 @@ class Gateway:
             raise self._refuse(intake, post, "; ".join(refused[:3]))
         if refused:
             intake.quarantine(next(iter(sent.readings)), "; ".join(refused[:3]), post.payload)
+            await intake.quarantined()
         await self._keep(intake, post, kept)
         return f"kept; refused: {'; '.join(refused[:3])}" if refused else ""
 
