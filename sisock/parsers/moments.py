@@ -31,8 +31,7 @@ def reader(form: str = "", zone: str = "UTC") -> Moment:
 
     def read(value: object) -> int:
         found = value_in(value) if isinstance(value, str) and not form else value
-        is_number = isinstance(found, (int, float))
-        t = timestamps.of_number(found) if is_number else _of_text(str(value), form, assumed)
+        t = timestamps.of_number(found) if isinstance(found, (int, float)) else _of_text(str(value), form, assumed)
         if t is None or isinstance(value, bool):
             raise ValueError("its time cannot be read")
         if not EARLIEST <= t < LATEST:
