@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import http.client
 import os
@@ -108,6 +109,15 @@ async def test_bodies_that_are_too_large_cut_or_bombs_are_refused(tmp_path):
         assert (await post(running, "/write?precision=weeks", "m v=1")).status == 400
         assert (await post(running, "/nowhere", "m v=1")).status == 404
         assert (await post(running, "/query?q=SELECT+1", "")).status == 400
+
+
+async def test_connections_that_send_half_a_request_keep_no_sender_out(tmp_path):
+    async with ingest(tmp_path, connections=20) as running:
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                half = stack.enter_context(socket.create_connection(("127.0.0.1", running.post.port), 60))
+                half.sendall(b"POST /write HTTP/1.1\r\nHost: a\r\nContent-Length: 9")
+            assert (await post(running, "/write", "m v=1")).status == 204
 
 
 async def test_a_clock_or_a_precision_that_is_wrong_is_told(tmp_path):
