@@ -132,11 +132,12 @@ async def test_a_clock_or_a_precision_that_is_wrong_is_told(tmp_path):
     ("path", "body", "status", "reason"),
     [
         ("/write", "m v=", 400, "line 1: "), ("/write?precision=weeks", "m v=1", 400, "precision='weeks' is unknown"),
-        ("/ingest", "{", 400, "JSON"),
+        ("/ingest", "{", 400, "JSON"), ("/write", "x" * 2001, 413, "2000 bytes"),
     ],
 )  # fmt: skip
 async def test_what_is_refused_is_in_quarantine_before_its_sender_is_told(tmp_path, path, body, status, reason):
-    async with ingest(tmp_path, interval=3600) as running:
+    async with ingest(tmp_path, interval=3600, largest=2000) as running:
+        assert (await post(running, path, body, Authorization="Token a")).status in (401, 413)
         assert (await post(running, path, body)).status == status
         (only,) = quarantine.counts(tmp_path, "ingest")
         assert (only.n, reason in only.reason) == (1, True)

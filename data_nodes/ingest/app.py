@@ -4,7 +4,7 @@ import base64
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
 
 from flask import Flask, Response, request
@@ -83,6 +83,16 @@ def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
         return response
 
     return app
+
+
+def unread(taking: Taking, token: str) -> Callable[[str, Mapping[str, str], str], None]:
+    """What keeps that a request was refused before it was read; nothing of strangers is kept."""
+
+    def refuse(address: str, headers: Mapping[str, str], why: str) -> None:
+        if hmac.compare_digest(given(headers.get("AUTHORIZATION", "")), token.encode()):
+            taking.refuse(address, why)
+
+    return refuse
 
 
 def given(authorization: str) -> bytes:

@@ -7,7 +7,7 @@ Here the connection that has waited longest gives way to the next one, and a req
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from sisock.web.turns import Caller, Dispatcher
 _IDLE = 60  # seconds without a byte until a connection is closed
 _TAKEN = 10.0  # seconds in which some of an answer has to be taken for which a thread waits
 _FORGOTTEN = 1.0  # seconds of waiting after which to look whether somebody still waits for the answer
+Refused = Callable[[str, Mapping[str, str], str], None]  # address, headers, sentence
 _LONGEST_HEADER = 32 * 2**10  # bytes
 _PIECE = 65_536  # bytes that are read at a time
 
@@ -34,6 +35,7 @@ class Limits(NamedTuple):
     connections: int = 400  # at a time
     arrival: float = 10.0  # seconds a request may take to arrive
     in_memory: int = 2**62  # bytes of a body; what is beyond lies in a file
+    refused: Refused = lambda *_: None  # told of what came so wrong or so large that the app never has it
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
@@ -67,6 +69,7 @@ class Refusal(ErrorTask):  # type: ignore[misc]
     def execute(self) -> None:
         """Answer and close."""
         error = self.request.error
+        self.channel.adj.limits.refused(str(self.channel.addr[0]), self.request.headers, str(error.body))
         body = json.dumps({"error": str(error.body)}).encode()
         self.status = f"{error.code} {HTTPStatus(error.code).phrase}"
         self.response_headers.append(("Content-Type", "application/json"))
