@@ -7,10 +7,15 @@ from sisock import timestamps
 from sisock.parsers.rows import value_in
 from sisock.records.mapping import UNITS
 from sisock.records.payloads import UnreadableError
+from sisock.times import LAST
+
+_NS = 10**17  # UNIX times from here on are ns
 
 
 def moment(value: Any, unit: str = "") -> int:
     """A UNIX time, ISO 8601 (UTC where no zone is given), or a time of CBOR. Raises UnreadableError."""
+    if type(value) is int and _NS <= value <= LAST and not unit:
+        return value
     found = value_in(value) if isinstance(value, str) else value
     if isinstance(found, datetime):
         t = timestamps.of_datetime(found)
