@@ -59,3 +59,9 @@ class Fields:
             return f"{error}: name it by a rule"
         self.known[name] = Field(None, timeline, column.type, units)
         return None
+
+
+def printable(name: str) -> str:
+    """The name as a field may have it: `::` lies between a node and its field."""
+    sound = name if name.isprintable() else "".join(each if each.isprintable() else "_" for each in name)
+    return sound.replace("::", ":_:")

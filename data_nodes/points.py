@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from data_nodes.admitting import Fields
+from data_nodes.admitting import Fields, printable
 from sisock.frames import Frame
 from sisock.parsers.line_grammar import Series
 from sisock.parsers.lines import Lines, Points, Refused
@@ -85,7 +85,7 @@ class Naming:
 
     def _name(self, series: Series, timeline: str, key: str) -> str:
         """The name of a field, noted; empty where another series has it."""
-        name = _printable(f"{timeline}/{key}")
+        name = printable(f"{timeline}/{key}")
         if self._owners.setdefault(name, series) != series:
             return ""
         self._names[series, key] = name
@@ -110,7 +110,7 @@ class Naming:
                 self._names.clear()
                 self._owners.clear()
             rule = next(rule for rule in self._rules if fnmatch.fnmatchcase(series.measurement, rule.measurement))
-            found = self._timelines[series] = _printable(name_of(series, rule.name))
+            found = self._timelines[series] = printable(name_of(series, rule.name))
         return found
 
 
@@ -122,9 +122,3 @@ def name_of(series: Series, template: str) -> str:
     values = {**tags, "measurement": series.measurement, "tags": rest}
     parts = [_PLACE.sub(lambda place: values.get(place[1], ""), part) for part in template.split("/")]
     return "/".join(part for part in parts if part) or series.measurement
-
-
-def _printable(name: str) -> str:
-    """The name as a field may have it: `::` lies between a node and its field."""
-    sound = name if name.isprintable() else "".join(each if each.isprintable() else "_" for each in name)
-    return sound.replace("::", ":_:")

@@ -12,7 +12,6 @@ from sisock.times import NS
 VERSION = 10  # of SenML, that RFC 8428 describes
 _RELATIVE = 2**28  # seconds below which a time is one before or after now (section 4.5.3)
 _LAST = 2**63 // NS - 1  # seconds that int64 ns can hold
-_MOST_SHOWN = 3
 _NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9:./_-]*")
 _LABELS = {  # of CBOR: section 6, table 4
     -1: "bver", -2: "bn", -3: "bt", -4: "bu", -5: "bv", -6: "bs",

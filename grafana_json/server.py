@@ -9,7 +9,6 @@ import socket
 import sys
 
 from grafana_json.app import create_app
-from grafana_json.connections import make_server
 from grafana_json.exchange import LARGEST_REQUEST
 from grafana_json.gate import make_gate
 from grafana_json.watch import Watch
@@ -19,6 +18,7 @@ from sisock.blocking import BlockingConsumer
 from sisock.exits import Exit
 from sisock.keys.api_tokens import ApiToken
 from sisock.settings import Settings
+from sisock.web.connections import Limits, make_server
 
 _USAGE = """usage: python -m grafana_json [--check]
 
@@ -66,7 +66,7 @@ def serve(settings: Settings) -> int:
             return BlockingConsumer(asking, token.name, token.ticket)
 
         app = create_app(consumer, settings, visit)
-        server = make_server(app, listening, settings.bridge_workers, LARGEST_REQUEST)
+        server = make_server(app, listening, settings.bridge_workers, Limits(LARGEST_REQUEST))
         app.extensions["measures"].waiting = lambda: len(server.task_dispatcher.queue)
         watch = Watch(consumer, lambda: os.kill(os.getpid(), signal.SIGTERM))
         lasting.settle()

@@ -8,6 +8,7 @@ from sisock.batch import Batch
 from sisock.nodes.base import Journaled, Service, Telling
 from sisock.settings import Settings
 from sisock.store.journal import JournalError
+from sisock.store.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from sisock.outlets.kafka_sink import Sink
@@ -40,7 +41,8 @@ def stream(service: Service, settings: Settings, kafka: object) -> "Sink | None"
             asked.cancel()
             raise JournalError("the node is ending, or its disk takes long") from error
 
-    sink = Sink(service.name, where, read_from, settings.state / "kafka" / f"{service.name}.json")
+    refused = Quarantine(settings.state, service.name)
+    sink = Sink(service.name, where, read_from, settings.state / "kafka" / f"{service.name}.json", refused)
     if isinstance(service, Telling):
-        service.beside = lambda: sink.trouble
+        service.beside = lambda: sink.told_of_late
     return sink

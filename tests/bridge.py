@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from grafana_json import connections
+from sisock.web import connections
 
 
 @contextlib.contextmanager
-def serving(app: Callable[..., Any], threads: int, largest: int) -> Iterator[int]:
+def serving(app: Callable[..., Any], threads: int, largest: int, **limits: Any) -> Iterator[int]:
     """The app behind the bridge's own connections; the port it listens on."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-    server = connections.make_server(app, listening, threads, largest)
+    server = connections.make_server(app, listening, threads, connections.Limits(largest, **limits))
     ended = threading.Event()
 
     def run() -> None:

@@ -42,10 +42,10 @@ class Running(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def ingest(folder: Path, **options: Any) -> AsyncIterator[Running]:
+async def ingest(folder: Path, *, interval: float = 0.05, **options: Any) -> AsyncIterator[Running]:
     """The node on a free port with a journal in the folder, ready."""
     node = Ingest(**{"port": 0, **options})
-    node.home, node.interval = folder, 0.05
+    node.home, node.interval = folder, interval
     service = node.service(journal=lambda: Journal(folder / "ingest.sqlite", patient=True))
     async with working(service) as published:
         await published.until(lambda frames: node.port != 0)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from grafana_json import connections
+from sisock.web import connections
 from tests.bridge import serving
 
 LARGEST = 10_000
@@ -25,11 +25,9 @@ def app(environ, start_response):
 
 @pytest.fixture
 def port(monkeypatch):
-    monkeypatch.setattr(connections, "_MOST", 40)
-    monkeypatch.setattr(connections, "_ARRIVAL", 1.0)
     monkeypatch.setattr(connections, "_IDLE", 2.0)
     monkeypatch.setattr(connections, "_TAKEN", 2.0)
-    with serving(app, 2, LARGEST) as port:
+    with serving(app, 2, LARGEST, connections=40, arrival=1.0) as port:
         yield port
 
 
@@ -49,9 +47,9 @@ def half_open(port, stack, text=b"POST / HTTP/1.1\r\nHost: a\r\n"):
     return connection
 
 
-def test_half_sent_requests_keep_nobody_out(port, monkeypatch):
-    monkeypatch.setattr(connections, "_ARRIVAL", 10 * PATIENCE)  # nor do the others wait until these are given up
-    with contextlib.ExitStack() as stack:
+def test_half_sent_requests_keep_nobody_out():
+    patient = serving(app, 2, LARGEST, connections=40, arrival=10 * PATIENCE)  # nobody waits until these are given up
+    with patient as port, contextlib.ExitStack() as stack:
         for _ in range(110):
             half_open(port, stack)
         assert ask(port, b"abc") == (200, b"3")

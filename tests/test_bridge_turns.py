@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from grafana_json import connections
-from grafana_json.turns import Caller, Turns
+from sisock.web import connections
+from sisock.web.turns import Caller, Turns
 from tests.bridge import serving
 
 PATIENCE = 20.0
@@ -123,7 +123,9 @@ def test_who_asks_for_what_takes_long_keeps_no_other_waiting(slow):
         for _ in range(6):
             assert slow.begun.acquire(timeout=PATIENCE)
         for _ in range(3):
-            other = stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)))
+            other = stack.enter_context(
+                contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE))
+            )
             other.request("GET", "/", headers={"User-Agent": "modest"})
             assert other.getresponse().status == 200
         slow.let_go.set()

@@ -102,6 +102,21 @@ async def test_what_is_refused_is_in_quarantine(tmp_path):
     assert (one.source, one.payload, one.reason[:18]) == ("kitchen", b"warm", "'warm' is no numbe")
 
 
+async def test_what_is_no_message_at_all_is_in_quarantine_too_but_not_what_strangers_send(tmp_path):
+    async with gateway(tmp_path, payload=2000, most=1) as at, clients() as context:
+        assert (await ask(context, at.uri("/ingest/k?seq=many"), "1")).code == "4.00"
+        assert (await ask(context, at.uri("/ingest/k"), "1", content_format=9999)).code == "4.00"
+        assert (await ask(context, at.uri("/ingest/k"), "1" * 5000)).code == "4.13"
+        assert (await ask(context, at.uri("/ingest/k"), "1")).code == "2.04"
+        assert (await ask(context, at.uri("/ingest/another"), "1")).code == "4.00"
+    reasons = [each.reason for each in quarantine.latest(tmp_path, "coap", 9)]
+    for reason, said in zip(reasons, ("seq=many", "9999", "2000 bytes", "1 devices already"), strict=True):
+        assert said in reason
+    async with gateway(tmp_path / "closed", unknown="token") as at, clients() as context:
+        assert (await ask(context, at.uri("/ingest/k?seq=many"), "1")).code == "4.00"
+    assert quarantine.names(tmp_path / "closed") == []
+
+
 async def test_a_field_keeps_its_kind_and_its_units(tmp_path):
     async with gateway(tmp_path) as at, clients() as context:
         uri = at.uri("/ingest/k")

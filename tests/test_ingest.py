@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import http.client
 import os
@@ -110,12 +111,36 @@ async def test_bodies_that_are_too_large_cut_or_bombs_are_refused(tmp_path):
         assert (await post(running, "/query?q=SELECT+1", "")).status == 400
 
 
+async def test_connections_that_send_half_a_request_keep_no_sender_out(tmp_path):
+    async with ingest(tmp_path, connections=20) as running:
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                half = stack.enter_context(socket.create_connection(("127.0.0.1", running.post.port), 60))
+                half.sendall(b"POST /write HTTP/1.1\r\nHost: a\r\nContent-Length: 9")
+            assert (await post(running, "/write", "m v=1")).status == 204
+
+
 async def test_a_clock_or_a_precision_that_is_wrong_is_told(tmp_path):
     async with ingest(tmp_path) as running:
         late = await post(running, "/write?precision=s", "m v=1 4000000000")
         early = await post(running, "/write", "m v=1 1700000000")
         assert "2096-10-02" in late.body["error"]
         assert "1970-01-01 00:00:01 UTC: is the precision right" in early.body["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "reason"),
+    [
+        ("/write", "m v=", 400, "line 1: "), ("/write?precision=weeks", "m v=1", 400, "precision='weeks' is unknown"),
+        ("/ingest", "{", 400, "JSON"), ("/write", "x" * 2001, 413, "2000 bytes"),
+    ],
+)  # fmt: skip
+async def test_what_is_refused_is_in_quarantine_before_its_sender_is_told(tmp_path, path, body, status, reason):
+    async with ingest(tmp_path, interval=3600, largest=2000) as running:
+        assert (await post(running, path, body, Authorization="Token a")).status in (401, 413)
+        assert (await post(running, path, body)).status == status
+        (only,) = quarantine.counts(tmp_path, "ingest")
+        assert (only.n, reason in only.reason) == (1, True)
 
 
 async def test_what_is_not_on_disk_is_not_acknowledged(tmp_path, monkeypatch):
@@ -292,6 +317,7 @@ def test_whatever_comes_is_counted_as_kept_or_refused(body):
     taking = Taking(Naming(rules([]), fields), fields, Mapping(), 0)
     kept = []
     taking._keep = lambda frames, source: kept.extend(frames)
+    taking._settle = lambda: None
     taking._intake = type("Nowhere", (), {"quarantine": lambda self, *given: None})()
     outcome = taking.lines(body, "ns", "x")
     assert outcome.kept == sum(map(len, kept))

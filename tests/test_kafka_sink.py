@@ -17,6 +17,7 @@ from sisock.outlets.kafka import Kafka, kafka
 from sisock.outlets.kafka_sink import Sink
 from sisock.records import written
 from sisock.settings import Settings
+from sisock.store import quarantine
 from sisock.store.journal import Journal
 from sisock.streaming import stream
 from tests.kafka_broker import Broker, broker, mock
@@ -74,7 +75,15 @@ def begun(tmp_path, writer) -> Iterator[Callable[[Kafka], Sink]]:
     sinks: list[Sink] = []
 
     def begin(where: Kafka) -> Sink:
-        sinks.append(Sink("node", where, writer.journal.read_from, tmp_path / "kafka" / "node.json"))
+        sinks.append(
+            Sink(
+                "node",
+                where,
+                writer.journal.read_from,
+                tmp_path / "kafka" / "node.json",
+                quarantine.Quarantine(tmp_path, "node"),
+            )
+        )
         sinks[-1].start()
         return sinks[-1]
 
@@ -135,11 +144,12 @@ def test_what_had_to_go_from_the_journal_is_counted(running, tmp_path, begun):
     until(lambda: sink.place.position == small.journal.position, str(sink.place))
     sink.stop(PATIENCE)
     assert sink.place.dropped > 0
+    assert sink.told_of_late == f"{sink.place.dropped} samples had to go from the journal before Kafka took them"
     assert sink.place.dropped + sink.place.sent == 50_010
     small.journal.close()
 
 
-def test_a_sample_that_no_broker_takes_holds_up_no_other(running, writer, begun):
+def test_a_sample_that_no_broker_takes_holds_up_no_other_and_is_in_quarantine(running, writer, begun, tmp_path):
     writer.write(10)
     writer.write(1, text="x" * 150_000)
     writer.write(10)
@@ -147,6 +157,11 @@ def test_a_sample_that_no_broker_takes_holds_up_no_other(running, writer, begun)
     sent(sink, 20)
     assert sink.place.refused == 1
     assert sink.trouble is None
+    assert sink.told_of_late == "1 were too large for Kafka: see `sisock quarantine node`"
+    (only,) = quarantine.latest(tmp_path, "node", 9)
+    assert (only.source, only.reason) == ("kafka", "it is larger than Kafka takes")
+    assert json.loads(writer.expected[10])["text"] == "x" * 150_000
+    assert only.payload == writer.expected[10][:65_536]
 
 
 def test_a_newer_broker_gets_the_time_of_each_sample(writer, begun):

@@ -13,14 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_nodes.admitting import Fields
+from data_nodes.mqtt.broker import Broker
 from data_nodes.mqtt.node import Mqtt
 from data_nodes.mqtt.payloads import Message, Payloads
 from data_nodes.mqtt.topics import rules
 from data_nodes.points import Naming
 from data_nodes.points import rules as names
+from sisock.nodes import Intake
 from sisock.nodes.rows import Schema
 from sisock.store import quarantine
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 from tests.mosquitto import mosquitto
 from tests.nodes import data, working
 
@@ -206,6 +208,40 @@ node.home = Path(sys.argv[1])
 service = node.service(journal=lambda: Journal(node.home / "mqtt.sqlite", patient=True))
 asyncio.run(service.run(lambda frame: None))
 """
+
+
+async def test_what_comes_again_while_the_disk_is_full_is_not_acknowledged(tmp_path, broker, monkeypatch):
+    commit, full, acknowledged, tries, twice = Journal.commit, True, [], [], asyncio.Event()
+    keep, acknowledge = Intake.keep, Broker.acknowledge
+
+    def committed(self, *given):
+        if full:
+            raise JournalError("the disk is full")
+        return commit(self, *given)
+
+    async def tried(self, *given, **more):
+        tries.append(1)
+        if len(tries) > 1:
+            twice.set()
+        return await keep(self, *given, **more)
+
+    def told(self, messages):
+        acknowledged.append(full)
+        twice.set()
+        acknowledge(self, messages)
+
+    monkeypatch.setattr(Journal, "commit", committed)
+    monkeypatch.setattr(Intake, "keep", tried)
+    monkeypatch.setattr(Broker, "acknowledge", told)
+    async with gateway(tmp_path, broker.port) as (service, published):
+        await subscribed(published)
+        broker.publish("n", "1")
+        await asyncio.wait_for(twice.wait(), 60)
+        full = False
+        broker.publish("n", "2")
+        await published.until(lambda frames: 2 in values(frames, "n"))
+        assert (await data(service, "n"))["n"] == [1, 2]
+    assert True not in acknowledged
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

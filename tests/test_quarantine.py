@@ -94,6 +94,19 @@ def test_without_a_place_on_disk_it_counts(tmp_path, caplog):
     assert [record.message.split(":")[0] for record in caplog.records] == ["coap"]
 
 
+def test_what_the_disk_does_not_take_waits_until_it_does(tmp_path):
+    (tmp_path / "quarantine").write_text("a file in its way")
+    quarantine = Quarantine(tmp_path, "coap")
+    for number in range(2000):
+        quarantine.add("a", "why", str(number))
+        if not number % 500:
+            quarantine.write()
+    (tmp_path / "quarantine").unlink()
+    quarantine.write()
+    assert held(tmp_path) == [("a", "why", str(number).encode()) for number in range(1000)]
+    assert [each.n for each in kept.counts(tmp_path, "coap")] == [2000]
+
+
 # the command
 
 

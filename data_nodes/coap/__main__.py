@@ -12,6 +12,7 @@ import click
 
 from data_nodes.coap import access
 from sisock.cli.options import with_settings
+from sisock.keys.files import write
 from sisock.nodes.devices import DeviceRefused
 from sisock.settings import Settings
 
@@ -61,7 +62,7 @@ def oscore(folder: Path, device: str, out: Path) -> None:
     if out.exists():
         raise FileExistsError(f"{out} exists: give --out a new folder")
     half = making.make(folder, device)
-    access.write_secret(out / "settings.json", json.dumps(half, indent=1) + "\n")
+    write(out / "settings.json", json.dumps(half, indent=1) + "\n")
     click.echo(f"{out / 'settings.json'} is for {device}: move it there")
 
 

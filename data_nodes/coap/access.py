@@ -2,13 +2,13 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
+from sisock.keys.files import write
 from sisock.nodes.devices import check_device
 
 Unknown = Literal["open", "token", "closed"]
@@ -125,20 +125,8 @@ def make_token(folder: Path, device: str | None = None) -> str:
     """Make a token, in place of the one before."""
     path = token_file(folder, device and check_device(device))
     token = secrets.token_urlsafe(16)
-    write_secret(path, token + "\n")
+    write(path, token + "\n")
     return token
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in place of the one before."""
-    for folder in [each for each in reversed(path.parents) if not each.exists()]:
-        folder.mkdir(exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def _read(path: Path) -> str | None:

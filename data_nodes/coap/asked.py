@@ -35,6 +35,11 @@ def words(query: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def token(query: Iterable[str]) -> str:
+    """The token in a query, whatever else is in it."""
+    return next((each.partition("=")[2][:_LONGEST] for each in query if each.startswith("token=")), "")
+
+
 def post(given: dict[str, str], payload: bytes, as_form: str | None, device: str | None) -> Post:
     """The message that these words go with. Raises Unreadable."""
     hints = Hints(given.get("n") or Hints().name, given.get("u"), _seconds(given.get("every", "0")))

@@ -94,6 +94,9 @@ class Gateway:
             self.denied += 1
             intake.quarantine(post.device or post.identity or post.peer, str(denied))
             raise
+        except DeviceRefused as error:
+            self.refuse(intake, post, str(error))
+            raise
         finally:
             self._waiting -= 1
 
@@ -112,8 +115,21 @@ class Gateway:
             raise self._refuse(intake, post, "; ".join(refused[:3]))
         if refused:
             intake.quarantine(next(iter(sent.readings)), "; ".join(refused[:3]), post.payload)
+            await intake.quarantined()
         await self._keep(intake, post, kept)
         return f"kept; refused: {'; '.join(refused[:3])}" if refused else ""
+
+    def refuse(self, intake: Intake, post: Post, why: str) -> None:
+        """Keep what could not be read before it was a message, of a sender who may send; nothing of strangers is kept."""
+        device = post.device or post.identity
+        try:
+            if device is not None:
+                self._check(device, post)
+        except (Denied, DeviceRefused):
+            self.denied += 1
+            return
+        if device is not None or self.access.may_look(post.token, post.identity):
+            self._refuse(intake, post, why)
 
     def _check(self, device: str, post: Post) -> None:
         self.access.check(device, post.token, post.identity)

@@ -87,12 +87,15 @@ class Coap(ReceivingNode):
         def dropped() -> None:
             gateway.dropped += 1
 
-        def refuse(device: str, why: str) -> None:
+        def refuse(post: Post, why: str) -> None:
+            gateway.refuse(intake, post, why)
+
+        def deny(device: str, why: str) -> None:
             gateway.denied += 1
             intake.quarantine(device, why)
 
-        credentials = Credentials(self.folder, refuse)
-        site = Protected(Site(gateway, take, self._payload), credentials)
+        credentials = Credentials(self.folder, deny)
+        site = Protected(Site(gateway, take, refuse, self._payload), credentials)
         try:
             async with transport.listening(site, hosts, self.port, Pace(self._rate), dropped) as where:
                 log.info("%s: listens at %s", name_of(self), " and ".join(where))

@@ -11,7 +11,8 @@ from typing import Any
 from aiocoap import credentials, error, oscore
 from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 
-from data_nodes.coap.access import OSCORE, device_of, oscore_folder, write_secret
+from data_nodes.coap.access import OSCORE, device_of, oscore_folder
+from sisock.keys.files import write
 from sisock.nodes.devices import check_device
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ def make(folder: Path, device: str) -> dict[str, str]:
     number = next(each for each in iter(lambda: secrets.token_hex(3), None) if each not in taken)
     common = {"algorithm": _ALGORITHM, "salt_hex": secrets.token_hex(8), "secret_hex": secrets.token_hex(16)}
     ours = {"sender-id_hex": _SERVER.hex(), "recipient-id_hex": number, **common}
-    write_secret(path / "settings.json", json.dumps(ours, indent=1) + "\n")
+    write(path / "settings.json", json.dumps(ours, indent=1) + "\n")
     return {"sender-id_hex": number, "recipient-id_hex": _SERVER.hex(), **common}
 
 

@@ -30,15 +30,16 @@ _UNDERSTOOD = {
     OptionNumber.ACCEPT, OptionNumber.BLOCK1, OptionNumber.BLOCK2, OptionNumber.IF_MATCH,
 }  # fmt: skip
 Take = Callable[[Post], Awaitable[str]]
+Refuse = Callable[[Post, str], None]
 
 
 class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[misc]  # aiocoap has no types
     """Everything that a gateway answers."""
 
-    def __init__(self, gateway: Gateway, take: Take, most_bytes: int) -> None:
-        """Hand messages of at most so many bytes to `take`."""
+    def __init__(self, gateway: Gateway, take: Take, refuse: Refuse, most_bytes: int) -> None:
+        """Hand messages of at most so many bytes to `take`, and to `refuse` what is no message."""
         super().__init__()
-        self._gateway, self._take = gateway, take
+        self._gateway, self._take, self._refuse = gateway, take, refuse
         self._blocks = Blocks(most_bytes)
         self._watching = Watching()
         gateway.changed = self._watching.changed
@@ -91,16 +92,21 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
         return _said(codes.METHOD_NOT_ALLOWED, "POST or PUT what was measured; GET what a device sent last")
 
     async def _post(self, request: Any, device: str | None) -> Any:
-        block = request.opt.block1
+        block, identity = request.opt.block1, _identity(request)
         parts = block and Block(block.block_number, block.more, block.size)
-        whole = self._blocks.add(parts and _key(request), parts, request.payload)
-        if whole is None:
-            return Message(code=codes.CONTINUE, block1=block)
-        words = asked.words(request.opt.uri_query)
-        post = asked.post(words, whole, asked.form(request.opt.content_format), device)
-        identity = _identity(request)
-        named = device is not None or identity is not None
-        post = post._replace(identity=identity, peer="" if named else str(request.remote.hostinfo))
+        peer = "" if device is not None or identity is not None else str(request.remote.hostinfo)
+        whole: bytes | None = request.payload
+        try:
+            whole = self._blocks.add(parts and _key(request), parts, request.payload)
+            if whole is None:
+                return Message(code=codes.CONTINUE, block1=block)
+            words = asked.words(request.opt.uri_query)
+            post = asked.post(words, whole, asked.form(request.opt.content_format), device)
+        except (Unreadable, TooLarge) as error:
+            token = asked.token(request.opt.uri_query)
+            self._refuse(Post(whole or b"", None, device, identity, token, peer=peer), str(error))
+            raise
+        post = post._replace(identity=identity, peer=peer)
         answer = _said(codes.CHANGED, await self._take(post))
         if block is not None:
             answer.opt.block1 = block
@@ -128,7 +134,7 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
         """The links; those to devices for whoever may see which there are."""
         if request.code != codes.GET:
             return _said(codes.METHOD_NOT_ALLOWED, "GET it")
-        token = asked.words([each for each in request.opt.uri_query if each.startswith("token=")]).get("token", "")
+        token = asked.token(request.opt.uri_query)
         links = [Link("/.well-known/core", ct="40"), Link("/ingest", rt="sisock.ingest", ct=_FORMATS)]
         if self._gateway.access.may_look(token, _identity(request)):
             form = {"rt": "sisock.device", "ct": _FORMATS, "obs": None}

@@ -4,7 +4,7 @@ import base64
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
 
 from flask import Flask, Response, request
@@ -16,6 +16,7 @@ from data_nodes.ingest.bodies import Refusal
 from data_nodes.ingest.taking import SHOWN, Outcome, Taking
 
 _AGAIN = "5"  # seconds after which a client may try again
+_AGAIN_LATER = (429, 503)
 _CREATE = re.compile(r"\s*CREATE\s+DATABASE\b[^;]*;?\s*", re.IGNORECASE)  # what clients of InfluxDB 1 begin with
 _CODES = {400: "invalid", 401: "unauthorized", 404: "not found", 413: "request too large", 429: "too many requests", 503: "unavailable"}  # fmt: skip
 _NOBODY = "the token is missing or wrong: send 'Authorization: Bearer TOKEN', as it stands in the gateway's file {}"
@@ -33,14 +34,14 @@ def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
     def take(how: Callable[[bytes, str], Outcome]) -> Response:
         admitted()
         source = f"{request.remote_addr} {request.path}"
+        coding, body = request.headers.get("Content-Encoding", "").strip().lower(), b""
         try:
-            body = bodies.read(
-                cast("BinaryIO", request.stream), request.headers.get("Content-Encoding", "").strip().lower(), largest
-            )
+            body = bodies.read(cast("BinaryIO", request.stream), coding, largest)
+            return answered(how(body, source))
         except Refusal as refusal:
-            taking.refuse(source, str(refusal))
+            if refusal.status not in _AGAIN_LATER:
+                taking.refuse(source, str(refusal), body)
             raise
-        return answered(how(body, source))
 
     @app.post("/write")
     @app.post("/api/v2/write")
@@ -84,6 +85,16 @@ def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
     return app
 
 
+def unread(taking: Taking, token: str) -> Callable[[str, Mapping[str, str], str], None]:
+    """What keeps that a request was refused before it was read; nothing of strangers is kept."""
+
+    def refuse(address: str, headers: Mapping[str, str], why: str) -> None:
+        if hmac.compare_digest(given(headers.get("AUTHORIZATION", "")), token.encode()):
+            taking.refuse(address, why)
+
+    return refuse
+
+
 def given(authorization: str) -> bytes:
     """The token in the header: `Bearer TOKEN`, `Token TOKEN`, or the password of `Basic`; also after a user's name."""
     scheme, _, rest = authorization.partition(" ")
@@ -113,7 +124,7 @@ def refused(why: str, status: int, **more: Any) -> Response:
     """A sentence as clients of InfluxDB 1 and 2 read it."""
     response = reply({"error": why, "code": _CODES.get(status, "invalid"), "message": why, **more}, status)
     response.headers["X-Influxdb-Error"] = why.encode("ascii", "replace").decode()[:500]
-    if status in (429, 503):
+    if status in _AGAIN_LATER:
         response.headers["Retry-After"] = _AGAIN
     return response
 

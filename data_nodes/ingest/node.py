@@ -18,6 +18,8 @@ from sisock.nodes.live import LiveService
 from sisock.records.mapping import mapping
 
 log = logging.getLogger(__name__)
+_ARRIVAL = 60.0  # seconds that a request may take to arrive
+_IN_MEMORY = 2**18  # bytes of a body; what is beyond lies in a file
 
 
 class Ingest(ReceivingNode):
@@ -91,20 +93,21 @@ class Ingest(ReceivingNode):
     async def receive(self, intake: Intake) -> None:
         """Answer until cancelled."""
         from data_nodes.ingest import server
-        from data_nodes.ingest.app import create_app
+        from data_nodes.ingest.app import create_app, unread
         from data_nodes.ingest.taking import Taking
+        from sisock.web.connections import Limits
 
         fields = Fields()
         taking = Taking(points.Naming(self._rules, fields, self._ahead), fields, self._how, self._rate)
         taking.begin(intake)
-        app = create_app(taking, self.token(), self.token_file.name, self._largest)
+        token = self.token()
+        app = create_app(taking, token, self.token_file.name, self._largest)
         tls = server.context(*self._files) if self._files[0] else None
         where = ("127.0.0.1", 0) if tls else (self.host, self.port)
         async with contextlib.AsyncExitStack() as stack:
             listening = server.bound(*where)
-            await stack.enter_async_context(
-                server.answering(app, listening, self._workers, self._largest, self._connections)
-            )
+            limits = Limits(self._largest, self._connections, _ARRIVAL, _IN_MEMORY, unread(taking, token))
+            await stack.enter_async_context(server.answering(app, listening, self._workers, limits))
             inner = listening.getsockname()[1]
             if tls:
                 await stack.enter_async_context(server.encrypted(self.host, self.port, tls, inner, self._connections))

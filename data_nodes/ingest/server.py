@@ -10,37 +10,21 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from waitress.server import create_server  # type: ignore[import-untyped]  # waitress has no types
-
 from sisock import interfaces
+from sisock.web.connections import Limits, Server, make_server
 
 log = logging.getLogger(__name__)
-_IN_MEMORY = 2**18  # bytes of a body that has not come to its end; what is beyond lies in a file
 _IDLE = 60  # seconds without a byte until a connection is closed
 _PIECE = 65_536  # bytes
-_LONGEST_HEADER = 32 * 2**10
 _ENDS_WITHIN = 10.0  # seconds
 
 
 @contextlib.asynccontextmanager
 async def answering(
-    app: Callable[..., Any], listening: socket.socket, workers: int, largest: int, most: int
+    app: Callable[..., Any], listening: socket.socket, workers: int, limits: Limits
 ) -> AsyncIterator[None]:
     """While within, the app answers on the socket, in threads; afterwards what was begun is answered."""
-    server = create_server(
-        app,
-        sockets=[listening],
-        threads=workers,
-        connection_limit=most,
-        channel_timeout=_IDLE,
-        cleanup_interval=5,
-        recv_bytes=_PIECE,
-        max_request_body_size=largest,
-        max_request_header_size=_LONGEST_HEADER,
-        inbuf_overflow=_IN_MEMORY,
-        asyncore_use_poll=True,
-        ident="sisock",
-    )
+    server = make_server(app, listening, workers, limits)
     running = threading.Thread(target=_run, args=(server,), name="ingest", daemon=True)
     running.start()
     try:
@@ -49,11 +33,11 @@ async def answering(
         await asyncio.to_thread(_stop, server, running)
 
 
-def _run(server: Any) -> None:
+def _run(server: Server) -> None:
     server.asyncore.loop(timeout=1, map=server._map, use_poll=True)  # noqa: SLF001  # run() takes signals for its own
 
 
-def _stop(server: Any, running: threading.Thread) -> None:
+def _stop(server: Server, running: threading.Thread) -> None:
     """Let what is being answered come to its end, then close all."""
 
     def close() -> None:
@@ -90,7 +74,7 @@ def context(certificate: str, key: str) -> ssl.SSLContext:
 @contextlib.asynccontextmanager
 async def encrypted(host: str, port: int, tls: ssl.SSLContext, inner: int, most: int) -> AsyncIterator[None]:
     """While within, TLS connections are handed on to the port of this machine."""
-    room = asyncio.Semaphore(most)
+    room = asyncio.Semaphore(2 * most)  # behind it the one that has waited longest gives way
 
     async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if room.locked():

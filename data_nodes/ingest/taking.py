@@ -1,6 +1,7 @@
 """What a request holds is taken piece by piece: on disk, or told line by line why not."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -83,6 +84,8 @@ class Taking:
             kept += taken.rows
             refused += [Refused(before + each.line, each.reason) for each in why]
             before += len(taken.lines)
+        if refused:
+            self._settle()
         return Outcome(kept, refused)
 
     def records(self, body: bytes, source: str) -> Outcome:
@@ -102,11 +105,14 @@ class Taking:
             self._intake_now.quarantine(source, reason, body)
         if len(reasons) > _SINGLY:
             self._intake_now.quarantine(source, f"{len(reasons) - _SINGLY} more of the same body", body)
+        if reasons:
+            self._settle()
         return Outcome(sum(map(len, frames)), [Refused(number, reason) for number, reason in enumerate(reasons)])
 
     def refuse(self, source: str, why: str, body: bytes = b"") -> None:
         """Keep what could not be read at all."""
         self._intake_now.quarantine(source, why, body)
+        self._settle()
 
     @property
     def _intake_now(self) -> Intake:
@@ -131,6 +137,12 @@ class Taking:
             raise Refusal(503, f"it is not on disk: {error}: send it again later") from error
         except TimeoutError as error:
             raise Refusal(503, f"it did not come to disk within {_PATIENCE:g} s: send it again later") from error
+
+    def _settle(self) -> None:
+        """Return when what was refused is on disk, as senders do not send it again."""
+        assert self._loop is not None  # likewise
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._intake_now.quarantined(), self._loop).result(_PATIENCE)
 
     def _set_aside(self, refused: list[Refused], taken: Taken, before: int, source: str) -> None:
         """Keep the lines that were not taken."""

@@ -84,6 +84,8 @@ class Following(ReceivingNode):
             for name, column in frame.columns.items():
                 units = self._how.units.get(name) or self._how.units.get(name.partition("/")[2])
                 self._known.setdefault(name, Field(None, frame.timeline, column.type, units))
+        if made.refused:
+            await intake.quarantined()
         await intake.keep(made.frames, source=", ".join(sorted({each.place.topic for each in messages})))
 
 

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sisock import timestamps
 from sisock.nodes import DataNode
 from sisock.nodes.base import RING, Opener, Service, description_of, name_of
 from sisock.outlets.kafka import Kafka, kafka
@@ -122,10 +122,7 @@ def _instant(text: str, default: int) -> int:
     if not text:
         return default
     try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        try:
-            return time.time_ns() - round(parse_duration(text) * NS)
-        except (AttributeError, ValueError):
-            raise ValueError(f"{text!r:.80} is no time: write 2026-01-31T12:00 (UTC), or 2h for so long ago") from None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * NS
+        t = timestamps.of_text(text)
+        return time.time_ns() - round(parse_duration(text) * NS) if t is None else t
+    except (AttributeError, ValueError):
+        raise ValueError(f"{text!r:.80} is no time: write 2026-01-31T12:00 (UTC), or 2h for so long ago") from None

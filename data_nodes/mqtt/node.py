@@ -76,6 +76,7 @@ class Mqtt(ReceivingNode):
         self._met = Fields()
         self._counts = dict.fromkeys(_FIELDS, 0)
         self._last: deque[str] = deque(maxlen=_REMEMBERED)
+        self._lost, self._unsure = 0, False  # samples given up when we last began; whether some wait for the disk since
         if not self._rules or largest < 1 or not 0 < self.port < 65536:
             raise ValueError("topics names at least one, largest is above 0, and port from 0 to 65535")
         if password and not (tls or plaintext or interfaces.loopback(host)):
@@ -107,7 +108,7 @@ class Mqtt(ReceivingNode):
 
         self._met = fields = Fields()
         payloads = Payloads(self._rules, self._how, points.Naming(self._lines, fields), fields)
-        self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
+        await self._recall(intake)
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)
         broker.open()
         try:
@@ -115,6 +116,15 @@ class Mqtt(ReceivingNode):
                 await self._take(intake, payloads, broker, await broker.messages())
         finally:
             await asyncio.to_thread(broker.close)
+
+    async def _recall(self, intake: Intake) -> None:
+        """Know what was kept last: on disk before any of it is acknowledged when it comes again. Raises NotKept."""
+        if self._unsure:
+            await intake.keep([])
+        self._last.clear()
+        if intake.lost == self._lost:
+            self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
+        self._lost, self._unsure = intake.lost, False
 
     def _address(self) -> "Address":
         from data_nodes.mqtt.broker import Address
@@ -137,7 +147,7 @@ class Mqtt(ReceivingNode):
             if made.frames:
                 await intake.keep(made.frames, source="mqtt", notes={_KEPT: json.dumps(list(self._last))})
         except NotKept:
-            self._last.clear()
+            self._unsure = True
             raise  # not acknowledged: the broker sends it again when we are back
         if refused:
             await intake.quarantined()

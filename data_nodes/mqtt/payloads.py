@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_nodes import senml
-from data_nodes.admitting import Fields
+from data_nodes.admitting import Fields, printable
 from data_nodes.mqtt.topics import Rule
 from data_nodes.points import Naming
 from sisock import records
@@ -155,12 +155,6 @@ def single_value(payload: bytes, *, text: bool = False) -> Any:
     if written.lower() == "nan":
         return math.nan
     return _BOOLEANS.get(written.lower(), written)
-
-
-def printable(name: str) -> str:
-    """The name as a field may have it."""
-    sound = name if name.isprintable() else "".join(each if each.isprintable() else "_" for each in name)
-    return sound.replace("::", ":_:")
 
 
 def _form(payload: bytes) -> str:

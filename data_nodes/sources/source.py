@@ -66,6 +66,8 @@ class Source(ReceivingNode):
             frame, refused = await self.thread.run(self._shaping.frame, parsed, time.time_ns())
         for each in refused:
             self.refuse(intake, each)
+        if refused and notes:  # before it is noted that these were read
+            await intake.quarantined()
         return await self._keep(intake, frame, notes, parsed.rows[0].text if len(parsed.rows) == 1 else "")
 
     def refuse(self, intake: Intake, refused: Refused) -> None:

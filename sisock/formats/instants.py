@@ -1,30 +1,24 @@
 """Times as they stand in files, as nanoseconds since 1970 UTC; each comes with which of them can be read."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sisock import timestamps
 from sisock.frames import Times
-from sisock.times import LAST, NS
+from sisock.times import LAST
 
 Read = tuple[Times, NDArray[np.bool_]]  # shape (n,) both; anything where one cannot be read
 
-_UNITS = ((1e11, NS), (1e14, 10**6), (1e17, 10**3))  # UNIX times below these are seconds, ms, us; else ns
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_BEYOND = re.compile(r"[.,]\d{6}(\d{1,3})")  # what Python leaves off
 _NONE = -LAST - 1
 
 
 def unit_of(numbers: NDArray[Any]) -> int:
     """The ns that one unit of UNIX times of this size has."""
     finite = numbers[np.isfinite(numbers)]
-    size = float(np.median(np.abs(finite))) if len(finite) else 0.0
-    return next((unit for below, unit in _UNITS if size < below), 1)
+    return timestamps.unit_of(float(np.median(np.abs(finite))) if len(finite) else 0.0)
 
 
 def of_whole(numbers: NDArray[np.int64], unit: int) -> Read:
@@ -45,7 +39,7 @@ def of_floats(numbers: NDArray[np.float64], unit: int) -> Read:
 def of_texts(texts: Sequence[str | None], unit: int = 0) -> Read:
     """ISO 8601 (UTC where no zone is given; `/` may stand for `-`), or UNIX times where a unit is given."""
     if not unit:
-        return _read([_moment(text.strip()) if text else None for text in texts])
+        return _read([timestamps.of_text(text) if text else None for text in texts])
     try:
         return of_whole(np.array([int(text) if text else _NONE for text in texts], np.int64), unit)
     except (ValueError, OverflowError):
@@ -66,14 +60,3 @@ def number_in(text: str | None) -> float | None:
 
 def _read(found: Sequence[int | None]) -> Read:
     return np.array([t or 0 for t in found], np.int64), np.array([t is not None for t in found], bool)
-
-
-def _moment(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text.replace("/", "-"))
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    beyond = _BEYOND.search(text)
-    t = (aware - _EPOCH) // _MICROSECOND * 1000 + (int(beyond[1].ljust(3, "0")) if beyond else 0)
-    return t if abs(t) <= LAST else None

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sisock.durable import sync
 from sisock.frames import Field, Type, is_number
 from sisock.nodes.base import check_not_health
 from sisock.store import incoming, parquet
@@ -90,7 +91,7 @@ class Pieces:
         return None
 
     def write(self) -> str:
-        """Put what there is where the archive takes it; by which the archive knows it again."""
+        """Put what there is on disk, where the archive takes it; by which the archive knows it again."""
         columns = {name: _array([row.get(name) for row in self._rows], self.types[name]) for name in self._names}
         source = self._source(columns)
         fields = {name: Field(None, self._timeline, self.types[name], self._units.get(name)) for name in self._names}
@@ -100,8 +101,10 @@ class Pieces:
         self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = self._place / f"{source}.part"
         pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+        sync(part)
         before = next(self._place.glob(f"*-{source}.parquet"), None)
         part.replace(before or self._place / f"{time.time_ns():020}-{source}.parquet")
+        sync(self._place)
         self._t, self._rows, self._names = [], [], {}
         return source
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from sisock.imports import seeking
 from sisock.imports.pieces import Pieces
+from sisock.keys import files
 from sisock.parsers import logs
 from sisock.parsers.told import Found, Lines
 from sisock.parsing import from_json
@@ -193,10 +194,7 @@ class _Job:
             state.sources.append(self._pieces.write())
         self._quarantine.write()
         state.at, state.seal, state.types = at, self._seal(at), dict(self._pieces.types)
-        self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = self._note.with_suffix(".part")
-        part.write_text(json.dumps(asdict(state)))
-        part.replace(self._note)
+        files.write(self._note, json.dumps(asdict(state)))
 
     def _restored(self) -> Recovered:
         """How far it was, where the log is still the same up to there."""

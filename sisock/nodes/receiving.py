@@ -85,12 +85,16 @@ class Intake:
     async def keep(
         self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
     ) -> int:
-        """As `take`; on disk when it returns. Raises NotKept. Many that are kept at once share one write."""
+        """As `take`; on disk when it returns, so also what is refused. Raises NotKept. Many that are kept at once share one write."""
+        refused = self._service.quarantine.count
         count = self.take(given, source=source, payload=payload, notes=notes)
+        refused = self._service.quarantine.count - refused
         try:
             await self._service.written()
         except JournalError as error:
             raise NotKept(str(error)) from error
+        if refused:
+            await self.quarantined()
         return count
 
     def quarantine(self, source: str, reason: str, payload: bytes | str = b"") -> None:

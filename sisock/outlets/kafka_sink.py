@@ -13,6 +13,7 @@ from sisock.outlets import cursors
 from sisock.outlets.cursors import Place
 from sisock.outlets.kafka import Kafka, why
 from sisock.records import written
+from sisock.store.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -43,15 +44,24 @@ _OPTIONS: Mapping[str, Any] = {
 class Sink:
     """Sends from its own cursor on, at least once, each timeline in order; it never waits for Kafka but in its thread."""
 
-    def __init__(self, node: str, kafka: Kafka, read: Read, path: Path) -> None:
-        """Read the journal of the node by `read`; `path` is the file of the cursor."""
+    def __init__(self, node: str, kafka: Kafka, read: Read, path: Path, quarantine: Quarantine | None = None) -> None:
+        """Read the journal of the node by `read`; `path` is the file of the cursor; what is too large goes into quarantine."""
         self.place = cursors.load(path)
         self.trouble: str | None = None  # why nothing is sent now
         self._node, self._own, self._read, self._path = node, kafka, read, path
         self._kafka = kafka
         self._stopped, self._aimed = threading.Event(), threading.Event()
-        self._refused_before = ""
+        self._quarantine, self._began = quarantine or Quarantine(None, node), self.place
+        self._is_dropping = False
         self._thread = threading.Thread(target=self._run, name=f"{node} kafka", daemon=True)
+
+    @property
+    def told_of_late(self) -> str | None:
+        """Why nothing is sent now, or what was left out since the start."""
+        dropped, refused = self.place.dropped - self._began.dropped, self.place.refused - self._began.refused
+        left = [f"{dropped} samples had to go from the journal before Kafka took them"] if dropped else []
+        left += [f"{refused} were too large for Kafka: see `sisock quarantine {self._node}`"] if refused else []
+        return self.trouble or "; ".join(left) or None
 
     @property
     def asks(self) -> bool:
@@ -110,11 +120,14 @@ class Sink:
         batch = self._read(place.epoch, place.position, _AT_ONCE)
         sent, refused = self._deliver(producer, topic, batch) if batch.samples else (0, 0)
         self._change(None)
-        if batch.dropped:
+        if batch.dropped and not self._is_dropping:
             log.warning("%s: %d samples had to go from the journal before Kafka took them", self._node, batch.dropped)
+        self._is_dropping = bool(batch.dropped)
         moved = Place(
             batch.epoch, batch.position, place.sent + sent, place.dropped + batch.dropped, place.refused + refused
         )
+        if refused:
+            self._quarantine.write()
         if moved != place:
             cursors.save(self._path, moved)
             self.place = moved
@@ -123,27 +136,25 @@ class Sink:
     def _deliver(self, producer: "KafkaProducer", topic: str, batch: Batch) -> tuple[int, int]:
         """Have Kafka take all samples; how many it took, and how many it never will."""
         partitions = sorted(producer.partitions_for(topic))
-        sent, sending = 0, []
+        sent, sending = 0, list[tuple[Any, bytes]]()
         for frame in batch.frames:
             partition = partitions[zlib.crc32(frame.timeline.encode()) % len(partitions)]
             for key, value, t in written(self._node, frame):
                 stamp = max(0, t // 10**6)
-                sending.append(producer.send(topic, value, key, partition=partition, timestamp_ms=stamp))
+                sending.append((producer.send(topic, value, key, partition=partition, timestamp_ms=stamp), value))
         producer.flush(_PATIENCE)
-        for each in sending:
+        too_large = list[bytes]()
+        for each, value in sending:
             error = each.exception if each.is_done else TimeoutError("it did not take all in time")
             if error is None:
                 sent += 1
             elif type(error).__name__ == "MessageSizeTooLargeError":
-                self._refuse(error)
+                too_large.append(value)
             else:
                 raise error
+        for value in too_large:  # only now: before, all of it may be sent once more
+            self._quarantine.add("kafka", "it is larger than Kafka takes", value)
         return sent, len(sending) - sent
-
-    def _refuse(self, error: BaseException) -> None:
-        if not self._refused_before:
-            self._refused_before = " ".join(str(error).split())
-            log.warning("%s: Kafka does not take a sample that is too large: %s", self._node, self._refused_before)
 
     def _why(self, error: Exception, kafka: Kafka) -> str:
         from sisock.store.journal import JournalError

@@ -3,9 +3,9 @@
 import ast
 import contextlib
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sisock import timestamps
 from sisock.parsers import keys, numbers
 from sisock.parsers.json_text import as_flat
 from sisock.parsers.moments import EARLIEST, LATEST, zone_of
@@ -17,8 +17,6 @@ DATA = b"data: "
 _LEVEL = re.compile(
     r"\]?(?:\s*(?:[:|,]|-(?=\s)|\[?(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|NOTICE)\]?(?=[\s:|,-]|$)))*\s*"
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _MOST_KNOWN = 4096  # seconds whose times are remembered
 _LONGEST_LITERAL = 8192
 
@@ -97,12 +95,9 @@ class Headed(Told):
         return second + int(head[2].ljust(9, b"0")) if head[2] else second
 
     def _second(self, text: str) -> int:
-        try:
-            moment = datetime.fromisoformat(text)
-            aware = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
-            t = (aware - _EPOCH) // _MICROSECOND * 1000
-        except (ValueError, OverflowError) as error:
-            raise NoRow("its time cannot be read") from error
+        t = timestamps.of_text(text, self._zone)
+        if t is None:
+            raise NoRow("its time cannot be read")
         if not EARLIEST <= t < LATEST:
             raise NoRow("its time is none that a clock can mean: it has to be from 1900 to 2199")
         return t

@@ -1,18 +1,15 @@
 """The time that a row tells of itself, as nanoseconds since 1970 UTC."""
 
-import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from sisock import timestamps
 from sisock.parsers.rows import value_in
-from sisock.times import NS, to_ns
+from sisock.times import NS
 
 NAMES = ("time", "timestamp", "datetime", "date", "utc", "t", "ts", "unixtime", "epoch")  # usual for a time
 EARLIEST, LATEST = -2_208_988_800 * NS, 7_258_118_400 * NS  # 1900 and 2200: other times are no measurements
-_UNITS = ((1e11, NS), (1e14, 10**6), (1e17, 10**3))  # UNIX times below these are seconds, ms, us; else ns
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 Moment = Callable[[object], int]
 
@@ -34,7 +31,7 @@ def reader(form: str = "", zone: str = "UTC") -> Moment:
 
     def read(value: object) -> int:
         found = value_in(value) if isinstance(value, str) and not form else value
-        t = _of_number(found) if isinstance(found, (int, float)) else _of_text(str(value), form, assumed)
+        t = timestamps.of_number(found) if isinstance(found, (int, float)) else _of_text(str(value), form, assumed)
         if t is None or isinstance(value, bool):
             raise ValueError("its time cannot be read")
         if not EARLIEST <= t < LATEST:
@@ -44,18 +41,10 @@ def reader(form: str = "", zone: str = "UTC") -> Moment:
     return read
 
 
-def _of_number(value: float) -> int | None:
-    """A UNIX time; whole numbers to the nanosecond, others to the microsecond."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    unit = next((unit for below, unit in _UNITS if abs(value) < below), 1)
-    return int(value) * unit if isinstance(value, int) or unit == 1 else to_ns(value * (unit / NS))
-
-
 def _of_text(text: str, form: str, zone: tzinfo) -> int | None:
+    if not form:
+        return timestamps.of_text(text, zone)
     try:
-        moment = datetime.strptime(text, form) if form else datetime.fromisoformat(text.strip().replace("/", "-"))  # noqa: DTZ007  # below
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        return (aware - _EPOCH) // _MICROSECOND * 1000
+        return timestamps.of_datetime(datetime.strptime(text, form), zone)  # noqa: DTZ007  # it has the zone
     except (ValueError, OverflowError):
         return None

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 FOLDER = "quarantine"  # of the state directory
 _SUFFIX = ".sqlite"
 _MOST_BYTES = 16 * 2**20  # of what is kept for one node; the oldest goes
-_MOST_WAITING = 1000  # that are kept at once; those beyond are counted only
+_MOST_WAITING = 1000  # that wait for the disk at once; those beyond are counted only
 _LONGEST = 65_536  # bytes of one that are kept
 _LONGEST_TEXT = 500  # characters of a source or a reason
 _MOST_COUNTS = 1000  # sources and reasons that are counted apart
@@ -73,12 +73,16 @@ class Quarantine:
             self.latest = Refused(0, now, *key, len(raw), raw[:_LONGEST])
             if len(self._waiting) < _MOST_WAITING:
                 self._waiting.append(self.latest)
-            key = key if key in self._counts or len(self._counts) < _MOST_COUNTS else (_OTHERS, _OTHERS)
-            known = self._counts.get(key, Count(*key, 0, now, now))
-            self._counts[key] = known._replace(n=known.n + 1, last=now)
+            self._count(Count(*key, 1, now, now))
+
+    def _count(self, more: Count) -> None:
+        key = more[:2] if more[:2] in self._counts or len(self._counts) < _MOST_COUNTS else (_OTHERS, _OTHERS)
+        known = self._counts.get(key, Count(*key, 0, more.first, more.last))
+        first, last = min(known.first, more.first), max(known.last, more.last)
+        self._counts[key] = Count(*key, known.n + more.n, first, last)
 
     def write(self) -> None:
-        """Bring to disk what waits; where that cannot be, it is told once and counted on."""
+        """Bring to disk what waits; where that cannot be now, it is told once, and waits on."""
         with self._writing:  # who returns knows that what another thread writes is on disk, too
             self._write()
 
@@ -95,9 +99,21 @@ class Quarantine:
                 _insert(db, waiting, counts)
                 _trim(db)
         except (OSError, sqlite3.Error) as error:
+            self._take_back(waiting, counts)
             if not self._told:
                 log.warning("%s: its quarantine cannot be written: %s", self._name, error)
             self._told = True
+        else:
+            self._told = False
+
+    def _take_back(self, waiting: list[Refused], counts: list[Count]) -> None:
+        """Let what could not be written wait, before what has come since."""
+        with self._lock:
+            since = list(self._waiting)
+            self._waiting.clear()
+            self._waiting.extend([*waiting, *since][:_MOST_WAITING])
+            for each in counts:
+                self._count(each)
 
 
 def path_of(state: Path, name: str) -> Path:

@@ -1,16 +1,16 @@
-"""Connections of the bridge, bounded in number, time and size, so that nobody can keep others out.
+"""Connections, bounded in number, time and size, so that nobody can keep others out.
 
 waitress itself stops to accept once it has its most connections, and takes a byte now and then for activity.
 Here the connection that has waited longest gives way to the next one, and a request has a time to arrive in.
 """
 
+import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
-import orjson
 from waitress.buffers import OverflowableBuffer  # type: ignore[import-untyped]  # waitress has no types
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
@@ -18,14 +18,24 @@ from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ErrorTask  # type: ignore[import-untyped]
 from waitress.utilities import RequestEntityTooLarge  # type: ignore[import-untyped]
 
-from grafana_json.turns import Caller, Dispatcher
+from sisock.web.turns import Caller, Dispatcher
 
-_MOST = 400  # connections at a time
-_ARRIVAL = 10.0  # seconds a request may take to arrive
 _IDLE = 60  # seconds without a byte until a connection is closed
 _TAKEN = 10.0  # seconds in which some of an answer has to be taken for which a thread waits
 _FORGOTTEN = 1.0  # seconds of waiting after which to look whether somebody still waits for the answer
+Refused = Callable[[str, Mapping[str, str], str], None]  # address, headers, sentence
 _LONGEST_HEADER = 32 * 2**10  # bytes
+_PIECE = 65_536  # bytes that are read at a time
+
+
+class Limits(NamedTuple):
+    """What requests may take."""
+
+    largest: int  # bytes of a body
+    connections: int = 400  # at a time
+    arrival: float = 10.0  # seconds a request may take to arrive
+    in_memory: int = 2**62  # bytes of a body; what is beyond lies in a file
+    refused: Refused = lambda *_: None  # told of what came so wrong or so large that the app never has it
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
@@ -38,7 +48,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         """Take what arrived; how many bytes of it belong to this request."""
         taken: int = super().received(data)
-        most = self.adj.inbuf_overflow
+        most = self.adj.limits.largest
         if self.body_rcv is not None and len(self.body_rcv) > most:
             self.too_large = True
             self.body_rcv.buf.close()
@@ -54,12 +64,13 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
-    """A request that is not even a request, refused as the bridge refuses all others."""
+    """A request that is not even a request, refused with a sentence as all others."""
 
     def execute(self) -> None:
-        """Answer with a sentence and close."""
+        """Answer and close."""
         error = self.request.error
-        body = orjson.dumps({"error": str(error.body)})
+        self.channel.adj.limits.refused(str(self.channel.addr[0]), self.request.headers, str(error.body))
+        body = json.dumps({"error": str(error.body)}).encode()
         self.status = f"{error.code} {HTTPStatus(error.code).phrase}"
         self.response_headers.append(("Content-Type", "application/json"))
         self.set_close_on_finish()
@@ -132,8 +143,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def is_stale(self, now: float) -> bool:
         """Whether to give it up: its request does not arrive, its answer is not taken, or nothing happens."""
         if self.requests and not self.total_outbufs_len:
-            return False  # the bridge is at work
-        late = self.request is not None and now - self.since > _ARRIVAL
+            return False  # it is being answered
+        late = self.request is not None and now - self.since > self.adj.limits.arrival
         return late or now - float(self.last_activity) > (_TAKEN if self.requests else _IDLE)
 
 
@@ -144,7 +155,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def readable(self) -> Any:
         """Whether to accept; makes room first, before the connections are asked whether they read."""
-        if len(self.active_channels) >= _MOST:
+        if len(self.active_channels) >= self.adj.limits.connections:
             waiting = [each for each in self.active_channels.values() if not each.requests]
             if waiting:
                 min(waiting, key=lambda each: each.waiting_since).handle_close()
@@ -157,19 +168,22 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 each.handle_close()
 
 
-def make_server(app: Callable[..., Any], listening: socket.socket, threads: int, largest: int) -> Server:
-    """A server of the app on the socket, which answers in so many threads requests of so many bytes at the most."""
-    return Server(
+def make_server(app: Callable[..., Any], listening: socket.socket, threads: int, limits: Limits) -> Server:
+    """A server of the app on the socket, which answers in so many threads requests within the limits."""
+    server = Server(
         app,
         _sock=listening,
         dispatcher=Dispatcher(threads),
         bind_socket=False,
         sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
         ident="sisock",
-        connection_limit=2 * _MOST,  # only reached where so many requests are being answered
+        connection_limit=2 * limits.connections,  # only reached where so many requests are being answered
         cleanup_interval=1,
         max_request_header_size=_LONGEST_HEADER,
         max_request_body_size=2**62,  # `Request` knows better
-        inbuf_overflow=largest,
+        inbuf_overflow=min(limits.in_memory, limits.largest),
+        recv_bytes=_PIECE,
         asyncore_use_poll=True,
     )
+    server.adj.limits = limits
+    return server
