@@ -1,6 +1,7 @@
 """What tests write to topics of Kafka, and read from them."""
 
 import gc
+import threading
 import time
 import warnings
 from collections.abc import Iterable
@@ -51,7 +52,11 @@ def produce(kafka: Kafka, topic: str, messages: Iterable[tuple[int, bytes | None
 
 
 def collect() -> None:
-    """Let go of that, before the test of another module sees it as its own."""
+    """Let go of that, before the test of another module sees it as its own; threads that still end hold it, too."""
+    until = time.monotonic() + PATIENCE
+    for each in threading.enumerate():
+        if "kafka" in each.name.lower():
+            each.join(max(0.0, until - time.monotonic()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
