@@ -1,5 +1,6 @@
 """`sisock plot`: a field in the terminal."""
 
+import math
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -84,12 +85,20 @@ def drawn(series: "Series", columns: int, rows: int, kind: Kind) -> list[str]:
 
 def _scale(low: float, high: float, rows: int) -> list[str]:
     """What stands beside each row: the value at the top, every few rows, and at the bottom."""
-    step = max(1, (rows - 1) // 4)
+    if low == high:  # the curve is in the middle
+        return ["" if row != (rows - 1) // 2 else f"{low:.6g}" for row in range(rows)]
+    step, digits = max(1, (rows - 1) // 4), _digits(low, high)
     marks = []
     for row in range(rows):
         marked = (row % step == 0 and row <= rows - 1 - step) or row == rows - 1
-        marks.append(f"{high - (high - low) * row / (rows - 1):.5g}" if marked else "")
+        marks.append(f"{high - (high - low) * row / (rows - 1):.{digits}g}" if marked else "")
     return marks
+
+
+def _digits(low: float, high: float) -> int:
+    """So many that values which differ by a fifth of the range do not look the same."""
+    ratio = max(abs(low), abs(high)) / ((high - low) / 5 or 1)
+    return min(15, max(5, math.ceil(math.log10(ratio)) + 1)) if 0 < ratio < math.inf else 5
 
 
 def _curve(canvas: Canvas, series: "Series", t: "Times", heights: list[float]) -> None:
