@@ -1,6 +1,7 @@
 """What commands make of times and samples: ranges, tables, files and pictures."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -224,6 +225,14 @@ def test_the_scale_of_a_plot_says_an_only_value_once() -> None:
     (marked,) = [line for line in lines if not line.startswith(" ")]
     assert marked.startswith("16930.7 ┤")
     assert marked.partition("┤")[2].strip("⠀")
+
+
+def test_plot_counts_what_no_curve_can_show() -> None:
+    values = [1.0, -math.inf, 3.0, math.inf, 2.0]
+    lines = drawn(series("n::a", list(range(5)), values), 40, 5, BRAILLE)
+    assert lines[-1].startswith("min 1, max 3; 2 infinite; ")
+    lines = drawn(series("n::a", [0], [math.inf]), 40, 5, BRAILLE)
+    assert lines[1:] == ["no samples to draw in this range", "1 infinite; 1 value"]
 
 
 def test_plot_does_not_draw_across_a_gap() -> None:

@@ -68,19 +68,31 @@ def drawn(series: "Series", columns: int, rows: int, kind: Kind) -> list[str]:
 
     there = series.column.present()
     t, v = series.t[there], series.column.values[there].astype(float)
+    finite = abs(v) < math.inf
+    beyond = f"{len(v) - finite.sum()} infinite; " if not finite.all() else ""
+    t, v = t[finite], v[finite]
     units = f" ({series.field.units})" if series.field.units else ""
     title = f"{series.target}{units}"
     if not len(t):
-        return [title, "no samples in this range", label([series])]
+        return [
+            title,
+            "no samples to draw in this range" if beyond else "no samples in this range",
+            beyond + label([series]),
+        ]
     low, high = float(v.min()), float(v.max())
     scale = _scale(low, high, rows)
     margin = max(map(len, scale))
     canvas = Canvas(max(8, columns - margin - 2), rows, kind)
-    _curve(canvas, series, t, [(each - low) / ((high - low) or 1) if high > low else 0.5 for each in v.tolist()])
+    _curve(canvas, series, t, _heights(v.tolist(), low, high))
     body = [f"{mark:>{margin}} ┤{row}" if kind is BRAILLE else f"{mark:>{margin}} |{row}"
             for mark, row in zip(scale, canvas.rows(), strict=True)]  # fmt: skip
     width = margin + 2 + canvas.width // kind.across
-    return [title, *body, _times(t, margin + 2, width), f"min {low:.6g}, max {high:.6g}; {label([series])}"]
+    return [title, *body, _times(t, margin + 2, width), f"min {low:.6g}, max {high:.6g}; {beyond}{label([series])}"]
+
+
+def _heights(values: list[float], low: float, high: float) -> list[float]:
+    """Where each lies between lowest and highest, from 0 to 1; by halves, whose difference is always a number."""
+    return [(each / 2 - low / 2) / (high / 2 - low / 2 or 1) if high > low else 0.5 for each in values]
 
 
 def _scale(low: float, high: float, rows: int) -> list[str]:
@@ -91,7 +103,7 @@ def _scale(low: float, high: float, rows: int) -> list[str]:
     marks = []
     for row in range(rows):
         marked = (row % step == 0 and row <= rows - 1 - step) or row == rows - 1
-        marks.append(f"{high - (high - low) * row / (rows - 1):.{digits}g}" if marked else "")
+        marks.append(f"{high * (1 - row / (rows - 1)) + low * (row / (rows - 1)):.{digits}g}" if marked else "")
     return marks
 
 
