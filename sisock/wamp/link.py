@@ -292,8 +292,8 @@ class Link:
         except TimeoutError as error:
             raise WampError("late", f"{uri} gave no answer within {limit:g} s") from error
         except ApplicationError as error:
-            kind = "lost" if error.error.endswith("transport_lost") else error.error.rpartition(".")[2]
-            raise WampError(kind, str(error.args[0]) if error.args else error.error) from error
+            kind = "lost" if ".close." in error.error else error.error.rpartition(".")[2]
+            raise WampError(kind, str((*error.args, error.error)[0] or error.error)) from error
         except TransportLost as error:
             raise WampError("lost", "the connection to the router was lost") from error
         except SerializationError as error:
