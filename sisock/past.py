@@ -70,7 +70,7 @@ class Kept:
                 raise
             absent = error.kind in ("no_such_procedure", "not_authorized")
             self._absent_until = time.monotonic() + (_AGAIN if absent else 1.0)
-            if not absent:
+            if not absent and error.kind != "lost":  # that the link is lost is told where it happens
                 log.warning("%s: what is kept of it is not to be had: %s", self._name, error)
         except wire.WireError as error:
             log.warning("%s: the recorder answers nonsense: %s", self._name, error)

@@ -61,6 +61,7 @@ class Serving:
         self._ready = ready
         self._key = key
         self._telling = False  # whether the hub is being told
+        self._listed = False  # by the hub that is there now
         self._state = self._told = "ok"  # the node's health, and what the hub was told last
         self._changed = asyncio.Event()  # these differ
         self._announcing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -139,6 +140,11 @@ class Serving:
             await asyncio.sleep(_AGAIN)
 
     async def _hub_started(self) -> None:
+        """Be listed by a hub that does not know of this node."""
+        self._listed = False
+        await self._tell_hub()
+
+    async def _tell_hub(self) -> None:
         """Tell the hub of this node, again and again where it could not make sure of it; without one, wait for its call."""
         if self._telling:  # it hears so anyway
             return
@@ -165,7 +171,7 @@ class Serving:
             await asyncio.sleep(_CALM)
             self._changed.clear()
             if self._state != self._told and self.link.joined.is_set():  # who joins later tells of it then
-                await self._hub_started()
+                await self._tell_hub()
 
     async def _announce(self) -> bool:
         """Tell the hub of this node; True if that has to be done again."""
@@ -190,7 +196,9 @@ class Serving:
         if not added:
             log.warning("%s: the hub says that another session has this name", service.name)
             return False
-        log.info("%s: the hub lists it", service.name)
+        if not self._listed:
+            log.info("%s: the hub lists it", service.name)
+        self._listed = True
         if self._stream is not None:
             self._stream.told(added.get("kafka") if isinstance(added, dict) else None)
         if self._ready is not None and not self._ready.done():

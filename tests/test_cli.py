@@ -177,6 +177,15 @@ def test_file_gives_the_nodes_it_defines_and_no_others(tmp_path: Path) -> None:
     assert [kind.__name__ for kind in find(str(path))] == ["Inner", "Outer"]
 
 
+@pytest.mark.parametrize("value", ['"1883"', "[1883]", "{}"])
+def test_a_setting_that_has_to_be_a_number_is_told(tmp_path: Path, value: str) -> None:
+    config = tmp_path / "sisock.toml"
+    config.write_text(f"[mqtt]\nlargest = {value}\n")
+    (kind,) = find("mqtt")
+    with pytest.raises(ValueError, match=r"table \[mqtt\]: largest = .* cannot be: give a number"):
+        configured(kind, config)
+
+
 def test_node_takes_its_configuration_from_the_table_of_its_name(tmp_path: Path) -> None:
     path, config = tmp_path / "configured.py", tmp_path / "sisock.toml"
     path.write_text(NODES)

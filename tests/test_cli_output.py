@@ -1,6 +1,7 @@
 """What commands make of times and samples: ranges, tables, files and pictures."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -182,6 +183,14 @@ def test_label_tells_method_samples_and_notices() -> None:
     assert label([each]) == "2 values, minmax of 20,167 samples; older samples are gone"
 
 
+@pytest.mark.parametrize(
+    ("shown", "method", "said"), [(1, "raw", "1 value"), (0, "", "0 values"), (1, "mean", "1 value, mean of 3 samples")]
+)
+def test_label_of_little_is_a_sentence(shown: int, method: str, said: str) -> None:
+    answer = Answer((Part(Frame("samples", np.zeros(shown, np.int64), {}), "samples", None, 3),), method, 10, ())
+    assert label([Series("n::a", Field(), np.zeros(shown, np.int64), Column(np.zeros(shown)), answer)]) == said
+
+
 # drawing
 
 
@@ -204,6 +213,28 @@ def test_plot_shows_a_single_spike_at_its_full_height_and_says_so() -> None:
     assert max(map(len, lines[:12])) <= 60
 
 
+@pytest.mark.parametrize("values", [[16930.7, 16930.9], [1e9, 1e9 + 1], [-0.001, 0.001]])
+def test_the_scale_of_a_plot_says_another_value_beside_each_row(values: list[float]) -> None:
+    lines = drawn(series("n::a", [0, 1], values), 60, 15, BRAILLE)
+    marks = [line.partition("┤")[0].strip() for line in lines if "┤" in line]
+    assert len(set(marks)) == len([mark for mark in marks if mark]) + 1
+
+
+def test_the_scale_of_a_plot_says_an_only_value_once() -> None:
+    lines = [line for line in drawn(series("n::a", [0, 1], [16930.7] * 2), 60, 15, BRAILLE) if "┤" in line]
+    (marked,) = [line for line in lines if not line.startswith(" ")]
+    assert marked.startswith("16930.7 ┤")
+    assert marked.partition("┤")[2].strip("⠀")
+
+
+def test_plot_counts_what_no_curve_can_show() -> None:
+    values = [1.0, -math.inf, 3.0, math.inf, 2.0]
+    lines = drawn(series("n::a", list(range(5)), values), 40, 5, BRAILLE)
+    assert lines[-1].startswith("min 1, max 3; 2 infinite; ")
+    lines = drawn(series("n::a", [0], [math.inf]), 40, 5, BRAILLE)
+    assert lines[1:] == ["no samples to draw in this range", "1 infinite; 1 value"]
+
+
 def test_plot_does_not_draw_across_a_gap() -> None:
     gap = ((2 * NS, 8 * NS),)
     lines = drawn(series("n::a", [0, 1, 2, 8, 9, 10], [1] * 6, gaps=gap), 40, 3, STARS)
@@ -211,7 +242,7 @@ def test_plot_does_not_draw_across_a_gap() -> None:
     assert re.fullmatch(r"\*+ +\*+", curve.strip())
 
 
-@pytest.mark.parametrize("values", [[], [None, None], [5.0, 5.0], [True, False]])
+@pytest.mark.parametrize("values", [[], [None, None], [5.0, 5.0], [True, False], [0, 5e-324], [-1e308, 1e308]])
 def test_plot_of_little_is_still_a_picture(values: list[object]) -> None:
     lines = drawn(series("n::a", list(range(len(values))), values), 40, 5, BRAILLE)
     assert lines[0] == "n::a"

@@ -139,6 +139,17 @@ def test_a_name_that_comes_again_begins_the_next_row():
     assert rows(pattern("temp 1\nhum 2\ntemp 3\nhum 4")) == [{"temp": 1, "hum": 2}, {"temp": 3, "hum": 4}]
 
 
+def test_between_semicolons_a_comma_is_a_decimal_one():
+    (row,) = csv_text.parser()("a;b;c;d;e\n20,5;-0,25;,5;1,5e-3;20.5\n").rows
+    assert row.values == {"a": 20.5, "b": -0.25, "c": 0.5, "d": 0.0015, "e": 20.5}
+    (row,) = csv_text.parser(["a", "b"], ";")("1,2,3;20,5").rows
+    assert row.values == {"a": "1,2,3", "b": 20.5}
+    (row,) = csv_text.parser(["a", "b"], "\t", {"a"})("20,5\t20,5").rows
+    assert row.values == {"a": "20,5", "b": "20,5"}
+    (row,) = csv_text.parser(["a", "b"], ";", {"a"})("20,5;20,5").rows
+    assert row.values == {"a": "20,5", "b": 20.5}
+
+
 def test_texts_that_look_like_numbers_stay_texts_where_that_is_wanted():
     texts = frozenset({"id"})
     assert rows(make(Wanted("csv", columns=("id", "n"), texts=texts))("007,7")) == [{"id": "007", "n": 7}]

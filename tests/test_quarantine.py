@@ -1,6 +1,9 @@
 """What could not be taken: kept with the reason, counted, bounded, and shown."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -150,6 +153,15 @@ def test_the_command_says_what_is_wrong(run, words, code, said):
     result = run(*words)
     assert result.exit_code == code
     assert said in result.output
+
+
+def test_who_reads_no_further_hears_of_no_failure(run, tmp_path):
+    assert run().exit_code == 0
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "sisock", "quarantine", "--state", str(tmp_path)]
+    with os.fdopen(writes, "wb") as gone:
+        assert subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False).stderr == b""
 
 
 def test_a_machine_without_any_says_so(tmp_path):

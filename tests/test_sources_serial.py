@@ -5,6 +5,7 @@ import tty
 from pathlib import Path
 
 import pytest
+import serial
 
 from tests.sources import at_work, data, refused, until
 
@@ -64,4 +65,12 @@ async def test_a_port_that_goes_away_is_told(device, tmp_path: Path):
 
 async def test_a_port_that_is_not_there_is_told(tmp_path: Path):
     async with at_work(tmp_path, "serial = '/dev/no-such-port'\n") as (_, published):
-        assert "/dev/no-such-port cannot be opened" in (await published.health("failed"))["error"]
+        error = (await published.health("failed"))["error"]
+    assert error == "/dev/no-such-port cannot be opened: there is no such port: see that it is plugged in"
+
+
+async def test_a_port_that_another_program_has_is_told(device, tmp_path: Path):
+    with serial.Serial(device.port, exclusive=True):
+        async with at_work(tmp_path, f"serial = '{device.port}'\n") as (_, published):
+            error = (await published.health("failed"))["error"]
+    assert error == f"{device.port} cannot be opened: another program has it: end that one"

@@ -1,6 +1,7 @@
 """What may stand in the table of a source, and what is said of every mistake in it."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,14 @@ def test_what_the_configuration_says_of_a_source_stands_in_place_of_what_its_fil
     config.write_text("[up]\nintervall = 7\n")
     with pytest.raises(ValueError, match="did you mean 'interval'"):
         configured(kind, config)
+
+
+@pytest.mark.parametrize("said", ["true", '{ bootstrap = "kafka.example:9092" }'])
+def test_a_source_says_itself_that_its_samples_go_to_kafka(tmp_path, said):
+    (tmp_path / "lab.toml").write_text(f"[up]\ncommand = ['a']\nkafka = {said}\n")
+    (kind,) = loading.nodes(tmp_path / "lab.toml")
+    node = configured(kind, tmp_path / "sisock.toml")
+    assert node.kafka == tomllib.loads(f"kafka = {said}")["kafka"]
 
 
 def test_secrets_of_an_address_are_in_no_description(tmp_path):

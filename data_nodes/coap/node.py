@@ -15,7 +15,6 @@ from sisock.nodes.devices import MOST
 from sisock.nodes.live import LiveService
 
 log = logging.getLogger(__name__)
-_NOBODY = "nobody may send yet: make a token with `python -m data_nodes.coap token`"
 
 
 class Coap(ReceivingNode):
@@ -100,7 +99,12 @@ class Coap(ReceivingNode):
             async with transport.listening(site, hosts, self.port, Pace(self._rate), dropped) as where:
                 log.info("%s: listens at %s", name_of(self), " and ".join(where))
                 if gateway.access.lacks_tokens:
-                    intake.tell("no data", _NOBODY)
+                    intake.tell("no data", _nobody(name_of(self)))
                 await asyncio.Event().wait()
         finally:
             credentials.close()
+
+
+def _nobody(node: str) -> str:
+    of = "" if node == "coap" else f" --node {node}"
+    return f"nobody may send yet: make a token with `python -m data_nodes.coap token{of}`"

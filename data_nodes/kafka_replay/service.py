@@ -80,7 +80,8 @@ class TopicsService:
         frame, changed = self._health.report(state, took, error)
         if not changed:
             return
-        log.log(logging.INFO if state == "ok" else logging.WARNING, "%s: %s: %s", self.name, state, error or "")
+        level = logging.WARNING if state == "failed" else logging.INFO
+        log.log(level, "%s: %s%s", self.name, state, f": {error}" if error else "")
         kept = self._ring.append(frame)
         if self._publish is not None:
             self._publish(kept)

@@ -129,7 +129,14 @@ class Mqtt(ReceivingNode):
     def _address(self) -> "Address":
         from data_nodes.mqtt.broker import Address
 
-        password = Path(self._password).expanduser().read_text(encoding="utf-8").strip() if self._password else ""
+        password = ""
+        if self._password:
+            try:
+                password = Path(self._password).expanduser().read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ValueError(
+                    f"password = {self._password!r}: {error.strerror}: give a file with the password"
+                ) from error
         ca = Path(self._ca).expanduser() if self._ca else None
         return Address(self.host, self.port, self._session(), self._username, password, self._tls, ca)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from data_nodes.ocs_feeds.agent import Agent
 from sisock.keys import Key
-from sisock.nodes.base import Host, Opener, Publish
+from sisock.nodes.base import Host, NoData, Opener, Publish
 from sisock.nodes.receiving import ReceivingService
 from sisock.settings import Settings
 
@@ -34,8 +34,9 @@ class FeedsService(ReceivingService):
         self._at = settings, key
 
     def at(self) -> tuple[Settings, Key]:
-        """Settings of our own router and the node's key there."""
-        assert self._at is not None  # by the contract of whoever serves it
+        """Settings of our own router and the node's key there; raises NoData where nobody serves it."""
+        if self._at is None:
+            raise NoData("feeds are heard where the node runs: nothing is heard on trial")
         return self._at
 
     async def run(self, publish: Publish) -> None:

@@ -57,6 +57,8 @@ COMMON: Mapping[str, Option] = {
     "description": Option('"The freezer in the corridor"', _text, TEXT, "the node's description"),
     "tags": Option('["cryo"]', lambda value: isinstance(value, list), "a list of words", "words to choose nodes by"),
     "sensitive": Option("true", lambda value: isinstance(value, bool), "true or false", "shown to few: see security.md"),
+    "kafka": Option("true", lambda value: isinstance(value, (bool, dict)), "true or a table",
+                    "its samples go to Kafka, too: see write-a-node.md"),
     "timeline": Option('"samples"', _text, TEXT, "the timeline of its fields"),
     "only": Option('["temp", "fan*"]', _texts, "a list of texts", "the fields that are taken; * is anything"),
     "fields": Option('{ temp = "°C" }', lambda value: isinstance(value, dict), "a table",
@@ -90,7 +92,7 @@ KINDS: Mapping[str, Mapping[str, Option]] = {
     "file": {
         "file": Option('"/var/log/freezer.log"', _text, TEXT, "the file to follow; it may be rotated"),
         "begin": Option('"beginning"', _one_of("end", "beginning"), '"end" or "beginning"',
-                        "where the first start begins; later ones go on where the last one ended"),
+                        "where the first start begins; default: at the end; later ones go on where the last one ended"),
         "longest": Option("65536", _whole, WHOLE, "bytes of a line; longer ones go into quarantine"),
         **PARSING,
     },

@@ -1,6 +1,8 @@
 """A serial port: each line that comes."""
 
 import asyncio
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from data_nodes.sources.lined import Lined
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from serial import Serial as Port
 
 _PIECE = 2**16
+_AGAIN = 1.0  # seconds before a port that went away is opened again
+_CURES = {
+    errno.ENOENT: "there is no such port: see that it is plugged in",
+    errno.EAGAIN: "another program has it: end that one",
+    errno.EACCES: "your user may not: it has to be in the port's group, dialout as a rule",
+}
 _FIRST = "the first line after the port was opened: it may have begun before"
 
 
@@ -24,7 +32,15 @@ class Serial(Lined):
     """The lines that come from a serial port."""
 
     async def receive(self, intake: Intake) -> None:
-        """Read until the port goes away."""
+        """Read from the port, and from the next one where it went away."""
+        while True:
+            try:
+                await self._read(intake)
+            except SerialError as error:
+                intake.tell("failed", str(error))
+            await asyncio.sleep(_AGAIN)
+
+    async def _read(self, intake: Intake) -> None:
         port = self._open()
         loop, some = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(port.fileno(), some.set)
@@ -43,8 +59,7 @@ class Serial(Lined):
         try:
             return serial.Serial(name, baud, timeout=0, exclusive=True)
         except (serial.SerialException, ValueError, OSError) as error:
-            cure = ": your user has to be in its group, dialout as a rule" if "ermission" in str(error) else ""
-            raise SerialError(f"{name} cannot be opened: {error}{cure}") from error
+            raise SerialError(f"{name} cannot be opened: {_why(error)}") from error
 
     async def _listen(self, intake: Intake, port: "Port", some: asyncio.Event) -> None:
         lines, first = Lines(self.spec.options["longest"]), True
@@ -54,7 +69,9 @@ class Serial(Lined):
             try:
                 piece = port.read(_PIECE)
             except OSError as error:  # pyserial's own is one
-                raise SerialError(f"{port.name} has gone away: {error}") from error
+                raise SerialError(
+                    f"{port.name} has gone away: see that it is plugged in, and that nobody else reads it"
+                ) from error
             if not piece:  # it was read already
                 continue
             whole, refused = lines.feed(piece)
@@ -64,3 +81,9 @@ class Serial(Lined):
             first = first and not refused
             if whole or refused:
                 await self.lines(intake, whole, refused)
+
+
+def _why(error: Exception) -> str:
+    """What is the matter, without what pyserial and the system say twice."""
+    number = error.errno if isinstance(error, OSError) else None
+    return str(error) if number is None else _CURES.get(number, os.strerror(number))

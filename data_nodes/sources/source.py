@@ -35,6 +35,7 @@ class Source(ReceivingNode):
         self.spec: Spec = read(self.where, {**self.table, **given, **more}, self.folder)
         self.tags = self.spec.options.get("tags", ())
         self.sensitive = self.spec.options.get("sensitive", False)
+        self.kafka = self.spec.options.get("kafka", False)
         self.interval = min(_HEALTH, self.spec.options["interval"])
         self.on_trial = False  # what there is now shall be shown once, and nothing remembered
         self._shaping = Shaping(self.spec)

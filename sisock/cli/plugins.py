@@ -16,6 +16,7 @@ from sisock.uris import check_node
 
 GROUP = "sisock.data_nodes"
 FILES = "sisock.node_files"  # what makes nodes of a file, by the ending of its name
+_NUMBERS = (int, float, "int", "float")  # annotations of settings that are numbers
 
 
 class UnknownNode(ValueError):
@@ -60,6 +61,9 @@ def configured(kind: type[DataNode], path: Path, name: str | None = None) -> Dat
     except TypeError as error:
         known = ", ".join([*takes, *everyone])
         raise ValueError(f"{path}: table [{name}]: {error}; {kind.__name__} takes {known}") from error
+    for each, parameter in inspect.signature(kind).parameters.items():
+        if parameter.annotation in _NUMBERS and isinstance(given.get(each), (str, list, dict)):
+            raise ValueError(f"{path}: table [{name}]: {each} = {given[each]!r:.60} cannot be: give a number")
     node = kind(**given)
     if name_of(node) != name:
         node.name = name

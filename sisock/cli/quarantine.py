@@ -64,6 +64,8 @@ def quarantine(
                 _show(name, kept.counts(settings.state, name), kept.latest(settings.state, name, last))
             if not chosen:
                 click.echo("nothing is in quarantine")
+    except BrokenPipeError:
+        raise
     except (OSError, sqlite3.Error) as error:
         raise Failure(f"the quarantine in {settings.state} cannot be read: {error}", Exit.ERROR) from error
 

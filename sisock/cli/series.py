@@ -129,5 +129,6 @@ def label(series: Sequence[Series]) -> str:
     shown = sum(len(each.t) for each in series)
     methods = ", ".join(dict.fromkeys(answer.method for answer in answers))
     behind = sum(answer.samples for answer in answers)
-    text = f"{shown:,} values" if methods == "raw" else f"{shown:,} values, {methods} of {behind:,} samples"
+    text = f"{shown:,} value{'' if shown == 1 else 's'}"
+    text += "" if methods in ("raw", "") else f", {methods} of {behind:,} samples"
     return "; ".join([text, *dict.fromkeys(notice for answer in answers for notice in answer.notices)])

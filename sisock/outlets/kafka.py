@@ -16,7 +16,7 @@ TOPIC = "sisock.{node}"
 _NOISY = ("kafka",)  # its loggers: what they tell at each attempt is told here once
 
 _SENTENCES = {  # what happened, and the cure: of which errors of kafka-python
-    "does not answer: see that it runs, and that bootstrap is its address": (
+    "does not answer: see that it runs, that bootstrap is its address, and that version says so where it is before 0.10": (
         "KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError", "MetadataEmptyBrokerList",
     ),
     "does not let us: give our user rights to the topic": ("AuthorizationError",),

@@ -1,6 +1,7 @@
 """Lines of cells: the first names the columns unless that is said."""
 
 import csv
+import re
 from collections.abc import Container, Sequence
 from itertools import islice
 
@@ -8,10 +9,14 @@ from sisock.parsers.rows import MOST_VALUES, Parse, Parsed, Refused, Row, value_
 
 NOTHING = {"", "NA", "N/A", "NULL", "NONE", "-"}  # cells without a value, in capitals
 _DELIMITERS = ",;\t"
+_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")  # a number as it is written in half of the world
 
 
 def delimiter_of(line: str) -> str:
     """What parts the cells of a line; empty where that is blanks."""
+    parts = [cell.strip() for cell in line.split(";")]
+    if len(parts) > 1 and all(_COMMA.fullmatch(cell) for cell in parts if "," in cell):
+        return ";"
     found = max(_DELIMITERS, key=line.count)
     return found if found in line else ""
 
@@ -67,8 +72,13 @@ def _add(line: str, titles: Sequence[str], delimiter: str, texts: Container[str]
         parsed.refused.append(Refused(f"it has not as many cells as there are columns, {len(titles)}", line))
     elif cells != list(titles):  # these are the names once more, as after a rotation
         values = {
-            title: None if cell.upper() in NOTHING else cell if title in texts else value_in(cell)
+            title: None if cell.upper() in NOTHING else cell if title in texts else value_in(_plain(cell, delimiter))
             for title, cell in zip(titles, cells, strict=True)
             if title
         }
         parsed.rows.append(Row(values, line))
+
+
+def _plain(cell: str, delimiter: str) -> str:
+    """The cell, with a point where a decimal comma stands: between semicolons it is one."""
+    return cell.replace(",", ".") if delimiter == ";" and _COMMA.fullmatch(cell) else cell

@@ -74,7 +74,7 @@ class Link:
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
         self._protocol: Protocol | None = None
-        self._leaving, self._told = False, ("", True)
+        self._leaving, self._in_vain, self._told = False, False, ("", True)  # in vain: `on_join` raised the last time
         self._patient = time.monotonic() + _PATIENCE
 
     # life
@@ -103,9 +103,12 @@ class Link:
         """Join, offer and subscribe."""
         session = await self._open()
         self.refused = False
-        self._tell("")
+        self._tell(self.trouble if self._in_vain else "")
+        self._in_vain = True
         if self._on_join is not None:
             await self._on_join(self)
+        self._in_vain = False
+        self._tell("")
         self.joined.set()
         self.heard.set()
         return session
@@ -258,9 +261,7 @@ class Link:
             return False
         if transport.get_write_buffer_size() > _MOST_UNSENT:
             if not self.unsent:
-                log.warning(
-                    "%s: the router takes live frames too slowly: they are dropped until it has caught up", self.name
-                )
+                log.warning("%s: the router is too slow: live frames are dropped until it has caught up", self.name)
             self.unsent += 1
             return False
         if self.unsent:
@@ -291,8 +292,8 @@ class Link:
         except TimeoutError as error:
             raise WampError("late", f"{uri} gave no answer within {limit:g} s") from error
         except ApplicationError as error:
-            kind = "lost" if error.error.endswith("transport_lost") else error.error.rpartition(".")[2]
-            raise WampError(kind, str(error.args[0]) if error.args else error.error) from error
+            kind = "lost" if ".close." in error.error else error.error.rpartition(".")[2]
+            raise WampError(kind, str((*error.args, error.error)[0] or error.error)) from error
         except TransportLost as error:
             raise WampError("lost", "the connection to the router was lost") from error
         except SerializationError as error:

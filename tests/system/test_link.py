@@ -54,6 +54,27 @@ async def test_what_fails_while_joining_is_tried_again(fleet: Fleet, kind: str) 
     await asyncio.wait_for(running, WITHIN)
 
 
+async def test_what_fails_again_and_again_while_joining_is_told_once(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sisock.wamp")
+    attempts = []
+
+    async def offer(link: Link) -> None:
+        attempts.append(link.session_id)
+        if len(attempts) < 4:
+            raise WampError("not_authorized", "it may not hear that")
+
+    link = Link(fleet.settings, "cli", ensure_key(fleet.settings.state, "cli"), offer)
+    running = asyncio.ensure_future(link.run())
+    await asyncio.wait_for(link.joined.wait(), WITHIN)
+    await link.leave()
+    await asyncio.wait_for(running, WITHIN)
+    joined = f"cli: joined {fleet.settings.url}"
+    told = f"cli: cannot join the router at {fleet.settings.url}: it may not hear that"
+    assert caplog.messages == [joined, told, joined]
+
+
 async def test_what_is_no_error_of_the_link_ends_it(fleet: Fleet) -> None:
     async def offer(link: Link) -> None:
         raise NameTaken("somebody else has it")
