@@ -20,7 +20,7 @@ from data_nodes.points import Naming
 from data_nodes.points import rules as names
 from sisock.nodes.rows import Schema
 from sisock.store import quarantine
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 from tests.mosquitto import mosquitto
 from tests.nodes import data, working
 
@@ -190,7 +190,7 @@ import asyncio, sys
 from pathlib import Path
 from data_nodes.mqtt import broker
 from data_nodes.mqtt.node import Mqtt
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 
 acknowledge = broker.Broker.acknowledge
 def told(self, messages):
@@ -227,6 +227,51 @@ async def test_what_was_kept_is_there_once_after_kill_9_beside_its_acknowledgeme
                 await asyncio.sleep(0.05)
                 kept = (await data(service, "n"))["n"]
         assert sorted(kept) == list(range(130))
+
+
+async def test_what_comes_again_while_the_disk_is_full_is_not_acknowledged(tmp_path, broker, monkeypatch):
+    commit, full = Journal.commit, False
+
+    def failing(self, *given):
+        if full:
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr(Journal, "commit", failing)
+    async with gateway(tmp_path, broker.port) as (_, published):
+        await subscribed(published)
+        full = True
+        broker.publish("n", "1", "2")
+        await published.until(lambda frames: any(values(frames, "mqtt.again")))
+    full = False  # what waited for the disk is gone with the process
+    async with gateway(tmp_path, broker.port) as (service, published):
+        await published.until(lambda frames: {1, 2} <= set(values(frames, "n")))
+        assert sorted((await data(service, "n"))["n"]) == [1, 2]
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_what_waited_for_a_disk_that_was_full_is_there_once(tmp_path, broker, monkeypatch, given_up):
+    commit, full = Journal.commit, False
+
+    def failing(self, *given):
+        if full:
+            if given_up:
+                self.shed(0)
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr(Journal, "commit", failing)
+    async with gateway(tmp_path, broker.port) as (service, published):
+        await subscribed(published)
+        full = True
+        broker.publish("n", "1", "2")
+        await published.until(lambda frames: any("disk" in str(text) for text in told(frames)))
+        full = False
+        broker.publish("n", "3")
+        await published.until(lambda frames: 3 in values(frames, "n") and values(frames, "health.state")[-1] == "ok")
+    async with gateway(tmp_path, broker.port) as (service, _):
+        kept = (await data(service, "n"))["n"]
+        assert sorted(kept) == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -290,3 +335,17 @@ def test_topics_beyond_what_a_node_may_have_are_refused(monkeypatch):
     payloads = Payloads(rules(["#"]), Mqtt()._how, Naming(names([]), fields), fields)
     made = payloads.read([Message(f"t/{n}", b"1", NOW, 1, again=False, retained=False) for n in range(9)])
     assert (len(made.frames), len(made.refused)) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "parts"),
+    [("l/x", b"x\n" * 5000, 5000), ("s/x", b"[" + b'{"n": "1"},' * 4999 + b'{"n": "1"}]', 5000), ("j", json.dumps({f"a{n}": [] for n in range(5000)}).encode(), 5000)],
+)  # fmt: skip
+def test_a_message_with_very_many_parts_that_are_none_is_told_in_a_hundred_sentences(topic, payload, parts):
+    fields = Fields()
+    by = rules([{"topic": "l/#", "form": "lines"}, {"topic": "s/#", "form": "senml"}, "#"])
+    payloads = Payloads(by, Mqtt()._how, Naming(names([]), fields), fields)
+    refused = payloads.read([Message(topic, payload, NOW, 1, again=False, retained=False)]).refused
+    assert len(refused) == 101
+    assert refused[-1].reason.startswith(f"{parts - 100} more of the same message: ")
+    assert refused[-1].message.payload == payload

@@ -16,7 +16,7 @@ from data_nodes.ingest.bodies import Refusal
 from data_nodes.ingest.taking import SHOWN, Outcome, Taking
 
 _AGAIN = "5"  # seconds after which a client may try again
-_CREATE = re.compile(r"\s*CREATE\s+DATABASE\b[^;]*;?\s*", re.IGNORECASE)  # what clients of InfluxDB 1 begin with
+_CREATE = re.compile(r"\s*CREATE\s+DATABASE\b[^;]*(?:;\s*)?", re.IGNORECASE)  # what clients of InfluxDB 1 begin with
 _CODES = {400: "invalid", 401: "unauthorized", 404: "not found", 413: "request too large", 429: "too many requests", 503: "unavailable"}  # fmt: skip
 _NOBODY = "the token is missing or wrong: send 'Authorization: Bearer TOKEN', as it stands in the gateway's file {}"
 
@@ -112,7 +112,8 @@ def answered(outcome: Outcome) -> Response:
 def refused(why: str, status: int, **more: Any) -> Response:
     """A sentence as clients of InfluxDB 1 and 2 read it."""
     response = reply({"error": why, "code": _CODES.get(status, "invalid"), "message": why, **more}, status)
-    response.headers["X-Influxdb-Error"] = why.encode("ascii", "replace").decode()[:500]
+    shown = "".join(letter if letter.isprintable() else "?" for letter in why[:500])
+    response.headers["X-Influxdb-Error"] = shown.encode("ascii", "replace").decode()
     if status in (429, 503):
         response.headers["Retry-After"] = _AGAIN
     return response
