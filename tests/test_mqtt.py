@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +102,16 @@ async def test_what_cannot_be_a_sample_is_quarantined_and_does_not_come_again(tm
     assert "neither text nor a record" in reasons["b"]
     assert "not JSON" in reasons["c"]
     assert "1000 at the most" in reasons["d"]
+
+
+@pytest.mark.parametrize("form", ["auto", "senml"])
+async def test_no_message_keeps_those_behind_it_from_being_taken(tmp_path, broker, form):
+    poison = {"auto": {"a": 10**6000}, "senml": [{"bver": 10**6000, "n": "a", "v": 1}]}[form]
+    async with gateway(tmp_path, broker.port, topics=[{"topic": "p", "form": form}, "n"]) as (_, published):
+        await subscribed(published)
+        broker.publish_whole("p", cbor2.dumps(poison))
+        broker.publish("n", "1")
+        await published.until(lambda frames: 1 in values(frames, "n"))
 
 
 async def test_what_is_published_while_the_gateway_is_away_comes_when_it_is_back(tmp_path, broker):
