@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import http.client
 import os
@@ -108,6 +109,33 @@ async def test_bodies_that_are_too_large_cut_or_bombs_are_refused(tmp_path):
         assert (await post(running, "/write?precision=weeks", "m v=1")).status == 400
         assert (await post(running, "/nowhere", "m v=1")).status == 404
         assert (await post(running, "/query?q=SELECT+1", "")).status == 400
+
+
+async def test_strangers_hold_no_connection_for_ever_and_no_room_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_nodes.ingest.server._IDLE", 1)
+    head = b"POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+    async with ingest(tmp_path) as running:
+
+        async def cut(begin: bytes, piece: bytes) -> int:
+            """How many bytes were taken until the connection was closed."""
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.post.port)
+            sent, ended = len(begin), asyncio.ensure_future(reader.read())
+            writer.write(begin)
+            with contextlib.suppress(OSError):
+                while not ended.done():
+                    writer.write(piece)
+                    await writer.drain()
+                    sent += len(piece)
+                    await asyncio.wait({ended}, timeout=0.05)
+            await asyncio.wait({ended})
+            ended.exception()
+            writer.close()
+            return sent
+
+        async with asyncio.timeout(60):
+            await cut(head, b"X-A: b\r\n")
+            assert await cut(head + b"\r\n", bytes(2**16)) < 5_000_000
+            assert (await post(running, "/write", b"m v=1 1700000000000000000\n" * 300_000)).status == 204
 
 
 async def test_a_body_that_gzip_packed_in_very_many_parts_costs_nothing(tmp_path):

@@ -24,10 +24,10 @@ _NOBODY = "the token is missing or wrong: send 'Authorization: Bearer TOKEN', as
 def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
     """The application; `where` the token stands is told to those who come without."""
     app = Flask(__name__, static_folder=None)
-    expected = token.encode()
+    admits = admission(token)
 
     def admitted() -> None:
-        if not hmac.compare_digest(given(request.headers.get("Authorization", "")), expected):
+        if not admits(request.headers.get("Authorization", "")):
             raise Refusal(401, _NOBODY.format(where))
 
     def take(how: Callable[[bytes, str], Outcome]) -> Response:
@@ -82,6 +82,12 @@ def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
         return response
 
     return app
+
+
+def admission(token: str) -> Callable[[str], bool]:
+    """Whether the token is in a header Authorization."""
+    expected = token.encode()
+    return lambda authorization: hmac.compare_digest(given(authorization), expected)
 
 
 def given(authorization: str) -> bytes:

@@ -91,7 +91,7 @@ class Ingest(ReceivingNode):
     async def receive(self, intake: Intake) -> None:
         """Answer until cancelled."""
         from data_nodes.ingest import server
-        from data_nodes.ingest.app import create_app
+        from data_nodes.ingest.app import admission, create_app
         from data_nodes.ingest.taking import Taking
 
         fields = Fields()
@@ -103,7 +103,9 @@ class Ingest(ReceivingNode):
         async with contextlib.AsyncExitStack() as stack:
             listening = server.bound(*where)
             await stack.enter_async_context(
-                server.answering(app, listening, self._workers, self._largest, self._connections)
+                server.answering(
+                    app, listening, self._workers, self._largest, self._connections, admission(self.token())
+                )
             )
             inner = listening.getsockname()[1]
             if tls:

@@ -12,11 +12,12 @@ from typing import Any
 
 from waitress.server import create_server  # type: ignore[import-untyped]  # waitress has no types
 
+from data_nodes.ingest.strangers import Admits, channel_class
 from sisock import interfaces
 
 log = logging.getLogger(__name__)
 _IN_MEMORY = 2**18  # bytes of a body that has not come to its end; what is beyond lies in a file
-_IDLE = 60  # seconds without a byte until a connection is closed
+_IDLE = 60  # seconds without a byte until a connection is closed; those of a stranger's whole request
 _PIECE = 65_536  # bytes
 _LONGEST_HEADER = 32 * 2**10
 _ENDS_WITHIN = 10.0  # seconds
@@ -24,16 +25,19 @@ _ENDS_WITHIN = 10.0  # seconds
 
 @contextlib.asynccontextmanager
 async def answering(
-    app: Callable[..., Any], listening: socket.socket, workers: int, largest: int, most: int
+    app: Callable[..., Any], listening: socket.socket, workers: int, largest: int, most: int, admits: Admits
 ) -> AsyncIterator[None]:
-    """While within, the app answers on the socket, in threads; afterwards what was begun is answered."""
+    """While within, the app answers on the socket, in threads; afterwards what was begun is answered.
+
+    `admits` knows from the header Authorization who has shown the token.
+    """
     server = create_server(
         app,
         sockets=[listening],
         threads=workers,
         connection_limit=most,
         channel_timeout=_IDLE,
-        cleanup_interval=5,
+        cleanup_interval=min(5, _IDLE),
         recv_bytes=_PIECE,
         max_request_body_size=largest,
         max_request_header_size=_LONGEST_HEADER,
@@ -41,6 +45,7 @@ async def answering(
         asyncore_use_poll=True,
         ident="sisock",
     )
+    server.channel_class = channel_class(admits)
     running = threading.Thread(target=_run, args=(server,), name="ingest", daemon=True)
     running.start()
     try:
