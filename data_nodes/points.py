@@ -13,6 +13,7 @@ from sisock.times import NS, utc
 
 NAME = "{host}/{measurement}/{tags}"
 _MOST_SERIES = 50_000  # whose names are remembered
+_MOST_NAMES = 50_000  # of their fields: far more than a gateway takes
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _EARLIEST = 365 * 86400 * NS  # of 1971: what is before is of another precision than was said
 
@@ -103,12 +104,12 @@ class Naming:
         return Points(points.series, points.t[sound], kept, points.lines[sound])
 
     def _timeline(self, series: Series) -> str:
+        if len(self._timelines) > _MOST_SERIES or len(self._names) > _MOST_NAMES:
+            self._timelines.clear()
+            self._names.clear()
+            self._owners.clear()
         found = self._timelines.get(series)
         if found is None:
-            if len(self._timelines) > _MOST_SERIES:
-                self._timelines.clear()
-                self._names.clear()
-                self._owners.clear()
             rule = next(rule for rule in self._rules if fnmatch.fnmatchcase(series.measurement, rule.measurement))
             found = self._timelines[series] = printable(name_of(series, rule.name))
         return found

@@ -56,7 +56,12 @@ def from_cbor(payload: bytes, now: int) -> tuple[list[Reading], list[str]]:
         raise Unreadable(f"this is no CBOR: {error!s:.200}") from error
     if isinstance(pack, list):
         pack = [_labelled(each) for each in pack]
-    return resolve(pack, now)
+    try:
+        return resolve(pack, now)
+    except Unreadable:
+        raise
+    except ValueError as error:  # a number with more digits than Python writes
+        raise Unreadable(f"this is no SenML: {error!s:.200}") from error
 
 
 def resolve(pack: Any, now: int) -> tuple[list[Reading], list[str]]:
@@ -72,7 +77,7 @@ def resolve(pack: Any, now: int) -> tuple[list[Reading], list[str]]:
         base |= {key: value for key, value in record.items() if key in _BASES}
         try:
             readings += _of_record(record, base, now)
-        except Unreadable as error:
+        except ValueError as error:  # also a number with more digits than Python writes
             refused.append(f"record {number}: {error}")
     return readings, refused
 

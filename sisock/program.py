@@ -9,15 +9,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 from sisock.exits import Exit
+from sisock.printable import printable
 
 TURN = 0.001  # seconds after which a thread that computes lets another go on: those that write and answer wait for less
 
 
 def run(main: Coroutine[Any, Any, Any], log_level: str = "info") -> int:
     """Run until it returns or a signal ends it; the exit code. Log lines go to stderr."""
-    logging.basicConfig(
-        stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=log_level.upper(), force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     sys.setswitchinterval(TURN)
     keep_many_open()
@@ -26,6 +27,13 @@ def run(main: Coroutine[Any, Any, Any], log_level: str = "info") -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return Exit.OK
+
+
+class _Printable(logging.Formatter):
+    """Log lines that a terminal can show, whatever strangers have sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n\t")
 
 
 def keep_many_open() -> None:

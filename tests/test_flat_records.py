@@ -176,3 +176,33 @@ def test_whatever_comes_is_taken_or_refused(payload):
 def test_a_mapping_that_cannot_be_is_refused_with_the_cure(table, why):
     with pytest.raises(ValueError, match=why):
         mapping(table)
+
+
+@pytest.mark.parametrize("record", [{"a": 10**6000}, {"a": [10**6000]}, {"node": 10**6000, "a": 1}, {"time": 10**6000}])
+def test_a_number_with_more_digits_than_python_writes_is_refused_and_the_others_are_there(record):
+    payloads = [cbor2.dumps(each) for each in ({"b": 1}, record, {"b": 2})]
+    made = frames([Received(each, T) for each in payloads], Mapping(form="cbor"), NOW)
+    assert [each.message for each in made.refused] == [1]
+    assert [value for frame in made.frames for value in values(frame, "b") if "b" in frame.columns] == [1, 2]
+
+
+def test_records_with_a_key_each_take_no_more_room_than_they_have_values_and_those_beyond_are_refused(monkeypatch):
+    monkeypatch.setattr("sisock.records.fields._MOST", 900)
+    monkeypatch.setattr("sisock.records.reading._MOST_CELLS", 10_000)
+    made = read([{f"k{number}": number} for number in range(1000)], t=T)
+    assert max(len(frame) * len(frame.columns) for frame in made.frames) < 11_000
+    there = {
+        name: [value for value in values(frame, name) if value is not None]
+        for frame in made.frames
+        for name in frame.columns
+    }
+    assert there == {f"k{number}": [number] for number in range(900)}
+    assert [each.reason for each in made.refused] == [
+        f"'k{number}' is one field more than 900" for number in range(900, 1000)
+    ]
+
+
+def test_records_with_few_different_keys_are_one_frame(monkeypatch):
+    monkeypatch.setattr("sisock.records.reading._MOST_CELLS", 10)
+    made = read([{"a": number, "b": 1} for number in range(1000)], t=T)
+    assert [len(frame) for frame in made.frames] == [1000]

@@ -13,7 +13,7 @@ from data_nodes.kafka_replay.seeking import NEAR, Look, Marks, seek
 from sisock.frames import Query
 from sisock.outlets.kafka import Kafka
 from sisock.reduction import TooMuchError
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 from sisock.times import NS
 from tests.kafka_broker import Broker, broker, mock
 from tests.nodes import working
@@ -214,6 +214,40 @@ async def test_who_follows_goes_on_where_it_was(where, tmp_path):
                 await asyncio.sleep(0.05)
             answer = await at_work.get_data(Query(("lab/x",), 0, 2**62))
             assert len(answer.series("lab/x")[0]) == begin + 50  # none twice
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_who_follows_while_the_disk_is_full_has_each_message_once_afterwards(
+    where, tmp_path, monkeypatch, given_up
+):
+    commit, full = Journal.commit, True
+
+    def failing(self, *given):
+        if full:
+            if given_up:
+                self.shed(0)
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr(Journal, "commit", failing)
+    topic = f"full{given_up}"
+    produce(where, topic, [(0, record(T + n * NS, x=n), None) for n in range(50)])
+    node = replay(where, topic, follow=True)
+    node.name, node.home = topic, tmp_path
+    at_work = node.service(journal=lambda: Journal(tmp_path / "full.sqlite"))
+    async with working(at_work) as published, asyncio.timeout(PATIENCE):
+        await published.until(lambda frames: sum("the disk is full" in error for error in errors(frames)) > 3)
+        full = False
+        produce(where, topic, [(0, record(T + n * NS, x=n), None) for n in range(50, 60)])
+        await published.until(lambda frames: 59 in [x for f in frames if "lab/x" in f.columns for x in f.columns["lab/x"].values.tolist()])  # fmt: skip
+    journal = Journal(tmp_path / "full.sqlite")
+    kept = [x for f in journal.read_from(None, 0).frames if "lab/x" in f.columns for x in f.columns["lab/x"].values.tolist()]  # fmt: skip
+    journal.close()
+    assert sorted(kept) == list(range(60))
+
+
+def errors(frames) -> list[str]:
+    return [text for f in frames if "health.error" in f.columns for text in f.columns["health.error"].values.tolist()]
 
 
 async def replayed(node, count) -> tuple[np.ndarray, np.ndarray, str]:

@@ -192,7 +192,7 @@ import asyncio, sys
 from pathlib import Path
 from data_nodes.mqtt import broker
 from data_nodes.mqtt.node import Mqtt
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 
 acknowledge = broker.Broker.acknowledge
 def told(self, messages):

@@ -282,3 +282,12 @@ def test_any_message_becomes_frames_that_a_node_takes_or_is_refused_in_sentences
         taken, refused = schema.frames(made.frames, NOW)
         assert refused is None or "before, and a" in refused or "Surrogate" in refused, refused
         assert sum(map(len, taken)) <= sum(map(len, made.frames))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [([{"x": 1}, info(record=False, session_id=10**5000)],), ([{10**5000: 1}, info(record=False)],),
+     ([{10**5000: {}}, info()],), ([block({10**5000: [1]}, [S]), info()],), ([10**5000, info()],)],
+)  # fmt: skip
+def test_a_number_with_more_digits_than_python_writes_is_refused_in_a_sentence(event):
+    assert "Exceeds the limit" in Decoder().decode("temperatures", event, NOW).refused[0]

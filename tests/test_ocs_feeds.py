@@ -129,11 +129,19 @@ async def test_without_nodes_of_their_own_agents_are_words_of_its_fields(tmp_pat
         hear("observatory.other.feeds.heartbeat", [{"acq": 3}, info(record=False)])
         hear("no topic", 1)
         hear(None)
+        many = {f"f{n}": [1, 2] for n in range(5000)} | {"large": 10**5000}
+        hear("observatory.LSA22.feeds.many", [block(many, [NOW // NS]), info()])
         found = await data(service, "LSA23.heartbeat.acq", "other.heartbeat.acq", "LSA22.agent.class")
         assert found == {
             "LSA23.heartbeat.acq": [3],
             "other.heartbeat.acq": [],
             "LSA22.agent.class": ["Lakeshore372Agent"],
         }
-        assert node.sample() == {"agents": 2, "messages": 3, "lost": 0}
-    assert {each.source for each in quarantine.latest(tmp_path, "ocs_feeds", 9)} >= {"temperatures", "no topic", "None"}
+        assert node.sample() == {"agents": 2, "messages": 4, "lost": 0}
+    assert {each.source for each in quarantine.latest(tmp_path, "ocs_feeds", 999)} >= {
+        "temperatures",
+        "no topic",
+        "None",
+    }
+    told = [each.reason for each in quarantine.latest(tmp_path, "ocs_feeds", 999) if each.source == "many"]
+    assert (len(told), "more of the same event: many" in told[-1]) == (101, True)

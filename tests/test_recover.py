@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -271,6 +272,24 @@ def test_what_was_read_before_an_interruption_is_not_read_again(tmp_path, monkey
     assert len(read) < 6000 + made.sound - 3000
     assert f"{made.sound:,} samples recovered, 0 already there, {made.bad:,} unreadable" in said
     assert len(held(tmp_path, "temperature")["temperature"][0]) == made.sound
+
+
+def test_a_log_that_is_cut_while_it_is_read_ends_where_it_was_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(recovering, "_BLOCK", 2**17)
+    path = tmp_path / "x.log"
+    write(path, 1_000_000)
+
+    def cut(share):
+        at = path.read_bytes().rfind(b"\n", 0, 2**17) + 5
+        if path.stat().st_size == at:
+            cuts.append(share)
+            assert len(cuts) < 3, "it goes on for ever"
+        os.truncate(path, at)
+
+    cuts = []
+    wanted, kept = Wanted("freezer", "samples"), quarantine.Quarantine(tmp_path / "state", "freezer")
+    made = recovering.recover(path, wanted, tmp_path / "state" / "archive", kept, cut)
+    assert (made.done, made.at) == (True, path.stat().st_size)
 
 
 def test_a_log_that_is_another_one_now_is_read_from_its_beginning(tmp_path, monkeypatch):

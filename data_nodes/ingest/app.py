@@ -17,7 +17,7 @@ from data_nodes.ingest.taking import SHOWN, Outcome, Taking
 
 _AGAIN = "5"  # seconds after which a client may try again
 _AGAIN_LATER = (429, 503)
-_CREATE = re.compile(r"\s*CREATE\s+DATABASE\b[^;]*;?\s*", re.IGNORECASE)  # what clients of InfluxDB 1 begin with
+_CREATE = re.compile(r"\s*CREATE\s+DATABASE\b[^;]*(?:;\s*)?", re.IGNORECASE)  # what clients of InfluxDB 1 begin with
 _CODES = {400: "invalid", 401: "unauthorized", 404: "not found", 413: "request too large", 429: "too many requests", 503: "unavailable"}  # fmt: skip
 _NOBODY = "the token is missing or wrong: send 'Authorization: Bearer TOKEN', as it stands in the gateway's file {}"
 
@@ -25,10 +25,10 @@ _NOBODY = "the token is missing or wrong: send 'Authorization: Bearer TOKEN', as
 def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
     """The application; `where` the token stands is told to those who come without."""
     app = Flask(__name__, static_folder=None)
-    expected = token.encode()
+    admits = admission(token)
 
     def admitted() -> None:
-        if not hmac.compare_digest(given(request.headers.get("Authorization", "")), expected):
+        if not admits(request.headers.get("Authorization", "")):
             raise Refusal(401, _NOBODY.format(where))
 
     def take(how: Callable[[bytes, str], Outcome]) -> Response:
@@ -85,14 +85,20 @@ def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
     return app
 
 
-def unread(taking: Taking, token: str) -> Callable[[str, Mapping[str, str], str], None]:
+def unread(taking: Taking, admits: Callable[[str], bool]) -> Callable[[str, Mapping[str, str], str], None]:
     """What keeps that a request was refused before it was read; nothing of strangers is kept."""
 
     def refuse(address: str, headers: Mapping[str, str], why: str) -> None:
-        if hmac.compare_digest(given(headers.get("AUTHORIZATION", "")), token.encode()):
+        if admits(headers.get("AUTHORIZATION", "")):
             taking.refuse(address, why)
 
     return refuse
+
+
+def admission(token: str) -> Callable[[str], bool]:
+    """Whether the token is in a header Authorization."""
+    expected = token.encode()
+    return lambda authorization: hmac.compare_digest(given(authorization), expected)
 
 
 def given(authorization: str) -> bytes:
@@ -123,7 +129,8 @@ def answered(outcome: Outcome) -> Response:
 def refused(why: str, status: int, **more: Any) -> Response:
     """A sentence as clients of InfluxDB 1 and 2 read it."""
     response = reply({"error": why, "code": _CODES.get(status, "invalid"), "message": why, **more}, status)
-    response.headers["X-Influxdb-Error"] = why.encode("ascii", "replace").decode()[:500]
+    shown = "".join(letter if letter.isprintable() else "?" for letter in why[:500])
+    response.headers["X-Influxdb-Error"] = shown.encode("ascii", "replace").decode()
     if status in _AGAIN_LATER:
         response.headers["Retry-After"] = _AGAIN
     return response

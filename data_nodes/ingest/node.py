@@ -93,7 +93,7 @@ class Ingest(ReceivingNode):
     async def receive(self, intake: Intake) -> None:
         """Answer until cancelled."""
         from data_nodes.ingest import server
-        from data_nodes.ingest.app import create_app, unread
+        from data_nodes.ingest.app import admission, create_app, unread
         from data_nodes.ingest.taking import Taking
         from sisock.web.connections import Limits
 
@@ -106,7 +106,8 @@ class Ingest(ReceivingNode):
         where = ("127.0.0.1", 0) if tls else (self.host, self.port)
         async with contextlib.AsyncExitStack() as stack:
             listening = server.bound(*where)
-            limits = Limits(self._largest, self._connections, _ARRIVAL, _IN_MEMORY, unread(taking, token))
+            admits = admission(token)
+            limits = Limits(self._largest, self._connections, _ARRIVAL, _IN_MEMORY, unread(taking, admits), admits)
             await stack.enter_async_context(server.answering(app, listening, self._workers, limits))
             inner = listening.getsockname()[1]
             if tls:

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, pattern
-from sisock.frames import Field
-from sisock.nodes import Intake, NoData, ReceivingNode
+from sisock.frames import Field, Frame
+from sisock.nodes import Intake, NoData, NotKept, ReceivingNode
 from sisock.nodes.threads import Threads
 from sisock.outlets.kafka import Kafka, why
 from sisock.records import Mapping as Records
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.5  # seconds
 _AT_ONCE = 5_000  # messages
+_AGAIN = 1.0  # seconds before a disk that was full is asked again
 _LAST = 3.0  # seconds that what was read last may take
 _OPTIONS: dict[str, Any] = {
     "enable_auto_commit": False,
@@ -34,6 +35,9 @@ _OPTIONS: dict[str, Any] = {
     "session_timeout_ms": 10_000,
     "reconnect_backoff_max_ms": 2_000,
 }
+
+
+Stay = Callable[[], Awaitable[None]]
 
 
 class Following(ReceivingNode):
@@ -69,10 +73,10 @@ class Following(ReceivingNode):
             await threads.run(self._group.close)
 
     async def _taken(self, intake: Intake, messages: Sequence[Message], threads: Threads) -> None:
-        await self._keep(intake, messages)
+        await self._keep(intake, messages, lambda: threads.run(self._group.stay))
         await threads.run(self._group.commit, messages)
 
-    async def _keep(self, intake: Intake, messages: Sequence[Message]) -> None:
+    async def _keep(self, intake: Intake, messages: Sequence[Message], stay: Stay) -> None:
         received = [
             Received(each.payload, each.stamp, each.place.topic if self._how.device else "") for each in messages
         ]
@@ -86,7 +90,7 @@ class Following(ReceivingNode):
                 self._known.setdefault(name, Field(None, frame.timeline, column.type, units))
         if made.refused:
             await intake.quarantined()
-        await intake.keep(made.frames, source=", ".join(sorted({each.place.topic for each in messages})))
+        await _on_disk(intake, made.frames, ", ".join(sorted({each.place.topic for each in messages})), stay)
 
 
 class Group:
@@ -114,9 +118,18 @@ class Group:
             if self._consumer is None:
                 self._consumer = self._kafka.consumer(group_id=self._group, **_OPTIONS)
                 self._consumer.subscribe(pattern=pattern(self._names).pattern)
+            self._consumer.resume(*self._consumer.paused())
             found = self._consumer.poll(timeout_ms=round(_POLL * 1000))
             self._has = len(self._consumer.assignment())
         return [message(Place(at.topic, at.partition), each) for at, some in found.items() for each in some]
+
+    def stay(self) -> None:
+        """Remain a member of the group while nothing more can be taken."""
+        with self._lock:
+            if self._consumer is not None:
+                self._consumer.pause(*self._consumer.assignment())
+                for at, some in self._consumer.poll(timeout_ms=0).items():  # of partitions that are new here
+                    self._consumer.seek(at, some[0].offset)
 
     def commit(self, messages: Sequence[Message]) -> None:
         """Say that these were taken; where the group was shared out anew meanwhile, others get them once more."""
@@ -139,6 +152,26 @@ class Group:
                 self._consumer = None
 
 
+async def _on_disk(intake: Intake, made: list[Frame], source: str, stay: Stay) -> None:
+    """Return when all is on disk, however long that takes; taken once more it would be there twice.
+
+    Raises NotKept where it had to be given up: then Kafka has to send it again.
+    """
+    lost, what = intake.lost, made
+    while True:
+        try:
+            await intake.keep(what, source=source)
+        except NotKept as error:
+            if intake.lost != lost:
+                raise
+            intake.tell("failed", str(error))
+            what = []  # it waits in memory
+            await stay()
+            await asyncio.sleep(_AGAIN)
+        else:
+            return
+
+
 async def _to_its_end(what: Coroutine[Any, Any, None]) -> None:
     """Do it, and to its end also where the node is ended meanwhile: then nothing comes twice."""
     doing = asyncio.ensure_future(what)
@@ -146,6 +179,7 @@ async def _to_its_end(what: Coroutine[Any, Any, None]) -> None:
         await asyncio.shield(doing)
     except asyncio.CancelledError:
         await asyncio.wait({doing}, timeout=_LAST)
+        doing.cancel()
         raise
 
 

@@ -154,7 +154,8 @@ class Windows:
             if name not in self.fields and len(self.fields) < MOST_FIELDS:
                 units = self._how.units.get(name) or self._how.units.get(name.partition("/")[2])
                 self.fields[name] = Field(None, frame.timeline, column.type, units)
-            self._where.setdefault(name, set()).update(topics)
+            if name in self.fields:
+                self._where.setdefault(name, set()).update(topics)
 
     def _refuse_once(self, message: Message, reason: str) -> None:
         which = message.place, message.offset

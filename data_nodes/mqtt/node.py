@@ -16,7 +16,7 @@ from data_nodes.mqtt.payloads import Message, Payloads, Refused
 from sisock import extras, interfaces, settings
 from sisock.frames import Field
 from sisock.keys.files import write_once
-from sisock.nodes import Intake, NotKept, ReceivingNode
+from sisock.nodes import Intake, ReceivingNode
 from sisock.nodes.base import RING, Opener, name_of
 from sisock.nodes.live import LiveService
 from sisock.records.mapping import mapping
@@ -76,7 +76,7 @@ class Mqtt(ReceivingNode):
         self._met = Fields()
         self._counts = dict.fromkeys(_FIELDS, 0)
         self._last: deque[str] = deque(maxlen=_REMEMBERED)
-        self._lost, self._unsure = 0, False  # samples given up when we last began; whether some wait for the disk since
+        self._lost: int | None = None  # samples that had been given up when these were noted
         if not self._rules or largest < 1 or not 0 < self.port < 65536:
             raise ValueError("topics names at least one, largest is above 0, and port from 0 to 65535")
         if password and not (tls or plaintext or interfaces.loopback(host)):
@@ -108,7 +108,9 @@ class Mqtt(ReceivingNode):
 
         self._met = fields = Fields()
         payloads = Payloads(self._rules, self._how, points.Naming(self._lines, fields), fields)
-        await self._recall(intake)
+        if self._lost is None:  # the first time: afterwards it is known here, also of what waits for the disk
+            self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
+            self._lost = intake.lost
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)
         broker.open()
         try:
@@ -116,15 +118,6 @@ class Mqtt(ReceivingNode):
                 await self._take(intake, payloads, broker, await broker.messages())
         finally:
             await asyncio.to_thread(broker.close)
-
-    async def _recall(self, intake: Intake) -> None:
-        """Know what was kept last: on disk before any of it is acknowledged when it comes again. Raises NotKept."""
-        if self._unsure:
-            await intake.keep([])
-        self._last.clear()
-        if intake.lost == self._lost:
-            self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
-        self._lost, self._unsure = intake.lost, False
 
     def _address(self) -> "Address":
         from data_nodes.mqtt.broker import Address
@@ -141,7 +134,10 @@ class Mqtt(ReceivingNode):
         return Address(self.host, self.port, self._session(), self._username, password, self._tls, ca)
 
     async def _take(self, intake: Intake, payloads: Payloads, broker: "Broker", came: list[Message]) -> None:
-        """Bring messages to disk, then acknowledge them."""
+        """Bring messages to disk, then acknowledge them. Raises NotKept: the broker sends them again when we are back."""
+        if intake.lost != self._lost:  # what was given up shall be taken when it comes again
+            self._last.clear()
+            self._lost = intake.lost
         wanted = [each for each in came if self._is_wanted(each)]
         good = [each for each in wanted if len(each.payload) <= self._largest]
         much = sum(len(each.payload) for each in good) > _AT_ONCE
@@ -150,12 +146,8 @@ class Mqtt(ReceivingNode):
         for message, reason in refused:
             intake.quarantine(message.topic, reason, message.payload)
         self._last.extend(_mark(each) for each in came if each.mid)
-        try:
-            if made.frames:
-                await intake.keep(made.frames, source="mqtt", notes={_KEPT: json.dumps(list(self._last))})
-        except NotKept:
-            self._unsure = True
-            raise  # not acknowledged: the broker sends it again when we are back
+        if made.frames or any(each.again for each in came):  # what came before may wait for the disk still
+            await intake.keep(made.frames, source="mqtt", notes={_KEPT: json.dumps(list(self._last))})
         if refused:
             await intake.quarantined()
         self._counts["mqtt.messages"] += len(came)

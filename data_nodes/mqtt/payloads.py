@@ -20,6 +20,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _BOOLEANS = {"true": True, "false": False}
 _LONGEST_TEXT = 65_536  # characters
+_SINGLY = 100  # refused parts of a message that are told by themselves
 
 
 class Message(NamedTuple):
@@ -95,10 +96,20 @@ class Payloads:
         self._frames += [] if good is None else [good]
         self._refused += [Refused(message, "; ".join(reasons)) for message in of if reasons]
 
+    def _refuse(self, message: Message, parts: Sequence[Refused]) -> None:
+        """Tell the first parts of a message by themselves, and the others together."""
+        self._refused += parts[:_SINGLY]
+        if more := parts[_SINGLY:]:
+            self._refused.append(Refused(message, f"{len(more)} more of the same message: {more[0].reason}"))
+
     def _records(self, form: str, some: list[tuple[Message, str]]) -> None:
         received = [records.Received(m.payload, m.t, name, "samples") for m, name in some]
         made = records.frames(received, _with(self._how, form), max(m.t for m, _ in some), self._fields.known)
-        self._refused += [Refused(some[each.message][0], each.reason) for each in made.refused]
+        of: dict[int, list[Refused]] = {}
+        for each in made.refused:
+            of.setdefault(each.message, []).append(Refused(some[each.message][0], each.reason))
+        for number, refused in of.items():
+            self._refuse(some[number][0], refused)
         for frame in made.frames:
             self._admit(frame, [some[0][0]])
 
@@ -110,9 +121,9 @@ class Payloads:
             return
         taken = self._naming.take(text, message.t)
         self._frames += taken.frames
-        for each in taken.refused:
-            line = message._replace(payload=taken.lines[each.line].encode())
-            self._refused.append(Refused(line, f"line {each.line + 1}: {each.reason}"))
+        self._refuse(message, [
+            Refused(message._replace(payload=taken.lines[at].encode()), f"line {at + 1}: {why}") for at, why in taken.refused
+        ])  # fmt: skip
 
     def _senml(self, message: Message, name: str) -> None:
         read = senml.from_json if message.payload.lstrip()[:1] == b"[" else senml.from_cbor
@@ -121,7 +132,7 @@ class Payloads:
         except senml.Unreadable as error:
             self._refused.append(Refused(message, str(error)))
             return
-        self._refused += [Refused(message, why) for why in odd]
+        self._refuse(message, [Refused(message, why) for why in odd])
         rows: dict[str, list[senml.Reading]] = {}
         for each in readings:
             if each.value is not None:

@@ -14,6 +14,7 @@ from sisock.nodes.receiving import Intake
 from sisock.times import utc
 
 _MOST_EARLY = 300  # events that wait for their node to be at work
+_SINGLY = 100  # sentences on an event that go into quarantine by themselves
 _SHORT = reprlib.Repr()
 _SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 50
 _SHORT.maxstring = _SHORT.maxother = 1000
@@ -79,9 +80,20 @@ def take(intake: Intake, decoder: Decoder, feed: str, args: tuple[Any, ...], now
     """Take what an event says, and put into quarantine what cannot be taken."""
     made = decoder.decode(feed, args, time.time_ns() if now is None else now)
     if made.frames:
-        intake.take(made.frames, source=feed, payload=lambda: _SHORT.repr(args), notes=made.notes)
-    for reason in made.refused:
-        intake.quarantine(feed, reason, _SHORT.repr(args))
+        intake.take(made.frames, source=feed, payload=lambda: _shown(args), notes=made.notes)
+    shown = _shown(args) if made.refused else ""
+    for reason in made.refused[:_SINGLY]:
+        intake.quarantine(feed, reason, shown)
+    if more := made.refused[_SINGLY:]:
+        intake.quarantine(feed, f"{len(more)} more of the same event: {more[0]}", shown)
+
+
+def _shown(args: tuple[Any, ...]) -> str:
+    """An event in a length that can be kept."""
+    try:
+        return _SHORT.repr(args)
+    except ValueError:  # a number with more digits than Python writes
+        return "it has a number that is too large to be shown"
 
 
 def node_of(agent: str, kind: str, *given: Any, **more: Any) -> Agent:

@@ -56,16 +56,19 @@ class Decoder:
         made = Decoded([], [], {})
         try:
             message, info = _event(args)
-        except ValueError as error:
+            self._take(f"{feed}_" if feed in _TAKEN else feed, message, info, now, made)
+            self._agent(info, now, made)
+        except ValueError as error:  # also a number with more digits than Python writes, as a key
             made.refused.append(str(error))
-            return made
-        feed = f"{feed}_" if feed in _TAKEN else feed
+        except RecursionError:
+            made.refused.append("lists and dictionaries lie too deep in it")
+        return made
+
+    def _take(self, feed: str, message: Any, info: Mapping[str, Any], now: int, made: Decoded) -> None:
         if info["record"]:
             self._blocks(feed, message, now, made)
         elif self._unrecorded != "none":
             self._payload(feed, message, now, made)
-        self._agent(info, now, made)
-        return made
 
     # what is recorded
 

@@ -10,6 +10,7 @@ from sisock.cli.failures import Failure
 from sisock.cli.series import Series, side_by_side
 from sisock.export import arrow, text
 from sisock.frames import Column, Times
+from sisock.printable import printable
 
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3}
 
@@ -75,7 +76,9 @@ def short(value: Any) -> str:
     """The value in a cell of a table."""
     if value is None:
         return ""
-    return f"{value:.6g}".replace("nan", "NaN") if isinstance(value, float) else str(value).replace("\n", " ")
+    return (
+        f"{value:.6g}".replace("nan", "NaN") if isinstance(value, float) else printable(str(value).replace("\n", " "))
+    )
 
 
 def as_csv(series: Sequence[Series]) -> str:

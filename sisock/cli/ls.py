@@ -9,6 +9,7 @@ import click
 from sisock.cli import completing
 from sisock.cli.asking import ask
 from sisock.cli.options import CLIENT, with_settings
+from sisock.printable import printable
 from sisock.settings import Settings
 from sisock.times import to_seconds
 
@@ -53,7 +54,7 @@ def node_lines(listed: "Sequence[Node]", now: float) -> list[str]:
     for node, state in zip(ordered, states, strict=True):
         mark = "".join([*(f" #{tag}" for tag in node.tags), *([" (sensitive)"] if node.sensitive else [])])
         about = f"{node.description}{mark}"
-        lines.append(f"{node.name:<16} {state:<{width}} {_ago(node.since, now):>5}  {about}".rstrip())
+        lines.append(printable(f"{node.name:<16} {state:<{width}} {_ago(node.since, now):>5}  {about}".rstrip()))
     return lines
 
 
@@ -82,7 +83,8 @@ def _list_fields(found: "dict[str, tuple[dict[str, Field], dict[str, Timeline]]]
     targets = [(f"{node}::{name}", field) for node, (fields, _) in found.items() for name, field in fields.items()]
     width = max((len(target) for target, _ in targets), default=0)
     for target, field in targets:
-        click.echo(f"{target:<{width}}  {field.type:<6}  {field.units or '':<6}  {field.description or ''}".rstrip())
+        line = f"{target:<{width}}  {field.type:<6}  {field.units or '':<6}  {field.description or ''}".rstrip()
+        click.echo(printable(line))
 
 
 def _fields_as_dict(fields: "dict[str, Field]", timelines: "dict[str, Timeline]") -> dict[str, Any]:

@@ -12,6 +12,7 @@ import click
 from sisock.cli.failures import Failure
 from sisock.cli.options import with_settings
 from sisock.exits import Exit
+from sisock.printable import printable
 from sisock.settings import Settings, read
 from sisock.times import NS
 
@@ -116,7 +117,7 @@ def _said(t: int) -> str:
 def _beginning(payload: bytes) -> str:
     """What can be shown of it in a line."""
     text = payload[:_WIDTH].decode("utf-8", "backslashreplace")
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    shown = printable(text)
     return f"{shown}…" if len(payload) > _WIDTH else shown
 
 

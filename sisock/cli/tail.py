@@ -10,6 +10,7 @@ import click
 from sisock.cli import completing
 from sisock.cli.asking import ask, by_node, check_fields
 from sisock.cli.options import CLIENT, with_settings
+from sisock.printable import printable
 from sisock.settings import Settings
 from sisock.times import FIRST, parse_duration
 from sisock.uris import JOINT
@@ -87,7 +88,7 @@ class _Lines:
             text = json.dumps({"time": stamp, "target": target, "value": value, "units": units}, ensure_ascii=False)
         else:
             shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-            text = f"{stamp}  {target}  {shown}{' ' + units if units else ''}"
+            text = printable(f"{stamp}  {target}  {shown}{' ' + units if units else ''}")
         click.echo(text)
         if self._left is not None:
             self._left -= 1

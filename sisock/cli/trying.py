@@ -12,6 +12,7 @@ from sisock.nodes import DataNode, ReceivingNode, Service
 from sisock.nodes import health as of_health
 from sisock.nodes.base import name_of
 from sisock.nodes.receiving import TIMELINE, ReceivingService
+from sisock.printable import printable
 from sisock.store.quarantine import Refused
 from sisock.times import LAST
 
@@ -92,7 +93,7 @@ def lines(node: DataNode, trial: Trial) -> Iterator[str]:
     """The trial for people."""
     why = f": {trial.error}" if trial.error else ""
     many = f", {trial.samples:,} samples, of which this is the last" if trial.samples > 1 else ""
-    yield f"{name_of(node)}: {trial.state}{why} ({trial.took:.1f} s{many})"
+    yield printable(f"{name_of(node)}: {trial.state}{why} ({trial.took:.1f} s{many})")
     yield from _aligned(list(_rows(trial)))
     if trial.latest is not None:
         yield f"  refused: {trial.refused:,}; the last one: {trial.latest.reason}:"
@@ -119,4 +120,4 @@ def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _shown(payload: bytes) -> str:
     text = payload[:200].decode("utf-8", "backslashreplace").strip()
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)[:120]
+    return printable(text)[:120]

@@ -118,7 +118,7 @@ class _Job:
             block = self._file.read(_BLOCK)
             if not block:
                 break
-            at += self._take(block, last=at + len(block) >= self._size)
+            at += self._take(block, last=len(block) < _BLOCK or at + len(block) >= self._size)
             if self._pieces.full:
                 self._keep(at)
             progress((at - first) / max(1, beyond - first))

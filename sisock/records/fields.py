@@ -9,6 +9,7 @@ from sisock.records.mapping import Mapping
 from sisock.uris import check_field
 
 _LONGEST = 65_536  # characters of a text
+_MOST = 10_000  # fields of all messages, as a node may have
 _LARGEST = 1 << 1023  # what a float64 still holds
 _ODD = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _KINDS: dict[type, Type] = {bool: "bool", int: "number", float: "number", str: "string"}
@@ -50,6 +51,7 @@ class Fields:
         """The values of a key that can be samples of a field; None where there are none. Others are refused."""
         try:
             name = self._name(prefix, key)
+            self._check_room(name)
         except ValueError as error:
             refused += [Refused(message, str(error)) for message in of.messages]
             return None
@@ -70,6 +72,11 @@ class Fields:
         elif isinstance(key, str) and key.startswith("_") and key.lstrip("_") in how.own:
             name = key[1:]
         return check_field(f"{prefix}{name}" if isinstance(name, str) else name) if name != "" else ""
+
+    def _check_room(self, name: str) -> None:
+        there = name in self._known or name in self._new or not name
+        if not there and len(self._known) + len(self._new) >= _MOST:
+            raise ValueError(f"{name!r} is one field more than {_MOST}")
 
     def _expected(self, name: str, timeline: str, values: Sequence[Any]) -> Field | None:
         """The field as it is known, or as the first of its values makes it; None where none of them can."""
@@ -93,11 +100,18 @@ class Fields:
             odd = expected is not None and expected.type == "number" and isinstance(value, str) and value in _ODD
             why = None if odd and expected and expected.timeline == timeline else _why(value, expected, timeline)
             if why:
-                refused.append(Refused(message, f"{name!r} {why}: {value!r:.60} came"))
+                refused.append(Refused(message, f"{name!r} {why}: {_shown(value)} came"))
             else:
                 rows.append(row)
                 sound.append(_ODD[value] if odd else value)
         return Part(name, rows, sound) if rows else None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.60}"
+    except (ValueError, RecursionError):  # a number with more digits than Python writes, or lists too deep
+        return "one too large to be shown"
 
 
 def _are(values: Sequence[Any], kind: Type) -> bool:

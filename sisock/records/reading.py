@@ -15,6 +15,8 @@ from sisock.records.payloads import Record, UnreadableError, records
 from sisock.times import utc
 from sisock.uris import check_field
 
+_MOST_CELLS = 2**20  # rows by fields of a frame whose records have different keys
+
 
 class Received(NamedTuple):
     """A message as it came, and what is known without looking into it."""
@@ -28,7 +30,9 @@ class Received(NamedTuple):
 class Made(NamedTuple):
     """What became of messages."""
 
-    frames: list[Frame]  # one for each timeline, in the order in which they came
+    frames: list[
+        Frame
+    ]  # one for each timeline, or some where its records have very many keys, in the order in which they came
     refused: list[Refused]
 
 
@@ -57,6 +61,24 @@ class _Timeline:
         self.name, self.prefix = name, prefix
         self.t: list[int] = []
         self.shapes: dict[tuple[Any, ...], _Shape] = {}
+        self.keys: set[Any] = set()
+
+    def add(self, number: int, record: Record, t: int) -> None:
+        """Take a record of a message."""
+        keys = tuple(record)
+        shape = self.shapes.get(keys)
+        if shape is None:
+            shape = self.shapes[keys] = _Shape(self, keys)
+            self.keys.update(keys)
+        shape.rows.append(len(self.t))
+        shape.messages.append(number)
+        shape.values.append(record.values())
+        self.t.append(t)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a frame of it would have very many cells, most of them without a value."""
+        return len(self.shapes) > 1 and len(self.t) * len(self.keys) > _MOST_CELLS
 
 
 class _Frames:
@@ -66,6 +88,7 @@ class _Frames:
         self._how, self._latest = how, now + how.ahead
         self._fields = Fields(how, known)
         self._timelines: dict[tuple[Any, Any], _Timeline] = {}  # device, timeline
+        self._full: list[_Timeline] = []
         self._seen: set[tuple[Any, ...]] = set()
         self._refused: list[Refused] = []
 
@@ -79,7 +102,7 @@ class _Frames:
 
     def made(self) -> Made:
         """All that was taken."""
-        frames = [frame for each in self._timelines.values() if len(frame := self._frame(each))]
+        frames = [frame for each in (*self._full, *self._timelines.values()) if len(frame := self._frame(each))]
         return Made(frames, sorted(self._refused, key=lambda each: each.message))
 
     def _take_one(self, number: int, message: Received, record: Record) -> None:
@@ -93,15 +116,11 @@ class _Frames:
         if self._is_again(record):
             return
         t = self._time(record.get(how.time), message)
-        timeline = self._timeline(record.get(how.device, message.device), record.get(how.timeline, message.timeline))
-        keys = tuple(record)
-        shape = timeline.shapes.get(keys)
-        if shape is None:
-            shape = timeline.shapes[keys] = _Shape(timeline, keys)
-        shape.rows.append(len(timeline.t))
-        shape.messages.append(number)
-        shape.values.append(record.values())
-        timeline.t.append(t)
+        of = record.get(how.device, message.device), record.get(how.timeline, message.timeline)
+        timeline = self._timeline(*of)
+        timeline.add(number, record, t)
+        if timeline.is_full:
+            self._full.append(self._timelines.pop(of))
 
     def _is_again(self, record: Record) -> bool:
         """Whether the same sample was taken before."""

@@ -24,6 +24,7 @@ _IDLE = 60  # seconds without a byte until a connection is closed
 _TAKEN = 10.0  # seconds in which some of an answer has to be taken for which a thread waits
 _FORGOTTEN = 1.0  # seconds of waiting after which to look whether somebody still waits for the answer
 Refused = Callable[[str, Mapping[str, str], str], None]  # address, headers, sentence
+_OF_STRANGERS = 65_536  # bytes of a body
 _LONGEST_HEADER = 32 * 2**10  # bytes
 _PIECE = 65_536  # bytes that are read at a time
 
@@ -36,6 +37,7 @@ class Limits(NamedTuple):
     arrival: float = 10.0  # seconds a request may take to arrive
     in_memory: int = 2**62  # bytes of a body; what is beyond lies in a file
     refused: Refused = lambda *_: None  # told of what came so wrong or so large that the app never has it
+    admits: Callable[[str], bool] = lambda _: True  # whether who sends this Authorization may send large bodies
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
@@ -48,19 +50,26 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         """Take what arrived; how many bytes of it belong to this request."""
         taken: int = super().received(data)
-        most = self.adj.limits.largest
+        most = self._most()
         if self.body_rcv is not None and len(self.body_rcv) > most:
             self.too_large = True
             self.body_rcv.buf.close()
-            self.body_rcv.buf = OverflowableBuffer(most)
+            self.body_rcv.buf = OverflowableBuffer(self.adj.limits.largest)
         if self.expect_continue and self.content_length > most:  # whoever asks first is told before sending
             self.too_large = self.completed = True
             self.expect_continue = False
         if self.error is not None:
             self.expect_continue = False  # who is refused is not told to go on first: nobody would hear why
         if self.completed and self.too_large and self.error is None:
-            self.error = RequestEntityTooLarge(f"a request may be {most} bytes long at the most")
+            more = "" if most == self.adj.limits.largest else " without the token"
+            self.error = RequestEntityTooLarge(f"a request may be {most} bytes long at the most{more}")
         return taken
+
+    def _most(self) -> int:
+        """Bytes that its body may have."""
+        limits: Limits = self.adj.limits
+        admitted = limits.largest <= _OF_STRANGERS or limits.admits(self.headers.get("AUTHORIZATION", ""))
+        return limits.largest if admitted else _OF_STRANGERS
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
