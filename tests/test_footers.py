@@ -136,3 +136,18 @@ def test_a_chunk_of_another_type_than_its_column_is_refused_before_arrow_ends_th
         damaged = footer.data[:kind] + bytes([other]) + footer.data[kind + 1 :]
         with pytest.raises(OSError, match="its footer is damaged"):
             footers.check_types(footer._replace(data=damaged))
+
+
+def test_a_chunk_of_numbers_that_counts_bytes_of_texts_is_refused_before_arrow_ends_the_process():
+    _, footer = footers.sealed(memoryview(written(1, 1)[0]))
+    data = bytearray(footer.data)
+    found = {number: at for number, _, at in footers._members(footer.data, 0)}
+    element = list(footers._structs(footer.data, found[2]))[-1]  # of the texts, in the schema
+    columns = {number: at for number, _, at in footers._members(footer.data, int(footer.bounds[0]))}[1]
+    about = {n: at for n, _, at in footers._members(footer.data, list(footers._structs(footer.data, columns))[-1])}[3]
+    for place in (element, about):
+        kind = {number: at for number, _, at in footers._members(footer.data, place)}[1]
+        assert data[kind] == 12
+        data[kind] = 10
+    with pytest.raises(OSError, match="its footer is damaged"):
+        footers.check_types(footer._replace(data=bytes(data)))

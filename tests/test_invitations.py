@@ -105,6 +105,16 @@ def test_nobody_else_enrolls(state, other, principal):
         accept(state, principal, *proof(other, made))
 
 
+def test_one_whose_file_was_damaged_is_refused(state, other):
+    made = invited(state)
+    path = state / "principals" / f"{made.principal}.json"
+    told = json.loads(path.read_text())
+    told["invites"]["until"] = float("inf")
+    path.write_text(json.dumps(told))
+    with pytest.raises(RefusedError, match="no such invitation"):
+        accept(state, made.principal, *proof(other, made))
+
+
 def test_one_that_has_ended_is_refused_and_swept(state, other):
     made, lasting = invited(state, seconds=-1), invited(state, "cellar")
     with pytest.raises(RefusedError, match="has ended: ask for a new one"):

@@ -127,7 +127,7 @@ def accept(
     try:
         invited = from_json(path.read_text(encoding="utf-8"))["invites"]
         name, until, entry = invited["name"], int(invited["until"]), dict(invited["entry"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise RefusedError("there is no such invitation: it has been used, or taken back") from error
     if until <= time.time_ns():
         path.unlink(missing_ok=True)

@@ -126,6 +126,8 @@ def chunk_range(metadata: pq.FileMetaData, group: int, column: int) -> Range:
 _SCHEMA, _ROW_GROUPS = 2, 4
 _TYPE, _CHILDREN = 1, 5  # of an element of the schema; the type also of ColumnMetaData
 _COLUMNS, _ABOUT = 1, 3  # of a row group, and of its chunks
+_SIZES, _TEXT_BYTES = 16, 1  # of ColumnMetaData, and of its SizeStatistics
+_TEXTS = 12  # the type BYTE_ARRAY, in zigzag
 _BYTE, _DOUBLE, _BINARY, _STRUCT = 3, 7, 8, 12
 _NONE, _VARINTS, _LISTS = (1, 2), (4, 5, 6), (9, 10)
 
@@ -150,7 +152,10 @@ def _found_bounds(footer: bytes) -> NDArray[np.uint32]:
 
 
 def check_types(footer: Footer) -> None:
-    """Raise OSError where a chunk is of another type than its column: Arrow ends the process at such a footer."""
+    """Raise OSError where a chunk is of another type than its column, or counts bytes of texts without being of texts.
+
+    Arrow ends the process at such a footer.
+    """
     try:
         leaves = list(_leaf_types(footer.data))
         for begin in footer.bounds[:-1].tolist():
@@ -174,8 +179,10 @@ def _chunk_types(data: bytes, group: int) -> Iterator[int | None]:
     for columns in (at for number, _, at in _members(data, group) if number == _COLUMNS):
         for column in _structs(data, columns):
             about = next((at for number, _, at in _members(data, column) if number == _ABOUT), None)
-            kinds = () if about is None else (at for number, _, at in _members(data, about) if number == _TYPE)
-            yield next((_varint(data, at)[0] for at in kinds), None)
+            found = {} if about is None else {number: at for number, _, at in _members(data, about)}
+            kind = _varint(data, found[_TYPE])[0] if _TYPE in found else None
+            sizes = [number for number, _, _ in _members(data, found[_SIZES])] if _SIZES in found else []
+            yield None if _TEXT_BYTES in sizes and kind != _TEXTS else kind
 
 
 def _structs(data: bytes, at: int) -> Iterator[int]:

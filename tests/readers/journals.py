@@ -110,5 +110,5 @@ READERS = {
     "marks": Reader(_mark, _marks, (DamagedError,)),
     "marks of a stranger": Reader(_mark, _marks, (DamagedError,), _resealed_marks),
     "journal": Reader(_journal, _journals, (JournalError, JournalTooNew), one_damaged),
-    "intake": Reader(_keeper, _keepers, (OSError,), one_damaged, share=20),
+    "intake": Reader(_keeper, _keepers, (OSError, JournalTooNew), one_damaged, share=20),
 }
