@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-BENCHMARKS := $(filter-out browsers common crowds influx nonsense panels soak,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
+BENCHMARKS := $(filter-out browsers common crowds influx nonsense panels soak streams,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 export PATH := $(BIN):$(PATH)
 
 .PHONY: help run test lint bench images soak audit peers page lock wheel clean installed-run installed-dev

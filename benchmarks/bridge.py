@@ -39,6 +39,7 @@ SAMPLES = 20_167
 POINTS = 1000  # the width of the panel
 BEGIN = 1_499_990_400  # 2017-07-14T00:00:00Z
 FIGURES = {"month": (450, 25.0), "4 samples": (650, 1.6)}  # requests/s, times the stand-in
+STANDIN = {"month": 18.7, "4 samples": 338.0}  # its requests/s where these were set: a slower machine owes us less
 _DAY = 86_400
 _LOOKED_AT = 25  # every so many-th answer of a client
 _LONGEST_WAIT = 30.0  # seconds for an answer
@@ -246,14 +247,15 @@ def main() -> None:
         before, now = (measure(side, folder, month, options) for side in (standin, ours))
     rows = [("query", "sisock/s", "stand-in/s", "ratio", "figure", "")]
     for kind, (least, ratio) in FIGURES.items():
-        good = now[kind] >= least and now[kind] >= ratio * before[kind]
+        owed = least * min(1.0, before[kind] / STANDIN[kind])
+        good = now[kind] >= owed and now[kind] >= ratio * before[kind]
         rows.append(
             (
                 kind,
                 f"{now[kind]:.0f}",
                 f"{before[kind]:.1f}",
                 f"{now[kind] / before[kind]:.1f}",
-                f">= {least}/s and {ratio}x",
+                f">= {least}/s, here {owed:.0f}/s, and {ratio}x",
                 "" if good else "below the figure",
             )
         )
