@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import influx
-from benchmarks.common import Figure, machine, table
+from benchmarks.common import Figure, machine, outcome
 from benchmarks.panels import bridge, panels
 from sisock.frames import Column, Field, Frame, Query
 from sisock.store.archive import Archive
@@ -307,8 +307,7 @@ def main() -> int:
         place = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         figures = list(_figures(place, rows, options.fields))
     print(f"{rows:,} samples; {machine()}")
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
-    return int(not all(figure.met for figure in figures))
+    return outcome(figures)
 
 
 def _figures(place: Path, rows: int, fields: int) -> Iterator[Figure]:

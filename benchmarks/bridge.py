@@ -9,7 +9,7 @@ window goes, sends lists as JSON and answers all samples; it signs nobody in, ch
 With a file of a few hundred lines instead it has next to nothing to parse, and its four samples come faster than ours.
 
 Every answer that is looked at (some of each client's) must be right: measured points only, and in a month the
-extremes of every day. `python benchmarks/bridge.py [--seconds 6] [--clients 4]`; exit code 1 if one is wrong.
+extremes of every day. `python benchmarks/bridge.py [--seconds 6] [--clients 4]`; exit code 1 if one is wrong, or a figure is missed.
 """
 
 import argparse
@@ -234,8 +234,8 @@ def measure(
     return rates
 
 
-def main() -> None:
-    """Measure both sides and print the figures."""
+def main() -> int:
+    """Measure both sides and print the figures; 1 where one is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each run")
     parser.add_argument("--clients", type=int, default=4)
@@ -246,9 +246,11 @@ def main() -> None:
         month = make_month(folder / "archive" / "windspeed.dat")
         before, now = (measure(side, folder, month, options) for side in (standin, ours))
     rows = [("query", "sisock/s", "stand-in/s", "ratio", "figure", "")]
+    met = True
     for kind, (least, ratio) in FIGURES.items():
         owed = least * min(1.0, before[kind] / STANDIN[kind])
         good = now[kind] >= owed and now[kind] >= ratio * before[kind]
+        met &= good
         rows.append(
             (
                 kind,
@@ -260,7 +262,8 @@ def main() -> None:
             )
         )
     print(f"bridge: {options.clients} clients, {SAMPLES} samples; {machine()}\n{table(rows)}")
+    return int(not met)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,3 +95,10 @@ class Figure(NamedTuple):
         """What, measured, aim, whether met."""
         sign = "≥" if self.at_least else "≤"
         return [self.what, f"{self.measured:.3g} {self.unit}", f"{sign} {self.aim:g}", "" if self.met else "MISSED"]
+
+
+def outcome(figures: Iterable[Figure]) -> int:
+    """Print the figures against their aims; the exit code: 1 where one is missed."""
+    every = list(figures)
+    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in every)]))
+    return int(not all(figure.met for figure in every))

@@ -28,7 +28,7 @@ import psutil
 from benchmarks import bridge
 from benchmarks.any_zoom import noise
 from benchmarks.browsers import Browser
-from benchmarks.common import Figure, machine, running, table
+from benchmarks.common import Figure, machine, outcome, running
 from benchmarks.standins.original import standin
 from sisock import settings as configuration
 from sisock.frames import Column, Field, Frame
@@ -270,8 +270,7 @@ def main() -> int:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found = list(figures(folder, given.days))
     print(f"{given.days} days, a sample a second; {machine()}")
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in found)]))
-    return int(not all(figure.met for figure in found))
+    return outcome(found)
 
 
 if __name__ == "__main__":

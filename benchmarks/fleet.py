@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
-from benchmarks.common import Figure, machine, table
+from benchmarks.common import Figure, machine, outcome
 from benchmarks.crowds import CROWDS, PATIENCE, Crowds, crowds, quietly
 from sisock.consumer import Consumer, ConsumerError
 from sisock.keys import ensure_key, ensure_principal
@@ -118,8 +118,7 @@ def main() -> int:
             crowds(fleet.settings, given.consumers) as all_of_them,
         ):
             figures = asyncio.run(_measure(fleet, names, all_of_them, given.consumers))
-    print(table([("what", "measured", "aim", ""), *(figure.row() for figure in figures)]))
-    return int(not all(figure.met for figure in figures))
+    return outcome(figures)
 
 
 async def _measure(fleet: Fleet, names: list[str], people: Crowds, number: int) -> list[Figure]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import ROOT, Figure, machine, running, table
+from benchmarks.common import ROOT, Figure, machine, outcome, running
 from sisock import settings as configuration
 from sisock.consumer import Consumer
 from sisock.errors import ConsumerError
@@ -62,8 +62,7 @@ def main() -> int:
             recorder = stack.enter_context(running([*node, "recorder"], environment))
             stack.enter_context(running([*node, f"{folder}/fast.py"], environment))
             figures = asyncio.run(_measure(router.settings, recorder.pid, seconds))
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
-    return int(not all(figure.met for figure in figures))
+    return outcome(figures)
 
 
 async def _measure(settings: configuration.Settings, recorder: int, seconds: float) -> list[Figure]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.common import Figure, machine, running, table
+from benchmarks.common import Figure, machine, outcome, running, table
 from benchmarks.nonsense import BEGIN, Bad, all_kinds, made_up
 from sisock import settings as configuration
 from sisock.testing.router import free_port, running_router
@@ -149,8 +149,7 @@ def main() -> int:
         Figure("the slowest refusal", max(every), AIM, "s"),
         Figure("p99 of the slowest kind", max(float(np.percentile(t.seconds, 99)) for t in found.values()), AIM, "s"),
     ]
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
-    return 0 if all(figure.met for figure in figures) else 1
+    return outcome(figures)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from benchmarks.common import Figure, machine, running, table
+from benchmarks.common import Figure, machine, outcome, running, table
 from sisock import settings as configuration
 from sisock.testing.router import free_port, running_router
 
@@ -136,8 +136,7 @@ def main() -> int:
         rows.append(("csv, unchanged (304)", f"{seconds:.4f}", "0", "", "", ""))
         figures.append(Figure("304 against the full answer", took["csv"] / seconds, 100, "times", at_least=True))
     print(f"rows: {ROWS:,} rows of time and value; {machine()}\n{table(rows)}\n")
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
-    return 0 if all(figure.met for figure in figures) else 1
+    return outcome(figures)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import ROOT, Figure, end, machine, running, table
+from benchmarks.common import ROOT, Figure, end, machine, outcome, running
 from sisock import settings as configuration
 from sisock.consumer import Consumer
 from sisock.errors import ConsumerError
@@ -52,8 +52,7 @@ def main() -> int:
     print(machine())
     hours = round(ABSENCE / INTERVAL)
     figures = [*_run("48 hours", hours), *_run(f"{larger * SENSORS:,} samples", larger)]
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
-    return int(not all(figure.met for figure in figures))
+    return outcome(figures)
 
 
 def _run(what: str, rows: int) -> list[Figure]:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
-from benchmarks.common import Figure, end, machine, table
+from benchmarks.common import Figure, end, machine, outcome, table
 from data_nodes.coap.node import Coap
 from sisock.store.journal import Journal
 
@@ -206,8 +206,7 @@ def main() -> int:
         Figure("missing on disk, or there twice", abs(missing), 0, "messages"),
     ]
     print(machine(), table(rows), cost, sep="\n\n", end="\n\n")
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in figures)]))
-    return int(not all(figure.met for figure in figures))
+    return outcome(figures)
 
 
 def _row(what: str, of: Run) -> list[str]:

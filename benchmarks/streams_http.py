@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.common import Figure, machine, running, table
+from benchmarks.common import Figure, machine, outcome, running
 from sisock.store.journal import Journal
 from sisock.testing.router import free_port
 
@@ -149,8 +149,7 @@ def main() -> int:
     options(parser)
     told = figures(parser.parse_args())
     print(machine())
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in told)]))
-    return int(not all(figure.met for figure in told))
+    return outcome(told)
 
 
 if __name__ == "__main__":

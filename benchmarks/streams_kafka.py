@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import Figure, machine, table
+from benchmarks.common import Figure, machine, outcome
 from data_nodes.kafka_replay.node import KafkaReplay
 from sisock import program
 from sisock.frames import Column, Frame, Query, column
@@ -48,8 +48,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=1_000_000, help="records of the topic of which any minute is asked")
     told = figures(parser.parse_args())
     print(machine())
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in told)]))
-    return int(not all(figure.met for figure in told))
+    return outcome(told)
 
 
 def figures(given: argparse.Namespace) -> list[Figure]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from benchmarks.common import Figure, machine, running, table
+from benchmarks.common import Figure, machine, outcome, running
 from benchmarks.streams_http import NODE, Rates, cpu, on_disk
 from sisock.testing.router import free_port
 
@@ -146,8 +146,7 @@ def main() -> int:
     options(parser)
     told = figures(parser.parse_args())
     print(machine())
-    print(table([["figure", "measured", "aim", ""], *(figure.row() for figure in told)]))
-    return int(not all(figure.met for figure in told))
+    return outcome(told)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,8 @@ import numpy as np
 
 from data_nodes.sources.spec import Spec
 from sisock.frames import Frame, Type, column, is_number
-from sisock.nodes.base import MOST_FIELDS, check_not_health
+from sisock.nodes.base import MOST_FIELDS, why_no_field
 from sisock.parsers.rows import Parsed, Refused, Row
-from sisock.uris import check_field
 
 
 class Shaping:
@@ -69,7 +68,7 @@ class Shaping:
 
     def _why_not(self, name: str, value: Any) -> str | None:
         if name not in self._names:
-            why = _bad_name(name)
+            why = why_no_field(name)
             if why is None and len(self._names) >= MOST_FIELDS:
                 why = f"more than {MOST_FIELDS} fields: take those you need with only = […]"
             else:
@@ -85,11 +84,3 @@ class Shaping:
         if kind == "number" and isinstance(value, int) and abs(value) >= 2**1023:
             return f"{name!r} is a number too large for a float64"
         return None
-
-
-def _bad_name(name: str) -> str | None:
-    try:
-        check_not_health(check_field(name), "")
-    except ValueError as error:
-        return str(error)
-    return None

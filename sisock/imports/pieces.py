@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 from sisock.durable import sync
 from sisock.frames import Field, Type, is_number
-from sisock.nodes.base import check_not_health
+from sisock.nodes.base import why_no_field
 from sisock.store import incoming, parquet
-from sisock.uris import check_field
 
 _ROWS = 100_000  # after which a piece is full
 _CELLS = 4_000_000  # likewise
@@ -75,7 +74,7 @@ class Pieces:
         known = self.types.get(name)
         if known is None:
             if name not in self._why_not and len(self._why_not) < 10 * _MOST_FIELDS:
-                self._why_not[name] = _bad_name(name)
+                self._why_not[name] = why_no_field(name)
             why = self._why_not.get(name)
             if why is None and len(self.types) >= _MOST_FIELDS:
                 why = f"more than {_MOST_FIELDS} fields"
@@ -128,11 +127,3 @@ def _array(values: list[Any], kind: Type) -> pa.Array:
     if all(each is None or (isinstance(each, int) and -(2**63) <= each < 2**63) for each in values):
         return pa.array(values, pa.int64())
     return pa.array([None if each is None else float(each) for each in values], pa.float64())
-
-
-def _bad_name(name: str) -> str | None:
-    try:
-        check_not_health(check_field(name), "")
-    except ValueError as error:
-        return str(error)
-    return None

@@ -178,6 +178,15 @@ def check_not_health(name: str, timeline: str) -> None:
         raise ValueError(f"{name!r} on {timeline!r} is taken by the health that every node has: use other names")
 
 
+def why_no_field(name: str) -> str | None:
+    """Why an author's field cannot have this name; None where it can."""
+    try:
+        check_not_health(check_field(name), "")
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def timelines_of(fields: Mapping[str, Field], interval: Callable[[str], float | None]) -> dict[str, Timeline]:
     """The timelines that the fields are on, each with its interval in seconds."""
     names: dict[str, list[str]] = {}

@@ -18,13 +18,6 @@ class JsonLines(Told):
         super().__init__()
         self._moment, self._time = moment, time
 
-    def time(self, line: bytes) -> int | None:
-        try:
-            found = self.row(line)
-        except (NoRow, ValueError):
-            return None
-        return None if found is None else found[0]
-
     def row(self, line: bytes) -> Found | None:
         if not line.strip():
             return None
@@ -59,13 +52,6 @@ class CsvLines(Told):
             )
         self._moment, self._name = moment, name
         self._parse = csv_text.parser(titles, between, frozenset((name,)))
-
-    def time(self, line: bytes) -> int | None:
-        try:
-            found = self.row(line)
-        except (NoRow, ValueError):
-            return None
-        return None if found is None else found[0]
 
     def row(self, line: bytes) -> Found | None:
         parsed = self._parse(line.decode("utf-8-sig"))

@@ -32,9 +32,19 @@ class Told:
         self.others = 0
 
     def row(self, line: bytes) -> Found | None:
+        """The row that a line is; None where it carries no data. Raises NoRow, or ValueError, where it is none."""
         raise NotImplementedError
 
+    def time(self, line: bytes) -> int | None:
+        """The time of the row that a line is; None where none can be read."""
+        try:
+            found = self.row(line)
+        except (NoRow, ValueError):
+            return None
+        return None if found is None else found[0]
+
     def read(self, line: bytes) -> Found | None:
+        """As `Lines.read`."""
         if b"\0" in line:
             self.refused.append((NUL, line))
             return None
