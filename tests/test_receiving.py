@@ -237,6 +237,23 @@ async def test_a_receive_that_raises_or_ends_is_called_again(monkeypatch):
         await published.health("ok")
 
 
+async def test_samples_that_come_after_a_failure_are_well_without_a_word_of_the_node(monkeypatch):
+    monkeypatch.setattr("sisock.nodes.receiving._AGAIN_FIRST", 0.001)
+    steps = asyncio.Queue()
+
+    async def receive(intake):
+        while (given := await steps.get()) is not ValueError:
+            intake.take(given)
+        raise ValueError("odd")
+
+    service = node(receive).service()
+    async with working(service) as published:
+        steps.put_nowait(ValueError)
+        await published.until(told("failed", "ValueError: odd"))
+        steps.put_nowait({"a": 1})
+        await published.health("ok")
+
+
 def told(state, error):
     """Whether the node has told this."""
 

@@ -73,7 +73,8 @@ class Intake:
         """Take what `sample` of a LiveNode could have returned; the number of samples. On disk within a second.
 
         What of it cannot be taken goes into quarantine, as from the `source` and with the `payload` that it was made
-        of, or by whose call it is made. `notes` are texts on disk in the same transaction, such as how far a file was read: see `notes`.
+        of, which may be a function that writes it down. `notes` are texts on disk in the same transaction, such as how
+        far a file was read: see the property.
         """
         frames, refused = self._service.checked(given)
         if refused:
@@ -85,10 +86,13 @@ class Intake:
     async def keep(
         self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
     ) -> int:
-        """As `take`; on disk when it returns, so also what is refused. Raises NotKept. Many that are kept at once share one write."""
-        refused = self._service.quarantine.count
+        """As `take`; on disk when it returns, so also what is refused. Raises NotKept.
+
+        Many that are kept at once share one write.
+        """
+        before = self._service.quarantine.count
         count = self.take(given, source=source, payload=payload, notes=notes)
-        refused = self._service.quarantine.count - refused
+        refused = self._service.quarantine.count > before
         try:
             await self._service.written()
         except JournalError as error:
@@ -133,6 +137,7 @@ class ReceivingService(LiveService):
         self.notes: dict[str, str] = {}
         self._samples = 0
         self._state: tuple[State, str | None] = ("no data", _QUIET)
+        self._passing = True  # whether that is over as soon as samples come: the node itself has not said it
         self._look = asyncio.Event()
         self._writing = Threads(f"{self.name}-quarantine", most=1)
 
@@ -146,7 +151,7 @@ class ReceivingService(LiveService):
         """The frames with their identity; on disk soon, and together."""
         self.notes.update(notes or {})
         self._samples += sum(map(len, frames))
-        if frames and self._state == ("no data", _QUIET):
+        if frames and self._passing:
             self.tell("ok", None)
         return self._memory.extend(frames, notes)
 
@@ -164,10 +169,16 @@ class ReceivingService(LiveService):
         await self._writing.run(self.quarantine.write)
 
     def tell(self, state: State, why: str | None) -> None:
-        """Note how it goes; a change is told at once."""
+        """Note how it goes, as the node says it; a change is told at once."""
+        self._passing = False
         if (state, why) != self._state:
             self._state = state, why
             self._look.set()
+
+    def _ended(self, state: State, why: str) -> None:
+        """Note why `receive` came to its end, until samples come again."""
+        self.tell(state, why)
+        self._passing = True
 
     # work
 
@@ -196,11 +207,11 @@ class ReceivingService(LiveService):
             began = time.monotonic()
             try:
                 await self._receiving.receive(intake)
-                self.tell("failed", "receive() has ended: it has to go on for as long as the node does")
+                self._ended("failed", "receive() has ended: it has to go on for as long as the node does")
             except NoData as none:
-                self.tell("no data", said(none) or "receive() raised NoData without saying why")
+                self._ended("no data", said(none) or "receive() raised NoData without saying why")
             except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
-                self.tell("failed", self._raised(error))
+                self._ended("failed", self._raised(error))
             again = _AGAIN_FIRST if time.monotonic() - began > _AGAIN_LAST else min(2 * again, _AGAIN_LAST)
             await asyncio.sleep(again)
 
