@@ -13,7 +13,7 @@ from sisock.frames import Frame, column
 from sisock.nodes import LiveNode
 from sisock.outlets import cursors
 from sisock.outlets.cursors import Place
-from sisock.outlets.kafka import Kafka, kafka
+from sisock.outlets.kafka import Kafka, hang_up, kafka
 from sisock.outlets.kafka_sink import Sink
 from sisock.records import written
 from sisock.settings import Settings
@@ -192,6 +192,18 @@ def test_the_hub_says_where_kafka_is_to_who_does_not_know(running, writer, begun
     sink.told({"bootstrap": running.address, "topic": "elsewhere.{node}"})
     writer.write(5)
     assert len(consumed(Kafka(running.address, version="0.9"), "elsewhere.node", 5)) == 5
+
+
+def test_whoever_asks_for_nothing_again_and_again_has_no_thread_more(monkeypatch):
+    from kafka import KafkaConsumer
+    from kafka.errors import KafkaTimeoutError
+
+    for ask in (Kafka("127.0.0.1:1").consumer, Kafka("127.0.0.1:1").producer):
+        with pytest.raises(KafkaTimeoutError):
+            ask(bootstrap_timeout_ms=100)
+    monkeypatch.setattr(KafkaConsumer, "close", lambda *args, **kwargs: 1 / 0)
+    hang_up(Kafka("127.0.0.1:1", version="0.9").consumer())
+    assert [each.name for each in threading.enumerate() if each.name.startswith("kafka")] == []
 
 
 async def test_a_nodes_health_tells_that_kafka_is_away(tmp_path):

@@ -33,6 +33,7 @@ class Archived:
 
 async def given_up(asking, after):
     """Cancel what was asked after so many turns of the loop; the warnings of that."""
+    gc.collect()  # what other tests left
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         running = asyncio.ensure_future(asking())

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from sisock.outlets.kafka import Kafka
+from sisock.outlets.kafka import Kafka, hang_up
 
 PATIENCE = 60.0  # seconds; a loaded machine is slow
 
@@ -35,7 +35,7 @@ def consumed(kafka: Kafka, topic: str, count: int) -> list[Any]:
             for messages in consumer.poll(timeout_ms=200).values():
                 found += messages
     finally:
-        consumer.close()
+        hang_up(consumer)
     return sorted(found, key=lambda each: (each.partition, each.offset))
 
 
@@ -52,11 +52,11 @@ def produce(kafka: Kafka, topic: str, messages: Iterable[tuple[int, bytes | None
 
 
 def collect() -> None:
-    """Let go of that, before the test of another module sees it as its own; threads that still end hold it, too."""
+    """See that no thread of it is left, and let go of what it held, before the test of another module sees that."""
     until = time.monotonic() + PATIENCE
-    for each in threading.enumerate():
-        if "kafka" in each.name.lower():
-            each.join(max(0.0, until - time.monotonic()))
+    while left := [each.name for each in threading.enumerate() if each.name.startswith("kafka-")]:
+        assert time.monotonic() < until, f"these threads go on: {left}"
+        time.sleep(0.05)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()

@@ -11,7 +11,7 @@ from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, 
 from sisock.frames import Field, Frame
 from sisock.nodes import Intake, NoData, NotKept, ReceivingNode
 from sisock.nodes.threads import Threads
-from sisock.outlets.kafka import Kafka, why
+from sisock.outlets.kafka import Kafka, hang_up, why
 from sisock.records import Mapping as Records
 from sisock.records import Received, frames
 
@@ -48,6 +48,7 @@ class Following(ReceivingNode):
         self._kafka, self._names, self._how = kafka, names, how
         self._group = Group(kafka, names, group)
         self._known: dict[str, Field] = {}
+        self._threads = Threads("kafka", most=1)
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -56,13 +57,12 @@ class Following(ReceivingNode):
 
     async def receive(self, intake: Intake) -> None:
         """Take what comes, and say to Kafka how far that is once it is on disk."""
-        threads = Threads("kafka", most=1)
         try:
             while True:
-                messages = await threads.run(self._group.poll)
+                messages = await self._threads.run(self._group.poll)
                 intake.tell(*self._group.state)
                 if messages:
-                    await _to_its_end(self._taken(intake, messages, threads))
+                    await _to_its_end(self._taken(intake, messages))
         except (OSError, ValueError):
             raise
         except Exception as error:
@@ -70,11 +70,11 @@ class Following(ReceivingNode):
                 raise
             raise NoData(why(error, self._kafka.bootstrap)) from error
         finally:
-            await threads.run(self._group.close)
+            await self._threads.run(self._group.close)
 
-    async def _taken(self, intake: Intake, messages: Sequence[Message], threads: Threads) -> None:
-        await self._keep(intake, messages, lambda: threads.run(self._group.stay))
-        await threads.run(self._group.commit, messages)
+    async def _taken(self, intake: Intake, messages: Sequence[Message]) -> None:
+        await self._keep(intake, messages, lambda: self._threads.run(self._group.stay))
+        await self._threads.run(self._group.commit, messages)
 
     async def _keep(self, intake: Intake, messages: Sequence[Message], stay: Stay) -> None:
         received = [
@@ -147,8 +147,7 @@ class Group:
         """Leave the group, so that the others have our partitions at once."""
         with self._lock:
             if self._consumer is not None:
-                with contextlib.suppress(Exception):
-                    self._consumer.close(autocommit=False, timeout_ms=1000)
+                hang_up(self._consumer)
                 self._consumer = None
 
 

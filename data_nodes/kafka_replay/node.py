@@ -62,9 +62,11 @@ class KafkaReplay(DataNode):
 
         if self._follow:
             return self._following(ring, journal)
-        topics = Topics(self._kafka, self._topics)
 
-        def make(refuse: "Refuse") -> "Windows":
+        def connect() -> Topics:
+            return Topics(self._kafka, self._topics)
+
+        def make(topics: Topics, refuse: "Refuse") -> "Windows":
             from data_nodes.kafka_replay.windows import Windows
 
             return Windows(topics, self._records, refuse, disorder=round(self._disorder * NS))
@@ -74,7 +76,7 @@ class KafkaReplay(DataNode):
 
             shift = self._shift and self._speed > 0
             node = _described(Replaying, self._replayed())(
-                topics,
+                connect,
                 make,
                 self._kafka.bootstrap,
                 start=self._start,
@@ -88,7 +90,7 @@ class KafkaReplay(DataNode):
 
         quarantine = Quarantine(self.home, name_of(self))
         return TopicsService(
-            name_of(self), description_of(self), self._kafka.bootstrap, topics, make, quarantine, ring=ring
+            name_of(self), description_of(self), self._kafka.bootstrap, connect(), make, quarantine, ring=ring
         )
 
     def _following(self, ring: int, journal: Opener | None) -> Service:

@@ -29,14 +29,15 @@ class Replaying(ReceivingNode):
     interval = 1.0
     tags = ("replay",)
 
-    def __init__(self, topics: Topics, make: Callable[[Refuse], Windows], where: str, *,
+    def __init__(self, connect: Callable[[], Topics], make: Callable[[Topics, Refuse], Windows], where: str, *,
                  start: int, end: int, speed: float, shift: bool, kept: bool) -> None:  # fmt: skip
         """Replay [start, end) ns at a speed; `shift` gives samples times of now, as if they were measured now.
 
         `kept`: no faster than the journal takes them.
         """
         self._kept = kept
-        self._topics, self._make, self._where = topics, make, where
+        self._connect, self._make, self._where = connect, make, where
+        self._threads = Threads("kafka", most=1)
         self._start, self._end, self._speed, self._shift = start, end, speed, shift
         self._windows: Windows | None = None
         self._of: int | None = None
@@ -54,13 +55,13 @@ class Replaying(ReceivingNode):
 
     async def receive(self, intake: Intake) -> None:
         """Replay once."""
-        threads = Threads("kafka", most=1)
-        windows = self._windows = self._make(intake.quarantine)
+        topics = self._connect()
+        windows = self._windows = self._make(topics, intake.quarantine)
         try:
-            await threads.run(windows.refresh)
+            await self._threads.run(windows.refresh)
             if not windows.places:
                 raise NoData("there is no such topic yet")
-            await self._replay(intake, windows, threads)
+            await self._replay(intake, topics, windows)
         except Exception as error:
             if self._of is not None:
                 self._start = self._of + 1  # it goes on there
@@ -68,23 +69,23 @@ class Replaying(ReceivingNode):
                 raise NoData(why(error, self._where)) from error
             raise
         finally:
-            await threads.run(self._topics.close)
+            await self._threads.run(topics.end)
         intake.tell(
             "no data", f"the replay is over: start the node again for another one (it ended at {utc(self._of or 0)})"
         )
         await asyncio.Event().wait()
 
-    async def _replay(self, intake: Intake, windows: Windows, threads: Threads) -> None:
-        stretches = [Stretch(self._topics, windows, place, self._start, self._end) for place in windows.places]
-        if (first := await threads.run(_earliest, stretches)) is None:
+    async def _replay(self, intake: Intake, topics: Topics, windows: Windows) -> None:
+        stretches = [Stretch(topics, windows, place, self._start, self._end) for place in windows.places]
+        if (first := await self._threads.run(_earliest, stretches)) is None:
             return
         began, wall = time.monotonic(), time.time_ns()
         while True:
             now = first + round((time.monotonic() - began) * self._speed * NS) if self._speed else None
-            upto = await threads.run(_reach, stretches) if now is None else now
+            upto = await self._threads.run(_reach, stretches) if now is None else now
             if upto is None:
                 return
-            frames = await threads.run(_due, stretches, upto)
+            frames = await self._threads.run(_due, stretches, upto)
             if frames:
                 self._of = max(int(frame.t[-1]) for frame in frames)
                 moved = [self._moved(frame, first, wall) for frame in frames]

@@ -33,13 +33,13 @@ class TopicsService:
     kind = "archive"
 
     def __init__(
-        self, name: str, description: str, where: str, topics: Topics, make: Callable[[Refuse], Windows],
+        self, name: str, description: str, where: str, topics: Topics, make: Callable[[Topics, Refuse], Windows],
         quarantine: Quarantine, *, ring: int, clock: Callable[[], int] = time.time_ns,
     ) -> None:  # fmt: skip
         """Answer from `topics`, of the Kafka at `where`, by the windows that `make` makes."""
         self.name, self.description = name, description
         self._where, self._topics, self._quarantine, self._clock = where, topics, quarantine, clock
-        self._windows = make(quarantine.add)
+        self._windows = make(topics, quarantine.add)
         self._threads, self._health, self._ring = Threads(name, most=1), health.Health(clock), Ring(ring)
         self._publish: Publish | None = None
 
@@ -54,7 +54,7 @@ class TopicsService:
                 await asyncio.sleep(_PAUSE)
         finally:
             self._quarantine.write()
-            await self._threads.run(self._topics.close)
+            await self._threads.run(self._topics.end)
 
     async def _look(self) -> None:
         began = time.monotonic()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sisock.outlets.kafka import Kafka
+from sisock.outlets.kafka import Kafka, hang_up
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -58,16 +58,22 @@ class Topics:
         self._lock = threading.RLock()
         self._consumers: dict[int, KafkaConsumer] = {}
         self._at: dict[int, tuple[Place, int]] = {}  # where each of these goes on
+        self._over = False
         self._by_time = True  # whether brokers can be asked for times
 
     def close(self) -> None:
         """Hang up; the next question connects again."""
         with self._lock:
             for consumer in self._consumers.values():
-                with contextlib.suppress(Exception):
-                    consumer.close(autocommit=False)
+                hang_up(consumer)
             self._consumers.clear()
             self._at.clear()
+
+    def end(self) -> None:
+        """Hang up for good: who still asks, for a caller that has gone, is refused."""
+        with self._lock:
+            self._over = True
+            self.close()
 
     def places(self) -> list[Place]:
         """All partitions of the topics that there are now."""
@@ -137,6 +143,8 @@ class Topics:
         return []
 
     def _consumer(self, most: int) -> "KafkaConsumer":
+        if self._over:
+            raise RuntimeError("these topics are not read any more")
         if most not in self._consumers:
             limits = {"max_partition_fetch_bytes": most, "fetch_max_bytes": most}
             self._consumers[most] = self._kafka.consumer(**_OPTIONS, **limits)

@@ -1,8 +1,9 @@
 """Where a Kafka is, how one signs in there, and why it does not answer: the one seam to kafka-python."""
 
+import contextlib
 import importlib.util
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,13 +56,15 @@ class Kafka:
         """What sends. Raises what kafka-python raises, or OSError where the password cannot be read."""
         from kafka import KafkaProducer
 
-        return KafkaProducer(**self._options(), **options)
+        with _client() as client:
+            return KafkaProducer(**self._options(), **options, kafka_client=client)
 
     def consumer(self, **options: Any) -> "KafkaConsumer":
-        """What reads. Raises as `producer` does."""
+        """What reads, until `hang_up`. Raises as `producer` does."""
         from kafka import KafkaConsumer
 
-        return KafkaConsumer(**self._options(), **options)
+        with _client() as client:
+            return KafkaConsumer(**self._options(), **options, kafka_client=client)
 
     def _options(self) -> dict[str, Any]:
         for name in _NOISY:
@@ -84,6 +87,27 @@ class Kafka:
             given |= {"sasl_mechanism": self.mechanism, "sasl_plain_username": self.user}
             given["sasl_plain_password"] = password
         return given
+
+
+def hang_up(consumer: "KafkaConsumer", patience: float = 1.0) -> None:
+    """Close what reads, without a commit, in so many seconds; its thread ends also where the broker is away."""
+    with contextlib.suppress(Exception):
+        consumer.close(autocommit=False, timeout_ms=round(patience * 1000))
+    consumer._client.close()  # noqa: SLF001  # where closing failed, the library leaves its thread to connect for ever
+
+
+@contextlib.contextmanager
+def _client() -> Iterator[Callable[..., Any]]:
+    """What makes the network client of a producer or consumer, and closes it where that cannot be made."""
+    from kafka.net.compat import KafkaNetClient
+
+    with contextlib.ExitStack() as made:
+
+        def client(**options: Any) -> Any:
+            return made.enter_context(contextlib.closing(KafkaNetClient(**options)))
+
+        yield client
+        made.pop_all()
 
 
 def kafka(given: object) -> Kafka | None:

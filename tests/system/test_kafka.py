@@ -10,7 +10,7 @@ import pytest
 
 import hub
 from sisock.consumer import Consumer
-from sisock.outlets.kafka import Kafka
+from sisock.outlets.kafka import Kafka, hang_up
 from sisock.settings import Settings
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
 from tests.kafka_broker import Broker, broker
@@ -56,7 +56,7 @@ async def test_a_node_learns_from_the_hub_where_its_samples_go(fleet: Fleet, run
 async def test_a_node_that_was_not_told_to_sends_nothing_and_loads_nothing(fleet: Fleet, running: Broker):
     consumer = Kafka(running.address, version="0.9").consumer()
     topics = consumer.topics()
-    consumer.close()
+    hang_up(consumer)
     assert not [each for each in topics if "plain" in each]
     loaded = "import sys, sisock.serving, sisock.cli.node, sisock.streaming; print('kafka' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
