@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -68,25 +69,34 @@ class BlockingConsumer:
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the loop's thread; an interrupt (Ctrl-C) here ends it there."""
-        ended = threading.Event()
+        done: Future[T] = Future()
+        tasks: list[asyncio.Task[None]] = []
 
-        async def doing() -> T:
+        async def doing() -> None:
             try:
-                return await work
-            finally:
-                ended.set()
+                done.set_result(await work)
+            except asyncio.CancelledError:
+                done.cancel()
+            except BaseException as error:  # noqa: BLE001  # whatever it is, it is raised where the caller waits
+                done.set_exception(error)
+
+        def begin() -> None:
+            tasks.append(self._loop.create_task(doing()))
+
+        def end() -> None:
+            tasks[0].cancel()
 
         with self._turn:  # what begins before the end is ended by it, nothing begins after
             if self._ended:
                 work.close()
                 raise ConsumerError("this consumer is closed: make another")
-            future = asyncio.run_coroutine_threadsafe(doing(), self._loop)
+            self._loop.call_soon_threadsafe(begin)
         try:
-            return future.result()
+            return done.result()
         except BaseException:
-            if not future.done():
-                future.cancel()
-                ended.wait(_PATIENCE)
+            if not done.done():
+                self._loop.call_soon_threadsafe(end)
+                wait({done}, _PATIENCE)
             raise
 
     @property

@@ -122,6 +122,8 @@ HEADERS: list[tuple[str, list[str]]] = [
     ("Upgrade", ["websocket", "h2c"]),
 ]
 
+_HEAVY = 100_000  # parts of a value; some 20,000 are more than a request may be long
+
 
 class Asked(NamedTuple):
     """One request; the path holds the query string."""
@@ -178,8 +180,21 @@ def _body(chance: random.Random, asked: Asked, sound: Any) -> Asked:
         return asked._replace(body=chance.choice(kinds)(chance, sound))
     changed = sound
     for _ in range(chance.choice([1, 1, 2, 5])):
-        changed = _changed(chance, changed)
+        more = _changed(chance, changed)
+        changed = changed if _is_heavy(more) else more
     return asked._replace(body=_dumped(changed))
+
+
+def _is_heavy(value: Any) -> bool:
+    """Whether it is so much larger than what is taken that only writing it down would take time."""
+    waiting, count = [value], 0
+    while waiting and count <= _HEAVY:
+        count += 1
+        each = waiting.pop()
+        if isinstance(each, (dict, list)):
+            count += len(each)
+            waiting += each.values() if isinstance(each, dict) else each
+    return count > _HEAVY
 
 
 def _changed(chance: random.Random, value: Any) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,6 +39,7 @@ from sisock.store.ring import Ring
 log = logging.getLogger(__name__)
 _READERS = 4  # reads at the same time
 _PATIENCE = 8.0  # seconds that a read may take; callers wait for 10
+_FRESH = 1.0  # seconds for which fields that a property found are those of the node
 _MOST_NOTICES = 20
 _AT_ONCE = 100_000  # samples that are reduced in about a millisecond
 _HEALTH_RING = 2**18
@@ -84,6 +86,8 @@ class ArchivedService:
         self._threads = Threads(self.name, most=_READERS)
         self._publish: Publish | None = None
         self._reported = -1.0
+        self._found: dict[str, Field] = {}
+        self._looked = -math.inf
 
     async def run(self, publish: Publish) -> None:
         """Only the node's health is live: publish it as it comes."""
@@ -118,7 +122,7 @@ class ArchivedService:
     async def get_data(self, query: Query) -> Answer:
         """What the archive has, reduced as the query asks; a field that cannot be read costs only itself."""
         began = time.monotonic()
-        fields, wrong = await self._fields()
+        fields, wrong = await self._fields(query.fields)
         asked = [name for name in query.fields if name in fields]
         own = [name for name in query.fields if name in health.FIELDS]
         read = await asyncio.gather(*(self._read(name, fields[name], query.start, query.end) for name in asked))
@@ -135,7 +139,7 @@ class ArchivedService:
     async def get_sample(self, fields: Sequence[str], t: int, which: Which) -> Answer:
         """What the archive has nearest to an instant; a field that cannot be read costs only itself."""
         began = time.monotonic()
-        known, wrong = await self._fields()
+        known, wrong = await self._fields(fields)
         asked = [name for name in fields if name in known]
         found = await asyncio.gather(*(self._seek(name, known[name], t, which) for name in asked))
         nothing = [each for each in found if isinstance(each, _Nothing)]
@@ -170,13 +174,21 @@ class ArchivedService:
         answer: Answer = await self._threads.run(reduction.answer, frames, query, until)
         return answer
 
-    async def _fields(self) -> tuple[dict[str, Field], tuple[str, ...]]:
-        """The author's fields, and what is wrong with them; where they are no plain dict, a thread looks."""
+    async def _fields(self, asked: Sequence[str] = ()) -> tuple[dict[str, Field], tuple[str, ...]]:
+        """The author's fields, and what is wrong with them; where they are no plain dict, a thread looks.
+
+        It does not look again for a second where all that is asked for is known.
+        """
+        fresh = time.monotonic() - self._looked < _FRESH
+        if asked and fresh and all(name in self._found or name in health.FIELDS for name in asked):
+            return self._found, ()
         try:
             async with asyncio.timeout(self._patience):
                 if isinstance(inspect.getattr_static(self._node, "fields"), dict):
                     return declared(self._node), ()
-                return dict(await self._threads.run(declared, self._node)), ()
+                self._found = await self._threads.run(declared, self._node)
+                self._looked = time.monotonic()
+                return self._found, ()
         except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the node goes on
             wrong = f"the fields of {self.name} could not be found: {sentence(error)}"
             self._report("failed", 0.0, wrong)
