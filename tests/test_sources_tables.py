@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_nodes.sources import loading
-from data_nodes.sources.options import COMMON, FIELD, KINDS
+from data_nodes.sources.options import COMMON, FIELD, KINDS, PARSING
 from data_nodes.sources.spec import read
 from sisock.cli import main
 from sisock.cli.plugins import configured, find
 from sisock.extras import command
 from sisock.nodes.base import description_of, name_of, tags_of
+from sisock.parsers import patterns
 
 HOME = Path(loading.__file__).parent
 ROOT = HOME.parents[1]
@@ -189,3 +190,29 @@ def test_every_source_that_the_documents_show_is_sound(tmp_path, page):
     for text in sources:
         (tmp_path / "lab.toml").write_text(text)
         assert all(kind().spec for kind in loading.nodes(tmp_path / "lab.toml"))
+
+
+def shown_expressions() -> set[str]:
+    """The regular expressions for values that settings, samples, cases and documents show."""
+    pages = [
+        *HOME.rglob("*.toml"),
+        *HOME.rglob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.toml"),
+    ]
+    texts = [f"regex = {PARSING['regex'].example}", *(page.read_text() for page in pages)]
+    return {found for text in texts for found in re.findall(r"\bregex = '(.+?)'", text) if "(?P<name>…)" not in found}
+
+
+LINES = "2026-01-01 00:00:00 INFO temperature -1187138.25 at top\ntemp=-1187138.25\n"
+
+
+@pytest.mark.parametrize("pattern", sorted(shown_expressions()))
+def test_every_regular_expression_that_is_shown_reads_whole_numbers(pattern):
+    read = [row.values["temp"] for row in patterns.parser(pattern)(LINES).rows if "temp" in row.values]
+    assert read == [-1187138.25]
+
+
+def test_a_greedy_expression_would_read_a_part_of_a_number():
+    (row,) = patterns.parser(r"temperature.*(?P<temp>[0-9.]+) at")(LINES).rows
+    assert row.values == {"temp": 5}
