@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -164,6 +165,56 @@ async def test_too_many_messages_are_told_with_the_cure(where, large, monkeypatc
         await until_ok(service)
         with pytest.raises(TooMuchError, match="ask for less time, or have them recorded"):
             await service.get_data(Query(("lab/x",), T, T + large * NS))
+
+
+async def test_what_an_answer_holds_is_bounded_in_bytes(where, large, monkeypatch):
+    from data_nodes.kafka_replay import windows
+
+    service = replay(where, "large").service()
+    async with working(service):
+        await until_ok(service)
+        everything = Query(("lab/x",), T, T + large * NS, max_points=100)
+        assert len((await service.get_data(everything)).parts) == 1
+        service._windows._kept.clear()
+        monkeypatch.setattr(windows, "MOST_HELD", 200_000)
+        with pytest.raises(
+            TooMuchError, match=r"more than 0\.2 MB of samples: ask for less time, or have them recorded"
+        ):
+            await service.get_data(everything)
+        for minute in range(3):
+            await service.get_data(Query(("lab/x",), T + minute * 60 * NS, T + (minute + 10) * 60 * NS))
+        held = [found.size for found in service._windows._kept.values()]
+        assert len(held) < 3
+        assert sum(held) <= 200_000
+
+
+async def test_messages_are_let_go_as_soon_as_they_are_read(where):
+    count, padding = 6000, "y" * 10_000
+    produce(where, "padded", [(0, record(T + n * NS, x=n, padding=padding), None) for n in range(count)])
+    service = replay(where, "padded", records={"leave": ["padding"]}).service()
+    async with working(service):
+        await until_ok(service)
+        tracemalloc.start()
+        try:
+            answer = await service.get_data(Query(("lab/x",), T, T + count * NS))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert answer.series("lab/x")[1].values.tolist() == list(range(count))
+    assert peak < count * len(padding)  # what it holds is less than what went through
+
+
+async def test_what_was_sent_twice_is_one_sample_however_far_apart(where, monkeypatch):
+    from data_nodes.kafka_replay import topics
+
+    monkeypatch.setattr(topics, "_AT_ONCE", 100)
+    again = [record(T + n * NS, x=n, epoch="e", seq=n) for n in [*range(500), *range(200), *range(500, 600)]]
+    produce(where, "twice", [(0, each, None) for each in again])
+    service = replay(where, "twice").service()
+    async with working(service):
+        await until_ok(service)
+        answer = await service.get_data(Query(("lab/x",), T, T + 1000 * NS))
+        assert answer.series("lab/x")[1].values.tolist() == list(range(600))
 
 
 async def test_it_starts_against_nothing_waits_and_says_so():
