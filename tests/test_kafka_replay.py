@@ -1,6 +1,7 @@
 """Topics of a real Kafka as a data node: any time of them, what comes, and their past once more."""
 
 import asyncio
+import contextlib
 import json
 import time
 import tracemalloc
@@ -406,6 +407,49 @@ async def test_a_replay_goes_on_where_it_was_when_its_broker_comes_back(tmp_path
             await asyncio.to_thread(fragile.start)
             frames = await published.until(lambda frames: any(19_999 in values_of(frame) for frame in frames))
             assert [x for frame in frames for x in values_of(frame)] == list(range(20_000))
+
+
+@pytest.mark.timeout(240)
+async def test_a_replay_whose_broker_dies_skips_nothing_of_any_partition_and_has_nothing_twice(tmp_path):
+    """In one partition the later half comes first: what the replay is at says nothing of what it has of that one."""
+    with broker(tmp_path / "kafka", partitions=2) as fragile:
+        kafka = Kafka(fragile.address, version="0.9")
+        numbers = [*range(0, 20_000, 2), *range(10_001, 20_000, 2), *range(1, 10_000, 2)]
+        produce(kafka, "halves", [(each % 2, record(T + each * NS, x=each), None) for each in numbers])
+        service = replay(kafka, "halves", speed=2000).service()
+        async with working(service) as published:
+            await published.until(lambda frames: any("lab/x" in frame.columns for frame in frames))
+            await asyncio.to_thread(fragile.kill)
+            await published.until(lambda frames: any("does not answer" in error for error in errors(frames)))
+            await asyncio.to_thread(fragile.start)
+            for _ in range(3):  # each waits for half a minute
+                with contextlib.suppress(TimeoutError):
+                    await published.until(lambda frames: any("the replay is over" in error for error in errors(frames)))
+            found = [x for frame in published.frames for x in values_of(frame)]
+            assert len(found) == len(set(found))
+            assert set(found) == set(range(20_000))
+
+
+async def test_a_replay_is_kept_once_though_the_disk_was_full_meanwhile(where, large, tmp_path, monkeypatch):
+    commit, full = Journal.commit, True
+
+    def failing(self, *given):
+        if full:
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr(Journal, "commit", failing)
+    service = replay(where, "large", speed=0, end="2023-11-14T23:13:20").service(
+        journal=lambda: Journal(tmp_path / "full.sqlite")
+    )
+    async with working(service) as published:
+        await published.until(lambda frames: any("the disk is full" in error for error in errors(frames)))
+        full = False
+        await published.until(lambda frames: any("the replay is over" in error for error in errors(frames)))
+    journal = Journal(tmp_path / "full.sqlite")
+    kept = [x for f in journal.read_from(None, 0, 10**6).frames for x in values_of(f)]
+    journal.close()
+    assert kept == list(range(0, 3600, 2))
 
 
 def values_of(frame) -> list:
