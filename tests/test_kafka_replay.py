@@ -1,8 +1,10 @@
 """Topics of a real Kafka as a data node: any time of them, what comes, and their past once more."""
 
 import asyncio
+import contextlib
 import json
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -164,6 +166,56 @@ async def test_too_many_messages_are_told_with_the_cure(where, large, monkeypatc
         await until_ok(service)
         with pytest.raises(TooMuchError, match="ask for less time, or have them recorded"):
             await service.get_data(Query(("lab/x",), T, T + large * NS))
+
+
+async def test_what_an_answer_holds_is_bounded_in_bytes(where, large, monkeypatch):
+    from data_nodes.kafka_replay import windows
+
+    service = replay(where, "large").service()
+    async with working(service):
+        await until_ok(service)
+        everything = Query(("lab/x",), T, T + large * NS, max_points=100)
+        assert len((await service.get_data(everything)).parts) == 1
+        service._windows._kept.clear()
+        monkeypatch.setattr(windows, "MOST_HELD", 200_000)
+        with pytest.raises(
+            TooMuchError, match=r"more than 0\.2 MB of samples: ask for less time, or have them recorded"
+        ):
+            await service.get_data(everything)
+        for minute in range(3):
+            await service.get_data(Query(("lab/x",), T + minute * 60 * NS, T + (minute + 10) * 60 * NS))
+        held = [found.size for found in service._windows._kept.values()]
+        assert len(held) < 3
+        assert sum(held) <= 200_000
+
+
+async def test_messages_are_let_go_as_soon_as_they_are_read(where):
+    count, padding = 6000, "y" * 10_000
+    produce(where, "padded", [(0, record(T + n * NS, x=n, padding=padding), None) for n in range(count)])
+    service = replay(where, "padded", records={"leave": ["padding"]}).service()
+    async with working(service):
+        await until_ok(service)
+        tracemalloc.start()
+        try:
+            answer = await service.get_data(Query(("lab/x",), T, T + count * NS))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert answer.series("lab/x")[1].values.tolist() == list(range(count))
+    assert peak < count * len(padding)  # what it holds is less than what went through
+
+
+async def test_what_was_sent_twice_is_one_sample_however_far_apart(where, monkeypatch):
+    from data_nodes.kafka_replay import topics
+
+    monkeypatch.setattr(topics, "_AT_ONCE", 100)
+    again = [record(T + n * NS, x=n, epoch="e", seq=n) for n in [*range(500), *range(200), *range(500, 600)]]
+    produce(where, "twice", [(0, each, None) for each in again])
+    service = replay(where, "twice").service()
+    async with working(service):
+        await until_ok(service)
+        answer = await service.get_data(Query(("lab/x",), T, T + 1000 * NS))
+        assert answer.series("lab/x")[1].values.tolist() == list(range(600))
 
 
 async def test_it_starts_against_nothing_waits_and_says_so():
@@ -355,6 +407,49 @@ async def test_a_replay_goes_on_where_it_was_when_its_broker_comes_back(tmp_path
             await asyncio.to_thread(fragile.start)
             frames = await published.until(lambda frames: any(19_999 in values_of(frame) for frame in frames))
             assert [x for frame in frames for x in values_of(frame)] == list(range(20_000))
+
+
+@pytest.mark.timeout(240)
+async def test_a_replay_whose_broker_dies_skips_nothing_of_any_partition_and_has_nothing_twice(tmp_path):
+    """In one partition the later half comes first: what the replay is at says nothing of what it has of that one."""
+    with broker(tmp_path / "kafka", partitions=2) as fragile:
+        kafka = Kafka(fragile.address, version="0.9")
+        numbers = [*range(0, 20_000, 2), *range(10_001, 20_000, 2), *range(1, 10_000, 2)]
+        produce(kafka, "halves", [(each % 2, record(T + each * NS, x=each), None) for each in numbers])
+        service = replay(kafka, "halves", speed=2000).service()
+        async with working(service) as published:
+            await published.until(lambda frames: any("lab/x" in frame.columns for frame in frames))
+            await asyncio.to_thread(fragile.kill)
+            await published.until(lambda frames: any("does not answer" in error for error in errors(frames)))
+            await asyncio.to_thread(fragile.start)
+            for _ in range(3):  # each waits for half a minute
+                with contextlib.suppress(TimeoutError):
+                    await published.until(lambda frames: any("the replay is over" in error for error in errors(frames)))
+            found = [x for frame in published.frames for x in values_of(frame)]
+            assert len(found) == len(set(found))
+            assert set(found) == set(range(20_000))
+
+
+async def test_a_replay_is_kept_once_though_the_disk_was_full_meanwhile(where, large, tmp_path, monkeypatch):
+    commit, full = Journal.commit, True
+
+    def failing(self, *given):
+        if full:
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr(Journal, "commit", failing)
+    service = replay(where, "large", speed=0, end="2023-11-14T23:13:20").service(
+        journal=lambda: Journal(tmp_path / "full.sqlite")
+    )
+    async with working(service) as published:
+        await published.until(lambda frames: any("the disk is full" in error for error in errors(frames)))
+        full = False
+        await published.until(lambda frames: any("the replay is over" in error for error in errors(frames)))
+    journal = Journal(tmp_path / "full.sqlite")
+    kept = [x for f in journal.read_from(None, 0, 10**6).frames for x in values_of(f)]
+    journal.close()
+    assert kept == list(range(0, 3600, 2))
 
 
 def values_of(frame) -> list:

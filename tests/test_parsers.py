@@ -157,7 +157,26 @@ def test_texts_that_look_like_numbers_stay_texts_where_that_is_wanted():
     assert rows(make(Wanted("regex", r"(?P<id>\d+) (?P<n>\d+)", texts=texts))("007 7")) == [{"id": "007", "n": 7}]
 
 
-@pytest.mark.parametrize("pattern", ["(", r"\d+", "(?P<a>x){99999999999}"])
+@pytest.mark.parametrize("pattern", [r"(?P<x>(a+)+)$", r"(?P<x>(a|a)*)$", r"(?P<x>a*a*a*a*a*)$"])
+def test_a_line_that_would_keep_a_pattern_busy_for_ever_is_refused_at_once_or_read(pattern):
+    parse = patterns.parser(pattern)
+    assert [row.values for row in parse("a" * 3000).rows if row.values["x"]] == [{"x": "a" * 3000}]
+    assert not [row for row in parse("a" * 60_000 + "!").rows if row.values["x"]]
+
+
+def test_groups_are_found_by_their_names_in_their_order_at_each_line_and_in_any_letters():
+    parse = patterns.parser(r"^(?P<zone>\S+) (?P<grad>\S+?)°(?P<ab>,)?(?:;|$)")
+    assert [list(row.values.items()) for row in parse("Küche 1°\nx\nBüro 2.5°,\nα -3°;").rows] == [
+        [("zone", "Küche"), ("grad", 1)],
+        [("zone", "Büro"), ("grad", 2.5), ("ab", ",")],
+        [("zone", "α"), ("grad", -3)],
+    ]
+    assert [row.values for row in patterns.parser("(?P<x>é)")("aé\ud800é").rows] == [{"x": "é"}, {"x": "é"}]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(", r"\d+", "(?P<a>x){99999999999}", "(?P<a>x{1001})", r"(?P<a>x)\Z", "(?P<a>x)++"]
+)
 def test_a_pattern_that_cannot_be_is_refused(pattern):
     with pytest.raises(ValueError, match="is no regular expression|names no value: write"):
         patterns.parser(pattern)

@@ -304,7 +304,9 @@ def test_a_log_that_is_another_one_now_is_read_from_its_beginning(tmp_path, monk
 def test_where_a_recorder_has_the_archive_it_takes_what_was_read(tmp_path):
     path = log_of(tmp_path, ma(0, "data: n=1"))
     with Archive(tmp_path / "state" / "archive") as archive:
-        assert "1 samples are given to the recorder that has the archive" in run(tmp_path, path)
+        said = run(tmp_path, path)
+        assert f"1 samples are given to the recorder that has the archive {tmp_path / 'state' / 'archive'}" in said
+        assert "how many of them were there already is not known here, as it takes them later" in said
         for _ in archive.take_incoming():
             pass
     assert held(tmp_path, "n")["n"][1].values.tolist() == [1]
@@ -329,10 +331,58 @@ def test_where_a_recorder_has_the_archive_it_takes_what_was_read(tmp_path):
         (["x"], ["--since", "soon"], 2, "'soon' is not a time: write 2017-07-14T00:00Z"),
         (["x"], ["--timeline", ""], 2, "'' cannot name a timeline"),
         (["x"], ["--field", "x"], 2, "--field x gives no unit"),
+        (
+            ["x"],
+            ["--time", "when"],
+            1,
+            "is a log whose lines begin with their times: leave out --time, or say --format",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_with_the_cure(tmp_path, lines, args, code, sentence):
     assert sentence in run(tmp_path, log_of(tmp_path, *lines), *args, code=code)
+
+
+NOTHING = {
+    "no log": (["[settings]", "x = 1"], [], "2 lines cannot be read, the last for this: there is no time in it"),
+    "bytes": ([b"\x00\x01\xff\n" * 50], [], "cannot be read, the last for this: there is no time in it"),
+    "json by another name": (['{"when": 1767225600, "n": 1}'], ["--time", "wann"], "the last for this: there is no time in it"),
+    "of a kind": ([ma(0, "data: {'n': b'x'}")], [], "the last for this: 'n' is of a kind that no field can hold"),
+    "no values": ([ma(0, "data: up"), ma(1, "retry")], ["--format", "log"], "2 lines, and no values in them"),
+    "another time": ([ma(0, "data: n=1")], ["--since", "2027"], "it has no sample of that time"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_where_nothing_is_recovered_that_is_an_error_and_the_quarantine_is_not_filled(tmp_path, what):
+    lines, args, sentence = NOTHING[what]
+    said = run(tmp_path, log_of(tmp_path, *lines), *args, code=1)
+    assert "nothing in it is recovered: " in said
+    assert sentence in said
+    assert not quarantine.path_of(tmp_path / "state", "freezer").exists() or reasons(tmp_path) == {}
+    assert list((tmp_path / "state" / "archive").glob("incoming/*")) == []
+
+
+def test_a_log_of_which_nothing_can_be_read_costs_only_itself(tmp_path):
+    good, early = log_of(tmp_path, "x", ma(9, "data: n=1")), log_of(tmp_path, ma(1, "data: n=1"), name="early.log")
+    bad = log_of(tmp_path, "[settings]", name="bad.log")
+    said = run(tmp_path, bad, good, code=1)
+    assert "bad.log: nothing in it is recovered" in said
+    assert "1 samples recovered, 0 already there, 1 unreadable" in said
+    assert reasons(tmp_path) == {"there is no time in it": 1}
+    run(tmp_path, early, good, "--since", "2026-01-01T00:00:05Z")  # one of many logs may have nothing of that time
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [("tmep=°C", "no line has the field 'tmep': did you mean 'temp'?"), ("x=K", "no line has the field 'x': there are temp, hum")],
+)  # fmt: skip
+def test_a_unit_of_a_field_that_no_line_has_is_told(tmp_path, field, sentence):
+    path = log_of(tmp_path, ma(0, "data: temp=1 hum=2"))
+    said = run(tmp_path, path, "--field", field, "--field", "hum=%")
+    assert f"sisock: --field {field}: {sentence}\n" in said
+    assert "1 samples recovered" in said
+    assert "--field" not in run(tmp_path, path, "--field", "temp=°C")
 
 
 def test_a_log_that_is_no_file_costs_only_itself(tmp_path):

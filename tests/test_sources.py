@@ -103,6 +103,15 @@ async def test_values_of_another_type_go_into_quarantine_and_the_others_stay(tmp
     assert list(refused(tmp_path)) == ["'temp' is a number, and a string came"]
 
 
+async def test_a_regular_expression_that_a_line_would_keep_busy_for_ever_holds_up_nobody(tmp_path):
+    (tmp_path / "x.log").write_text(f"{'a' * 30_000}!\ntemp=1\n")
+    table = f"file = '{tmp_path / 'x.log'}'\nbegin = 'beginning'\nignore = '(b+)+$'\nregex = '^temp=(?P<temp>\\d+)|(?P<a>(a+)+)$'\n"
+    async with at_work(tmp_path, table) as (service, published):
+        await until(published, 1)
+        assert await data(service, "temp") == {"temp": [1]}
+    assert refused(tmp_path) == {"the regular expression does not match": 1}
+
+
 # files
 
 

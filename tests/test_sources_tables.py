@@ -1,6 +1,7 @@
 """What may stand in the table of a source, and what is said of every mistake in it."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_nodes.sources import loading
-from data_nodes.sources.options import COMMON, FIELD, KINDS
+from data_nodes.sources.options import COMMON, FIELD, KINDS, PARSING
 from data_nodes.sources.spec import read
 from sisock.cli import main
 from sisock.cli.plugins import configured, find
+from sisock.extras import command
 from sisock.nodes.base import description_of, name_of, tags_of
+from sisock.parsers import patterns
 
 HOME = Path(loading.__file__).parent
 ROOT = HOME.parents[1]
@@ -36,6 +39,12 @@ MISTAKES = [
     ("[a]\ncommand = ['x']\ninterval = true", "interval = true cannot be: give a number above 0"),
     ("[a]\ncommand = ['x']\nparser = 'yaml'", "parser = 'yaml' cannot be: give one of auto, json, csv, regex, keys, numbers"),
     ("[a]\ncommand = ['x']\nregex = '('", "'(' is no regular expression: "),
+    ("[a]\ncommand = ['x']\nregex = '(?P<b>.)(?=x)'", "'(?P<b>.)(?=x)' is no regular expression: write it without (?=…), "),
+    ("[a]\ncommand = ['x']\nregex = '(?P<b>.)(?<!x)'", "is no regular expression: write it without (?=…), "),
+    ("[a]\ncommand = ['x']\nregex = '(?P<b>.)(?P=b)'", "is no regular expression: write it without (?=…), "),
+    ("[a]\nfile = 'x'\nignore = '(.)\\1'", "is no regular expression: write it without (?=…), "),
+    ("[a]\ncommand = ['x']\nregex = '(?P<b>.)|(?P<b>x)'", "it names 'b' twice: give each group a name of its own"),
+    ("[a]\ncommand = ['x']\nregex = '(?P<b>x{,3})'", "{,3} is no count: write {3} or {0,3}, of 1000 at most"),
     ("[a]\ncommand = ['x']\nregex = '[0-9]+'", "'[0-9]+' names no value: write (?P<name>…) around each"),
     ("[a]\ncommand = ['x']\nparser = 'regex'", "parser = \"regex\" needs regex = '(?P<name>…)'"),
     ("[a]\ncommand = ['x']\nparser = 'json'\ncolumns = ['b']", "columns is for parser = 'csv', and this is 'json': leave out"),
@@ -70,6 +79,14 @@ def test_every_mistake_is_told_with_the_cure(tmp_path, table, sentence):
     assert said.output.startswith(f"sisock: {path}") or "cannot be tags" in sentence
     assert sentence in said.output
     assert "secret" not in said.output
+
+
+def test_where_the_engine_of_regular_expressions_is_missing_the_cure_is_told(tmp_path, monkeypatch):
+    (tmp_path / "lab.toml").write_text("[a]\ncommand = ['x']\nregex = '(?P<b>x)'\n")
+    monkeypatch.setitem(sys.modules, "re2", None)
+    said = CliRunner().invoke(main, ["node", str(tmp_path / "lab.toml"), "--check"])
+    assert said.exit_code == 2
+    assert f"[a]: regular expressions need google-re2: {command('sources')}" in said.output
 
 
 VALUES = st.recursive(
@@ -173,3 +190,29 @@ def test_every_source_that_the_documents_show_is_sound(tmp_path, page):
     for text in sources:
         (tmp_path / "lab.toml").write_text(text)
         assert all(kind().spec for kind in loading.nodes(tmp_path / "lab.toml"))
+
+
+def shown_expressions() -> set[str]:
+    """The regular expressions for values that settings, samples, cases and documents show."""
+    pages = [
+        *HOME.rglob("*.toml"),
+        *HOME.rglob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.toml"),
+    ]
+    texts = [f"regex = {PARSING['regex'].example}", *(page.read_text() for page in pages)]
+    return {found for text in texts for found in re.findall(r"\bregex = '(.+?)'", text) if "(?P<name>…)" not in found}
+
+
+LINES = "2026-01-01 00:00:00 INFO temperature -1187138.25 at top\ntemp=-1187138.25\n"
+
+
+@pytest.mark.parametrize("pattern", sorted(shown_expressions()))
+def test_every_regular_expression_that_is_shown_reads_whole_numbers(pattern):
+    read = [row.values["temp"] for row in patterns.parser(pattern)(LINES).rows if "temp" in row.values]
+    assert read == [-1187138.25]
+
+
+def test_a_greedy_expression_would_read_a_part_of_a_number():
+    (row,) = patterns.parser(r"temperature.*(?P<temp>[0-9.]+) at")(LINES).rows
+    assert row.values == {"temp": 5}

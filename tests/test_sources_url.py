@@ -1,10 +1,11 @@
 """Sources that are addresses, asked of real servers: limits, tokens, certificates."""
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -122,6 +123,89 @@ def test_what_is_no_answer_is_told(server, path, answer, sentence):
 def test_who_never_ends_to_answer_is_left_in_time(server, path):
     with pytest.raises(UrlError, match=r"had not answered after 0\.5 s"):
         ask(server, path, timeout=0.5)
+
+
+GOOD = b"HTTP/1.1 200 OK\r\n"
+DRIPPING = {
+    "nothing": (b"", b""),
+    "the first line": (b"HTTP/1.1 200 ", b"O"),
+    "a header": (GOOD + b"X-Long: ", b"x"),
+    "headers": (GOOD, b"X: 1\r\n"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body": (GOOD + b"\r\n", b"1"),
+    "a body of known length": (GOOD + b"Content-Length: 9999\r\n\r\n", b"1"),
+    "chunks": (GOOD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n1\r\n"),
+    "the length of a chunk": (GOOD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "a trailer": (GOOD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: 1\r\n"),
+    "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: /", b"x"),
+}
+
+
+@contextmanager
+def dripping(first: bytes, then: bytes) -> Iterator[int]:
+    """The port of a server that answers so, then drip by drip, for ever."""
+    listening, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):  # whoever asked has gone
+            connection.recv(4096)
+            connection.sendall(first)
+            while not over.wait(0.05):
+                connection.sendall(then)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=listening.accept()[:1], daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        over.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(10)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("what", DRIPPING)
+def test_who_drips_for_ever_is_left_in_time(what):
+    with dripping(*DRIPPING[what]) as port, pytest.raises(UrlError, match=r"had not answered after 0\.7 s"):
+        fetch(f"http://127.0.0.1:{port}/", 0.7, 10_000)
+
+
+@pytest.mark.timeout(30)
+def test_who_never_shakes_hands_is_left_in_time():
+    with dripping(b"", b"") as port, pytest.raises(UrlError, match=r"had not answered after 0\.7 s"):
+        fetch(f"https://127.0.0.1:{port}/", 0.7, 10_000)
+
+
+@pytest.mark.timeout(30)
+def test_who_takes_no_more_connections_is_left_in_time():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, socket.socket() as first:
+        first.connect(listening.getsockname())
+        with pytest.raises(UrlError, match=r"had not answered after 0\.7 s"):
+            fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/", 0.7, 10_000)
+
+
+def test_where_the_first_address_of_a_host_is_silent_the_next_one_is_asked(server, monkeypatch):
+    with socket.create_server(("127.0.0.2", server.port), backlog=0) as silent, socket.socket() as first:
+        first.connect(silent.getsockname())
+        both = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, server.port)) for host in ("127.0.0.2", "127.0.0.1")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        assert ask(server, timeout=3) == server.answers["/"][1]
+
+
+async def test_a_sample_fails_where_a_server_drips(tmp_path):
+    with dripping(*DRIPPING["100 Continue"]) as port:
+        async with at_work(tmp_path, f"url = 'http://127.0.0.1:{port}/'\ninterval = 0.05\ntimeout = 0.3\n") as (
+            _,
+            published,
+        ):
+            error = (await published.health("failed"))["error"]
+    assert error == f"http://127.0.0.1:{port}/ had not answered after 0.3 s"
 
 
 def test_where_nobody_listens_is_told():

@@ -21,8 +21,8 @@ def _extras(*names: str) -> list[str]:
 
 
 LOCKS = {
-    "run": _extras("router", "grafana", "host", "archive", "kafka", "ingest", "mqtt"),
-    "node": [*RUN, *_extras("host", "kafka", "ingest", "mqtt")],
+    "run": _extras("router", "grafana", "host", "archive", "kafka", "ingest", "mqtt", "sources"),
+    "node": [*RUN, *_extras("host", "kafka", "ingest", "mqtt", "sources")],
     "bridge": [*RUN, *_extras("grafana")],
     "recorder": [*RUN, *_extras("archive")],
     "coap": [*RUN, *_extras("coap")],

@@ -90,7 +90,7 @@ class Following(ReceivingNode):
                 self._known.setdefault(name, Field(None, frame.timeline, column.type, units))
         if made.refused:
             await intake.quarantined()
-        await _on_disk(intake, made.frames, ", ".join(sorted({each.place.topic for each in messages})), stay)
+        await on_disk(intake, made.frames, ", ".join(sorted({each.place.topic for each in messages})), stay)
 
 
 class Group:
@@ -151,7 +151,7 @@ class Group:
                 self._consumer = None
 
 
-async def _on_disk(intake: Intake, made: list[Frame], source: str, stay: Stay) -> None:
+async def on_disk(intake: Intake, made: list[Frame], source: str = "", stay: Stay | None = None) -> None:
     """Return when all is on disk, however long that takes; taken once more it would be there twice.
 
     Raises NotKept where it had to be given up: then Kafka has to send it again.
@@ -165,7 +165,8 @@ async def _on_disk(intake: Intake, made: list[Frame], source: str, stay: Stay) -
                 raise
             intake.tell("failed", str(error))
             what = []  # it waits in memory
-            await stay()
+            if stay is not None:
+                await stay()
             await asyncio.sleep(_AGAIN)
         else:
             return

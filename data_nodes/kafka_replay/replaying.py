@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from data_nodes.kafka_replay.following import on_disk
 from data_nodes.kafka_replay.topics import Place, Topics
 from data_nodes.kafka_replay.windows import Refuse, Windows
 from sisock.frames import Field, Frame, concat
@@ -36,10 +37,11 @@ class Replaying(ReceivingNode):
         `kept`: no faster than the journal takes them.
         """
         self._kept = kept
-        self._connect, self._make, self._where = connect, make, where
+        self._topics, self._make, self._where = connect(), make, where
         self._threads = Threads("kafka", most=1)
         self._start, self._end, self._speed, self._shift = start, end, speed, shift
         self._windows: Windows | None = None
+        self._stretches: list[Stretch] | None = None  # how far each partition is
         self._of: int | None = None
 
     @property
@@ -54,46 +56,51 @@ class Replaying(ReceivingNode):
         return {} if self._of is None else {"replay.of": self._of / NS, "replay.speed": float(self._speed)}
 
     async def receive(self, intake: Intake) -> None:
-        """Replay once."""
-        topics = self._connect()
-        windows = self._windows = self._make(topics, intake.quarantine)
+        """Replay once; where something goes wrong, each partition goes on from where it is."""
         try:
-            await self._threads.run(windows.refresh)
-            if not windows.places:
-                raise NoData("there is no such topic yet")
-            await self._replay(intake, topics, windows)
+            await self._replay(intake)
         except Exception as error:
-            if self._of is not None:
-                self._start = self._of + 1  # it goes on there
+            await self._threads.run(self._topics.close)
             if type(error).__module__.startswith("kafka"):
                 raise NoData(why(error, self._where)) from error
             raise
-        finally:
-            await self._threads.run(topics.end)
+        except BaseException:  # the node ends
+            await self._threads.run(self._topics.end)
+            raise
+        await self._threads.run(self._topics.end)
         intake.tell(
             "no data", f"the replay is over: start the node again for another one (it ended at {utc(self._of or 0)})"
         )
         await asyncio.Event().wait()
 
-    async def _replay(self, intake: Intake, topics: Topics, windows: Windows) -> None:
-        stretches = [Stretch(topics, windows, place, self._start, self._end) for place in windows.places]
-        if (first := await self._threads.run(_earliest, stretches)) is None:
-            return
+    async def _replay(self, intake: Intake) -> None:
+        if self._stretches is None:
+            self._stretches = await self._threads.run(self._begun, intake.quarantine)
+        stretches, first = self._stretches, await self._threads.run(_earliest, self._stretches)
         began, wall = time.monotonic(), time.time_ns()
-        while True:
-            now = first + round((time.monotonic() - began) * self._speed * NS) if self._speed else None
-            upto = await self._threads.run(_reach, stretches) if now is None else now
-            if upto is None:
-                return
-            frames = await self._threads.run(_due, stretches, upto)
-            if frames:
-                self._of = max(int(frame.t[-1]) for frame in frames)
-                moved = [self._moved(frame, first, wall) for frame in frames]
-                await intake.keep(moved) if self._kept else intake.take(moved)
-            if now is not None:
-                if all(stretch.over for stretch in stretches):
-                    return
+        while (reach := await self._threads.run(_reach, stretches)) is not None:
+            now = first + round((time.monotonic() - began) * self._speed * NS) if self._speed else reach
+            if frames := _due(stretches, min(now, reach)):
+                await self._hand(intake, frames, [self._moved(frame, first, wall) for frame in frames])
+            if now < reach:
                 await asyncio.sleep(_TICK)
+
+    def _begun(self, refuse: Refuse) -> list["Stretch"]:
+        """The partitions that there are now, each at its beginning. Raises NoData where there is none."""
+        windows = self._windows = self._windows or self._make(self._topics, refuse)
+        windows.refresh()
+        if not windows.places:
+            raise NoData("there is no such topic yet")
+        return [Stretch(self._topics, windows, place, self._start, self._end) for place in windows.places]
+
+    async def _hand(self, intake: Intake, frames: list[Frame], moved: list[Frame]) -> None:
+        """Let the intake have it, and no more before that is on disk, where it goes to one."""
+        self._of = max(int(frame.t[-1]) for frame in frames)
+        if self._kept:
+            await on_disk(intake, moved)
+        else:
+            intake.take(moved)
+        intake.tell("ok")
 
     def _moved(self, frame: Frame, first: int, wall: int) -> Frame:
         """The frame with the times of now, where that is wanted."""
@@ -111,21 +118,13 @@ class Stretch:
         self._at, self._beyond = windows.begin(place, start), windows.end(place)
         self._waiting: list[Frame] = []
 
-    @property
-    def over(self) -> bool:
-        """Whether nothing is left."""
-        return not self._waiting and self._at >= self._beyond
-
     def fill(self) -> None:
-        """Read on, where nothing waits."""
+        """Read on, where nothing waits; what fails leaves everything as it was."""
         while not self._waiting and self._at < self._beyond:
             messages = self._topics.read(self._place, self._at, min(self._beyond, self._at + _AT_ONCE))
-            if not messages:
-                self._at = self._beyond
-                return
-            self._at = messages[-1].offset + 1
-            made = [frame.in_time().between(self._start, self._end) for frame in self._windows.made(messages).frames]
-            self._waiting = [frame for frame in made if len(frame)]
+            made = self._windows.made(messages).frames
+            self._waiting = [each for one in made if len(each := one.in_time().between(self._start, self._end))]
+            self._at = messages[-1].offset + 1 if messages else self._beyond
 
     def earliest(self) -> int | None:
         """The first time of what waits."""
@@ -135,21 +134,17 @@ class Stretch:
         """The last time of what waits."""
         return max((int(frame.t[-1]) for frame in self._waiting), default=None)
 
-    def due(self, upto: int) -> Iterator[Frame]:
-        """What is before a time; the rest waits."""
-        while True:
-            self.fill()
-            ready = [each for frame in self._waiting if len(each := frame.between(self._start, upto))]
-            self._waiting = [each for frame in self._waiting if len(each := frame.between(upto, self._end))]
-            yield from ready
-            if self._waiting or not ready:
-                return
+    def due(self, upto: int) -> list[Frame]:
+        """What waits and is before a time; the rest waits on."""
+        ready = [each for frame in self._waiting if len(each := frame.between(self._start, upto))]
+        self._waiting = [each for frame in self._waiting if len(each := frame.between(upto, self._end))]
+        return ready
 
 
-def _earliest(stretches: list[Stretch]) -> int | None:
+def _earliest(stretches: list[Stretch]) -> int:
     for stretch in stretches:
         stretch.fill()
-    return min((t for stretch in stretches if (t := stretch.earliest()) is not None), default=None)
+    return min((t for stretch in stretches if (t := stretch.earliest()) is not None), default=0)
 
 
 def _reach(stretches: list[Stretch]) -> int | None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from data_nodes.kafka_replay.topics import Topics
-from data_nodes.kafka_replay.windows import Refuse, Windows
+from data_nodes.kafka_replay.windows import PATIENCE, Refuse, Windows
 from sisock import nearest, reduction
 from sisock.frames import Answer, Field, Frame, Query, Timeline
 from sisock.nearest import Which
@@ -23,7 +23,6 @@ from sisock.store.ring import Ring
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-_PATIENCE = 8.0  # seconds that an answer may take; callers wait for 10
 _PAUSE = 5.0  # seconds between two looks at which topics there are
 
 
@@ -138,12 +137,12 @@ class TopicsService:
     async def _asked(self, function: Callable[..., T], *args: Any) -> T:
         """What the function finds in the topics. Raises TooMuchError where that takes too long, or Kafka is away."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(PATIENCE):
                 found: T = await self._threads.run(function, *args)
                 return found
         except TimeoutError as error:
             raise reduction.TooMuchError(
-                f"the topics were not read within {_PATIENCE:g} s: ask for less time"
+                f"the topics were not read within {PATIENCE:g} s: ask for less time"
             ) from error
         except reduction.TooMuchError:
             raise

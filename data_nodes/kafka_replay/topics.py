@@ -113,17 +113,18 @@ class Topics:
         return []
 
     def read(self, place: Place, offset: int, beyond: int) -> list[Message]:
-        """The next messages of these offsets, some at a time; none where none comes any more.
+        """The next messages of these offsets, some at a time; none where there is none any more.
 
-        One that the broker keeps back for its size comes without what it holds.
+        One that the broker keeps back for its size comes without what it holds. Where nothing comes of what there is,
+        that is a KafkaTimeoutError.
         """
         with self._lock:
             try:
                 found = self._polled(MOST_BYTES, place, offset, beyond, min(_AT_ONCE, beyond - offset))
             except _too_large():
                 return [Message(place, offset, None, b"", TOO_LARGE)]
-            if not found:
-                self.ends([place])  # a broker that is away is heard of here
+            if not found and self._consumer(MOST_BYTES).position(_known(place)) < beyond:
+                raise _silent(place)
         return [each for each in found if each.offset < beyond]
 
     def _polled(self, most: int, place: Place, offset: int, beyond: int, messages: int) -> list[Message]:
@@ -167,6 +168,13 @@ def _known(place: Place) -> Any:
     from kafka import TopicPartition
 
     return TopicPartition(place.topic, place.partition)
+
+
+def _silent(place: Place) -> Exception:
+    from kafka.errors import KafkaTimeoutError
+
+    error: Exception = KafkaTimeoutError(f"nothing came of {place}")
+    return error
 
 
 def _too_large() -> type[Exception]:

@@ -1,8 +1,9 @@
 """What topics hold between two times, as frames; and which fields there are."""
 
+import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,13 +14,18 @@ from data_nodes.kafka_replay.topics import Message, Place, Topics
 from sisock.frames import Field, Frame, concat
 from sisock.nodes.base import MOST_FIELDS, interval
 from sisock.records import Made, Mapping, Received, frames
+from sisock.records.reading import Seen
 from sisock.reduction import TooMuchError
+from sisock.store.weights import volume
 from sisock.times import FIRST, LAST, NS
 
 MOST = 300_000  # messages that are read for an answer
-_MOST_PAYLOAD = 128 * 2**20  # bytes of these
+MOST_HELD = 128_000_000  # bytes of the samples in these, and of all that are remembered
+PATIENCE = 8.0  # seconds that an answer may take; callers wait for 10
+_EACH = 100  # bytes that a sample takes beside its values
 _SAMPLED = 400  # messages of each partition by which its fields are known
-_KEPT = 4  # windows that are remembered
+_KEPT = 4  # windows that are remembered, as far as they are not too large together
+_CURE = "ask for less time, or have them recorded (follow = true, and a recorder), which answers at any zoom"
 _MOST_REFUSED = 10_000  # messages that are known to be no samples
 
 Refuse = Callable[[str, str, bytes], None]  # source, reason, payload
@@ -27,10 +33,11 @@ Span = tuple[Place, int, int]
 
 
 class Found(NamedTuple):
-    """The samples of a window, a frame for each timeline in the order of time, and how many messages are none."""
+    """The samples of a window, a frame for each timeline in the order of time, how many messages are none, and bytes."""
 
     frames: list[Frame]
     refused: int
+    size: int
 
 
 class Windows:
@@ -71,12 +78,11 @@ class Windows:
         many = sum(beyond - first for _, first, beyond in spans)
         if many > MOST + 2 * len(spans) * 256:
             raise TooMuchError(
-                f"the topics hold {many} messages of that time, and {MOST} are read at the most: ask for less time, or "
-                "have them recorded (follow = true, and a recorder), which answers at any zoom"
+                f"the topics hold {many} messages of that time, and {MOST} are read at the most: {_CURE}"
             )
-        found = self._kept.pop(spans, None) or self._read(spans)
+        found = self._kept.pop(spans, None) or self._read(spans, time.monotonic() + PATIENCE)
         self._kept[spans] = found
-        while len(self._kept) > _KEPT:
+        while len(self._kept) > _KEPT or sum(each.size for each in self._kept.values()) > MOST_HELD:
             self._kept.popitem(last=False)
         return replace_frames(found, [frame.between(start, end) for frame in found.frames])
 
@@ -88,11 +94,11 @@ class Windows:
         """One past the last offset, as of the latest look."""
         return self._ends.get(place, (0, 0))[1]
 
-    def made(self, messages: Sequence[Message]) -> Made:
-        """The samples in messages; what is none is refused, once."""
+    def made(self, messages: Sequence[Message], seen: Seen | None = None) -> Made:
+        """The samples in messages, but for those that were seen before; what is none is refused, once."""
         how, now = self._how, time.time_ns()
         received = [Received(each.payload, each.stamp, each.place.topic if how.device else "") for each in messages]
-        made = frames(received, how, now, self.fields)
+        made = frames(received, how, now, self.fields, seen)
         for number, reason in made.refused:
             self._refuse_once(messages[number], reason)
         for frame in made.frames:
@@ -122,27 +128,32 @@ class Windows:
         beyond = some[-1].offset + 1 if some else offset + 1
         return Look(int(np.sort(times)[len(times) // 2]) if len(times) else None, beyond)
 
-    def _read(self, spans: Sequence[Span]) -> Found:
-        messages: list[Message] = []
-        size = 0
+    def _read(self, spans: Sequence[Span], until: float = math.inf) -> Found:
+        """The samples of these offsets; messages are let go as soon as they are read. Raises TooMuchError."""
+        by_timeline: dict[str, list[Frame]] = {}
+        seen: Seen = {}
+        refused = size = 0
+        for messages in self._messages(spans):
+            made = self.made(messages, seen)
+            refused += len({each.message for each in made.refused})
+            for frame in made.frames:
+                known = frame.only([name for name in frame.columns if name in self.fields])
+                by_timeline.setdefault(frame.timeline, []).append(known)
+                size += volume(known) + _EACH * len(known)
+            if size > MOST_HELD:
+                raise TooMuchError(
+                    f"the messages of that time hold more than {MOST_HELD / 1e6:g} MB of samples: {_CURE}"
+                )
+            if time.monotonic() > until:
+                raise TooMuchError(f"the topics were not read within {PATIENCE:g} s: {_CURE}")
+        return Found([concat(each).in_time() for each in by_timeline.values()], refused, size)
+
+    def _messages(self, spans: Sequence[Span]) -> Iterator[list[Message]]:
         for place, first, beyond in spans:
             at = first
             while at < beyond and (some := self._topics.read(place, at, beyond)):
-                messages += some
-                size += sum(len(each.payload) for each in some)
                 at = some[-1].offset + 1
-                if size > _MOST_PAYLOAD:
-                    raise TooMuchError("the messages of that time are too large to be read at once: ask for less time")
-        return self._found(messages)
-
-    def _found(self, messages: Sequence[Message]) -> Found:
-        made = self.made(messages)
-        by_timeline: dict[str, list[Frame]] = {}
-        for frame in made.frames:
-            by_timeline.setdefault(frame.timeline, []).append(frame)
-        return Found(
-            [concat(each).in_time() for each in by_timeline.values()], len({each.message for each in made.refused})
-        )
+                yield some
 
     def _sample(self, place: Place, first: int, beyond: int) -> None:
         for frame in self._read([(place, first, beyond)]).frames:

@@ -69,7 +69,7 @@ COMMON: Mapping[str, Option] = {
 }  # fmt: skip
 PARSING: Mapping[str, Option] = {
     "parser": Option('"json"', _one_of(*PARSERS), f"one of {', '.join(PARSERS)}", "how a text is read"),
-    "regex": Option("'(?P<temp>[0-9.]+)'", _text, TEXT, "a regular expression with a named group for each field"),
+    "regex": Option(r"'temp=(?P<temp>\S+)'", _text, TEXT, "a regular expression with a named group for each field"),
     "columns": Option('["temp", "hum"]', _texts, "a list of texts", "the names of cells, in lines of them"),
     "delimiter": Option('";"', lambda value: isinstance(value, str) and len(value) == 1, "one character",
                         "what parts cells; default: what stands there of , ; tab, else blanks"),

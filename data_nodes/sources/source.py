@@ -59,7 +59,7 @@ class Source(ReceivingNode):
     def readable(self, text: str) -> str:
         """The text without the lines that are left out knowingly."""
         ignore = self.spec.ignore
-        return text if ignore is None else "\n".join(line for line in text.splitlines() if not ignore.search(line))
+        return text if ignore is None else "\n".join(line for line in text.splitlines() if not ignore.is_in(line))
 
     async def hand(self, intake: Intake, parsed: Parsed, notes: Mapping[str, str] | None = None) -> int:
         """Let the intake have what was read, on disk together with the notes when it returns; the number of samples."""

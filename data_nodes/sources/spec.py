@@ -2,7 +2,6 @@
 
 import datetime
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from sisock.frames import Field
 from sisock.nodes.base import check_not_health
 from sisock.parsers.choosing import Wanted, make
 from sisock.parsers.moments import Moment, reader
-from sisock.parsers.patterns import compiled as pattern
+from sisock.parsers.patterns import Expression
 from sisock.parsers.rows import Parse
 from sisock.uris import check_field
 
@@ -35,7 +34,7 @@ class Spec:
     parse: Parse
     moment: Moment
     wanted: Wanted
-    ignore: re.Pattern[str] | None  # lines in which it is found are left out
+    ignore: Expression | None  # lines in which it is found are left out
     folder: Path  # relative paths are from here
 
     def path(self, name: str) -> Path | None:
@@ -63,7 +62,7 @@ def read(where: str, table: Mapping[str, Any], folder: Path) -> Spec:
     try:
         moment = reader(table.get("time_format", ""), table.get("zone", "UTC"))
         parse = make(wanted)
-        ignore = pattern(table["ignore"]) if "ignore" in table else None
+        ignore = Expression(table["ignore"]) if "ignore" in table else None
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     for needed in ("time_format", "zone"):

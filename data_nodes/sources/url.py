@@ -1,7 +1,6 @@
 """An address that answers: asked by GET now and then, within limits; certificates are verified, no redirect is followed."""
 
 import ssl
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from data_nodes.sources.http import Deadline, opener
 from data_nodes.sources.source import Polled
 from sisock.interfaces import loopback
 from sisock.nodes import Intake
@@ -53,35 +53,32 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def fetch(url: str, timeout: float, most: int, token_file: Path | None = None, ca_file: Path | None = None) -> bytes:
     """What the address answers, of so many bytes within so many seconds. Raises UrlError, OSError."""
-    until = time.monotonic() + timeout
     request = urllib.request.Request(url, headers={"Accept": "application/json, text/csv, text/plain, */*;q=0.1"})  # noqa: S310  # checked
     if token_file is not None:
         request.add_unredirected_header("Authorization", f"Bearer {_token(url, token_file)}")
     context = ssl.create_default_context(cafile=ca_file)
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
     try:
-        with opener.open(request, timeout=timeout) as answer:
-            return _all(answer, url, most, until, timeout)
+        with opener(Deadline(timeout), context, _NoRedirect()).open(request) as answer:
+            return _all(answer, url, most)
     except urllib.error.HTTPError as error:
         error.close()
         cure = ": give a token_file whose token may read it" if error.code in (401, 403) else ""
         raise UrlError(f"{_plain(url)} answered {error.code} {error.reason}{cure}") from error
     except urllib.error.URLError as error:
-        raise UrlError(f"{_plain(url)} cannot be asked: {error.reason}") from error
+        late = isinstance(error.reason, TimeoutError)
+        raise UrlError(_late(url, timeout) if late else f"{_plain(url)} cannot be asked: {error.reason}") from error
     except TimeoutError as error:
         raise UrlError(_late(url, timeout)) from error
     except (HTTPException, ValueError) as error:
         raise UrlError(f"{_plain(url)} did not answer as HTTP does: {type(error).__name__} {error}") from error
 
 
-def _all(answer: Any, url: str, most: int, until: float, timeout: float) -> bytes:
+def _all(answer: Any, url: str, most: int) -> bytes:
     got = bytearray()
     while piece := answer.read1(_PIECE):
         got += piece
         if len(got) > most:
             raise UrlError(f"{_plain(url)} answered more than {most} bytes: raise most, or ask for less")
-        if time.monotonic() > until:
-            raise TimeoutError
     return bytes(got)
 
 

@@ -1,5 +1,6 @@
 """`sisock recover`: what loggers wrote while nobody listened, into an archive."""
 
+import difflib
 import sys
 import time
 from importlib.util import find_spec
@@ -22,10 +23,12 @@ from sisock.uris import check_field, check_node
 
 if TYPE_CHECKING:
     from sisock.imports.recovering import Recovered, Wanted
+    from sisock.store.quarantine import Refused
 
 
 @click.command(
-    epilog="Exit codes: 1 a log could not be read or taken, 2 a name or option cannot be, 130 ended by Ctrl-C."
+    epilog="Exit codes: 1 a log could not be read or taken, or nothing was in it, 2 a name or option cannot be, "
+    "130 ended by Ctrl-C."
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE...")
 @click.option("--node", required=True, metavar="NAME", shell_complete=completing.nodes, help="Whose samples they are.")
@@ -79,8 +82,11 @@ def recover(
         raise Failure(f"recover needs pyarrow: {extras.command('archive')}")
     wanted = Wanted(node, timeline, dict(map(unit, fields)), form or "", zone, time or "", start, end)
     place = archive or settings.state / "archive"
-    found = {path: each for path in dict.fromkeys(files) if (each := _read(path, wanted, place, settings.state))}
-    if not _take(found, wanted, place) or len(found) < len(set(files)):
+    paths = dict.fromkeys(files)
+    found = {path: each for path in paths if (each := _read(path, wanted, place, settings.state))}
+    whole = _take(found, wanted, place)
+    _tell_unmet(found, wanted)
+    if not whole or len(found) < len(paths) or not any(each.rows for each in found.values()):
         sys.exit(Exit.ERROR)
 
 
@@ -91,7 +97,7 @@ def _ns(text: str | None) -> int | None:
 
 
 def _read(path: Path, wanted: "Wanted", place: Path, state: Path) -> "Recovered | None":
-    from sisock.imports.recovering import RecoverFailed, recover
+    from sisock.imports.recovering import RecoverFailed, finish, recover
     from sisock.store import quarantine
 
     kept = quarantine.Quarantine(state, wanted.node)
@@ -112,7 +118,32 @@ def _read(path: Path, wanted: "Wanted", place: Path, state: Path) -> "Recovered 
     parts += [f"{made.others:,} without data"] if made.others else []
     parts += [f"{made.unreadable:,} unreadable"] if made.unreadable else []
     click.echo(f"{path}: {', '.join(parts)}")
-    return made
+    if not made.rows:
+        click.echo(f"sisock: {path}: nothing in it is recovered: {_why_nothing(made, wanted, kept.latest)}", err=True)
+    if made.rows or not made.unreadable:
+        return made
+    finish(path, wanted, place)
+    fresh()  # a file that is no log fills no quarantine
+    return None
+
+
+def _why_nothing(made: "Recovered", wanted: "Wanted", latest: "Refused | None") -> str:
+    if made.unreadable:
+        last = f", the last for this: {latest.reason}" if latest else ""
+        return f"{made.unreadable:,} lines cannot be read{last}; if it is a log, say with --format and --time how"
+    if made.others or (wanted.start is None and wanted.end is None):
+        return f"it has {made.others:,} lines, and no values in them"
+    return "it has no sample of that time"
+
+
+def _tell_unmet(found: "dict[Path, Recovered]", wanted: "Wanted") -> None:
+    """Tell of units for fields that no log has: they are mistyped, or of another log."""
+    names = dict.fromkeys(name for each in found.values() for name in each.types)
+    for name, units in wanted.units.items():
+        if names and name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            cure = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(list(names)[:20])}"
+            click.echo(f"sisock: --field {name}={units}: no line has the field {name!r}: {cure}", err=True)
 
 
 def _take(found: "dict[Path, Recovered]", wanted: "Wanted", place: Path) -> bool:
@@ -126,9 +157,10 @@ def _take(found: "dict[Path, Recovered]", wanted: "Wanted", place: Path) -> bool
         return False
     for path in found:
         finish(path, wanted, place)
-    if taken.by_recorder:
-        click.echo(f"{rows:,} samples are given to the recorder that has the archive {place}")
-    else:
+    if found and taken.by_recorder:
+        click.echo(f"{rows:,} samples are given to the recorder that has the archive {place}; it takes each once,")
+        click.echo("and how many of them were there already is not known here, as it takes them later")
+    elif found:
         recovered = _new(taken, {source for each in found.values() for source in each.sources})
         click.echo(f"{recovered:,} samples recovered, {rows - recovered:,} already there, {unreadable:,} unreadable")
     if unreadable:

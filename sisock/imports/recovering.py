@@ -102,6 +102,9 @@ class _Job:
             raise RecoverFailed(f"{self._path} has no whole line in its first {_HEAD} bytes")
         try:
             form = self._wanted.form or logs.likely(some)
+            if self._wanted.time and form in ("log", "ma"):
+                cure = "leave out --time, or say --format json or csv"
+                raise RecoverFailed(f"{self._path} is a log whose lines begin with their times: {cure}")
             return logs.lines(form, self._wanted.zone, self._wanted.time, some[0])
         except ValueError as error:
             raise RecoverFailed(f"{self._path}: {error}") from error

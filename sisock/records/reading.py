@@ -36,9 +36,21 @@ class Made(NamedTuple):
     refused: list[Refused]
 
 
-def frames(received: Sequence[Received], how: Mapping, now: int, known: Table[str, Field] | None = None) -> Made:
-    """The samples in messages. A field keeps the type that it has in `known`, or in the first of them."""
-    making = _Frames(how, now, known or {})
+Seen = dict[tuple[Any, ...], set[Any]]  # what identifies samples but for its last part, and these last parts
+
+
+def frames(
+    received: Sequence[Received],
+    how: Mapping,
+    now: int,
+    known: Table[str, Field] | None = None,
+    seen: Seen | None = None,
+) -> Made:
+    """The samples in messages. A field keeps the type that it has in `known`, or in the first of them.
+
+    Those that `seen` knows came before; it learns of these.
+    """
+    making = _Frames(how, now, known or {}, {} if seen is None else seen)
     for number, message in enumerate(received):
         making.take(number, message)
     return making.made()
@@ -84,12 +96,11 @@ class _Timeline:
 class _Frames:
     """Frames in the making."""
 
-    def __init__(self, how: Mapping, now: int, known: Table[str, Field]) -> None:
-        self._how, self._latest = how, now + how.ahead
+    def __init__(self, how: Mapping, now: int, known: Table[str, Field], seen: Seen) -> None:
+        self._how, self._latest, self._seen = how, now + how.ahead, seen
         self._fields = Fields(how, known)
         self._timelines: dict[tuple[Any, Any], _Timeline] = {}  # device, timeline
         self._full: list[_Timeline] = []
-        self._seen: set[tuple[Any, ...]] = set()
         self._refused: list[Refused] = []
 
     def take(self, number: int, message: Received) -> None:
@@ -127,12 +138,13 @@ class _Frames:
         identity = tuple(map(record.get, self._how.identity))
         if not identity or None in identity:
             return False
-        before = len(self._seen)
         try:
-            self._seen.add(identity)
+            numbers = self._seen.setdefault(identity[:-1], set())
+            before = len(numbers)
+            numbers.add(identity[-1])
         except TypeError:  # it has a list
             return False
-        return len(self._seen) == before
+        return len(numbers) == before
 
     def _time(self, value: Any, message: Received) -> int:
         t = message.t if value is None else moment(value, self._how.unit)
