@@ -167,6 +167,11 @@ async def test_who_follows_a_node_that_is_away_gets_its_past_and_then_what_comes
 # what the hub knows
 
 
+async def listing(fleet: Fleet) -> str:
+    """What `sisock ls` prints, while the recorders here go on to answer."""
+    return (await asyncio.to_thread(sisock, fleet.settings.state, "ls", SISOCK_ROUTER=fleet.settings.url)).stdout
+
+
 async def test_the_hub_lists_who_keeps_the_past_of_whom(fleet: Fleet, consumer: Consumer) -> None:
     kept = await record(consumer, "counter")
     async with recording(fleet.settings, {"counter": kept, "gone": GONE}):
@@ -176,7 +181,7 @@ async def test_the_hub_lists_who_keeps_the_past_of_whom(fleet: Fleet, consumer: 
         assert listed["counter"].kept_by == ("recorder",)
         assert (listed["never"].state, listed["never"].kept_by) == ("away", ("second",))
         await until(consumer, lambda nodes: nodes["never"].kept_by == ())
-        shown = sisock(fleet.settings.state, "ls", SISOCK_ROUTER=fleet.settings.url).stdout
+        shown = await listing(fleet)
         assert "gone             away, kept by recorder" in shown
         assert "counter          up, kept by recorder" in shown
     await until(consumer, lambda nodes: nodes["counter"].kept_by == nodes["gone"].kept_by == ())
@@ -278,7 +283,7 @@ async def test_a_node_whose_principal_is_dismissed_is_forgotten_unless_its_past_
     async with recording(fleet.settings, {"passing": GONE}):
         await until(consumer, lambda nodes: nodes["passing"].kept_by == ("recorder",))
         (state / "keys" / "passing.key").unlink()
-        dismissed = sisock(state, "principal", "rm", "passing")
+        dismissed = await asyncio.to_thread(sisock, state, "principal", "rm", "passing")
         assert (dismissed.returncode, dismissed.stdout) == (0, "passing may do nothing any more\n"), dismissed
-        assert "passing          away, kept by recorder" in sisock(state, "ls", SISOCK_ROUTER=fleet.settings.url).stdout
+        assert "passing          away, kept by recorder" in await listing(fleet)
     assert "passing" not in await until(consumer, lambda nodes: "passing" not in nodes)
