@@ -27,7 +27,7 @@ from sisock.nodes import NotKept
 from sisock.parsers.line_grammar import Series
 from sisock.records import Mapping
 from sisock.store import quarantine
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 from tests.ingest import Client, ingest
 from tests.nodes import data
 
@@ -154,11 +154,39 @@ async def test_what_is_not_on_disk_is_not_acknowledged(tmp_path, monkeypatch):
         assert "the disk is full" in answer.body["error"]
 
 
+async def test_a_request_that_was_refused_for_the_disk_is_there_once_when_it_is_sent_again(tmp_path, monkeypatch):
+    commit, room = Journal.commit, []
+
+    def failing(self, *given):
+        if not room:
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr("data_nodes.ingest.taking._MOST_LINES", 2)
+    body = "".join(f"m n={number}i\n" for number in range(7)) + "bad"
+    async with ingest(tmp_path) as running:
+        monkeypatch.setattr(Journal, "commit", failing)
+        for _ in range(2):
+            assert (await post(running, "/write", body)).status == 503
+            assert (await post(running, "/ingest", '{"node": "cryo", "k": 4}')).status == 503
+        assert await data(running.service, "m/n", "cryo/k") == {"m/n": [], "cryo/k": []}
+        room.append(True)
+        assert (await post(running, "/write", body)).body["kept"] == 7
+        assert (await post(running, "/ingest", '{"node": "cryo", "k": 4}')).status == 204
+        assert await data(running.service, "m/n", "cryo/k") == {"m/n": [*range(7)], "cryo/k": [4]}
+    journal = Journal(tmp_path / "ingest.sqlite")
+    frames = journal.read_from(None, 0).frames
+    journal.close()
+    assert [n for f in frames if "m/n" in f.columns for n in f.columns["m/n"].values.tolist()] == [*range(7)]
+    (only,) = quarantine.counts(tmp_path, "ingest")
+    assert only.n == 1  # as often as it was told
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path
 from data_nodes.ingest.node import Ingest
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 
 node = Ingest(port=int(sys.argv[2]))
 node.home = Path(sys.argv[1])

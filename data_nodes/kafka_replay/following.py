@@ -1,14 +1,15 @@
-"""What comes to topics, as the node's own samples: on disk before Kafka hears that it was taken."""
+"""What comes to topics, as the node's own samples: on disk, with how far that is, before Kafka hears that it was taken."""
 
 import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from data_nodes.kafka_replay.taken import Taken
 from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, pattern
-from sisock.frames import Field, Frame
+from sisock.frames import Field
 from sisock.nodes import Intake, NoData, NotKept, ReceivingNode
 from sisock.nodes.threads import Threads
 from sisock.outlets.kafka import Kafka, hang_up, why
@@ -37,9 +38,6 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-Stay = Callable[[], Awaitable[None]]
-
-
 class Following(ReceivingNode):
     """Topics of Kafka, followed."""
 
@@ -57,6 +55,7 @@ class Following(ReceivingNode):
 
     async def receive(self, intake: Intake) -> None:
         """Take what comes, and say to Kafka how far that is once it is on disk."""
+        self._group.taken.recall(intake.notes)
         try:
             while True:
                 messages = await self._threads.run(self._group.poll)
@@ -73,10 +72,11 @@ class Following(ReceivingNode):
             await self._threads.run(self._group.close)
 
     async def _taken(self, intake: Intake, messages: Sequence[Message]) -> None:
-        await self._keep(intake, messages, lambda: self._threads.run(self._group.stay))
+        await self._keep(intake, messages)
         await self._threads.run(self._group.commit, messages)
 
-    async def _keep(self, intake: Intake, messages: Sequence[Message], stay: Stay) -> None:
+    async def _keep(self, intake: Intake, messages: Sequence[Message]) -> None:
+        """Return when all is on disk, with how far that is, however long it takes."""
         received = [
             Received(each.payload, each.stamp, each.place.topic if self._how.device else "") for each in messages
         ]
@@ -90,7 +90,17 @@ class Following(ReceivingNode):
                 self._known.setdefault(name, Field(None, frame.timeline, column.type, units))
         if made.refused:
             await intake.quarantined()
-        await _on_disk(intake, made.frames, ", ".join(sorted({each.place.topic for each in messages})), stay)
+        source, notes = ", ".join(sorted({each.place.topic for each in messages})), self._group.taken.notes(messages)
+        while True:
+            try:
+                await intake.keep(made.frames, source=source, notes=notes)
+            except NotKept as error:
+                intake.tell("failed", str(error))
+                await self._threads.run(self._group.stay)
+                await asyncio.sleep(_AGAIN)
+            else:
+                self._group.taken.recall(notes)
+                return
 
 
 class Group:
@@ -99,6 +109,7 @@ class Group:
     def __init__(self, kafka: Kafka, names: Sequence[str], group: str) -> None:
         """Join when first asked."""
         self._kafka, self._names, self._group = kafka, names, group
+        self.taken = Taken()
         self._consumer: KafkaConsumer | None = None
         self._lock = threading.Lock()
         self._has = 0  # partitions
@@ -118,10 +129,19 @@ class Group:
             if self._consumer is None:
                 self._consumer = self._kafka.consumer(group_id=self._group, **_OPTIONS)
                 self._consumer.subscribe(pattern=pattern(self._names).pattern)
+            self.taken.only({Place(at.topic, at.partition) for at in self._consumer.assignment()})
             self._consumer.resume(*self._consumer.paused())
             found = self._consumer.poll(timeout_ms=round(_POLL * 1000))
             self._has = len(self._consumer.assignment())
-        return [message(Place(at.topic, at.partition), each) for at, some in found.items() for each in some]
+            return [each for at, some in found.items() for each in self._new(self._consumer, at, some)]
+
+    def _new(self, consumer: "KafkaConsumer", at: Any, some: Sequence[Any]) -> Sequence[Message]:
+        """What of these was not taken before; nothing where another place has to be looked at first."""
+        place = Place(at.topic, at.partition)
+        new, seek = self.taken.new(place, [message(place, each) for each in some])
+        if seek is not None:
+            consumer.seek(at, seek)
+        return new
 
     def stay(self) -> None:
         """Remain a member of the group while nothing more can be taken."""
@@ -149,26 +169,6 @@ class Group:
             if self._consumer is not None:
                 hang_up(self._consumer)
                 self._consumer = None
-
-
-async def _on_disk(intake: Intake, made: list[Frame], source: str, stay: Stay) -> None:
-    """Return when all is on disk, however long that takes; taken once more it would be there twice.
-
-    Raises NotKept where it had to be given up: then Kafka has to send it again.
-    """
-    lost, what = intake.lost, made
-    while True:
-        try:
-            await intake.keep(what, source=source)
-        except NotKept as error:
-            if intake.lost != lost:
-                raise
-            intake.tell("failed", str(error))
-            what = []  # it waits in memory
-            await stay()
-            await asyncio.sleep(_AGAIN)
-        else:
-            return
 
 
 async def _to_its_end(what: Coroutine[Any, Any, None]) -> None:

@@ -75,8 +75,7 @@ class Mqtt(ReceivingNode):
         self._lines = points.rules(rules, series)
         self._met = Fields()
         self._counts = dict.fromkeys(_FIELDS, 0)
-        self._last: deque[str] = deque(maxlen=_REMEMBERED)
-        self._lost: int | None = None  # samples that had been given up when these were noted
+        self._last: deque[str] = deque(maxlen=_REMEMBERED)  # messages that were kept
         if not self._rules or largest < 1 or not 0 < self.port < 65536:
             raise ValueError("topics names at least one, largest is above 0, and port from 0 to 65535")
         if password and not (tls or plaintext or interfaces.loopback(host)):
@@ -108,9 +107,7 @@ class Mqtt(ReceivingNode):
 
         self._met = fields = Fields()
         payloads = Payloads(self._rules, self._how, points.Naming(self._lines, fields), fields)
-        if self._lost is None:  # the first time: afterwards it is known here, also of what waits for the disk
-            self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
-            self._lost = intake.lost
+        self._last = deque(json.loads(intake.notes.get(_KEPT, "[]")), _REMEMBERED)
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)
         broker.open()
         try:
@@ -135,19 +132,17 @@ class Mqtt(ReceivingNode):
 
     async def _take(self, intake: Intake, payloads: Payloads, broker: "Broker", came: list[Message]) -> None:
         """Bring messages to disk, then acknowledge them. Raises NotKept: the broker sends them again when we are back."""
-        if intake.lost != self._lost:  # what was given up shall be taken when it comes again
-            self._last.clear()
-            self._lost = intake.lost
         wanted = [each for each in came if self._is_wanted(each)]
         good = [each for each in wanted if len(each.payload) <= self._largest]
         much = sum(len(each.payload) for each in good) > _AT_ONCE
         made = await asyncio.to_thread(payloads.read, good) if much else payloads.read(good)
+        last = deque([*self._last, *(_mark(each) for each in came if each.mid)], _REMEMBERED)
+        if made.frames:
+            await intake.keep(made.frames, source="mqtt", notes={_KEPT: json.dumps(list(last))})
+        self._last = last
         refused = [*made.refused, *(self._too_large(each) for each in wanted if len(each.payload) > self._largest)]
         for message, reason in refused:
             intake.quarantine(message.topic, reason, message.payload)
-        self._last.extend(_mark(each) for each in came if each.mid)
-        if made.frames or any(each.again for each in came):  # what came before may wait for the disk still
-            await intake.keep(made.frames, source="mqtt", notes={_KEPT: json.dumps(list(self._last))})
         if refused:
             await intake.quarantined()
         self._counts["mqtt.messages"] += len(came)

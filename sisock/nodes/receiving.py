@@ -12,6 +12,7 @@ import numpy as np
 from sisock.frames import Field, Frame, column
 from sisock.nodes.base import RING, NoData, Opener, Publish, check_written, said
 from sisock.nodes.health import State
+from sisock.nodes.keeping import Notes, Noting
 from sisock.nodes.live import LiveNode, LiveService
 from sisock.nodes.threads import Threads
 from sisock.store.journal import JournalError, JournalInUse
@@ -33,7 +34,7 @@ Payload = bytes | str | Callable[[], str]
 
 
 class NotKept(OSError):
-    """What was received could not be brought to disk; says why. Whoever sent it has to send it again."""
+    """What was received could not be brought to disk, and is not kept; says why. Whoever sent it has to send it again."""
 
 
 class ReceivingNode(LiveNode):
@@ -63,9 +64,9 @@ class ReceivingNode(LiveNode):
 class Intake:
     """Where what is received goes: into ring, journal and live topic, or into quarantine. For the node's own loop."""
 
-    def __init__(self, service: "ReceivingService", publish: Publish) -> None:
+    def __init__(self, service: "ReceivingService") -> None:
         """Hand on to the service."""
-        self._service, self._publish = service, publish
+        self._service = service
 
     def take(
         self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
@@ -79,27 +80,25 @@ class Intake:
         frames, refused = self._service.checked(given)
         if refused:
             self.quarantine(source, refused, payload() if callable(payload) else payload)
-        for frame in self._service.remember(frames, notes):
-            self._publish(frame)
+        self._service.remember(frames, notes)
         return sum(map(len, frames))
 
-    async def keep(
-        self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
-    ) -> int:
-        """As `take`; on disk when it returns, so also what is refused. Raises NotKept.
+    async def keep(self, given: Any, *, source: str = "", payload: Payload = b"", notes: Noting | None = None) -> int:
+        """As `take`; on disk when it returns, and not before that in answers or on the live topic. Raises NotKept.
 
-        Many that are kept at once share one write.
+        Then nothing of it is kept, now or later: it has to come again. Where nothing is given, what was taken before is
+        on disk. What cannot be taken goes into quarantine, on disk as well, where the rest was kept. `notes` may be a
+        function, called when they are written. Many that are kept at once share one write.
         """
-        before = self._service.quarantine.count
-        count = self.take(given, source=source, payload=payload, notes=notes)
-        refused = self._service.quarantine.count > before
+        frames, refused = self._service.checked(given)
         try:
-            await self._service.written()
+            await self._service.keep(frames, notes or {})
         except JournalError as error:
             raise NotKept(str(error)) from error
         if refused:
+            self.quarantine(source, refused, payload() if callable(payload) else payload)
             await self.quarantined()
-        return count
+        return sum(map(len, frames))
 
     def quarantine(self, source: str, reason: str, payload: bytes | str = b"") -> None:
         """Keep what could not be taken, with the reason."""
@@ -147,17 +146,31 @@ class ReceivingService(LiveService):
         """The frames in what was given, and why the rest is none."""
         return self._schema.frames(given, self._clock())
 
-    def remember(self, frames: list[Frame], notes: Mapping[str, str] | None) -> list[Frame]:
-        """The frames with their identity; on disk soon, and together."""
-        self.notes.update(notes or {})
+    def remember(self, frames: list[Frame], notes: Notes | None) -> None:
+        """Take the frames: on disk soon, and together."""
+        self._came(frames, notes or {})
+        self._memory.extend(frames, notes)
+
+    async def keep(self, frames: list[Frame], notes: Noting) -> None:
+        """Take the frames once they are on disk; all that was taken where there are none. Raises JournalError."""
+        if not frames and not notes:
+            await self._memory.written()
+            return
+        noted: Notes = {}
+
+        def said() -> Notes:
+            nonlocal noted
+            noted = notes() if callable(notes) else notes
+            return noted
+
+        await self._memory.keep(frames, said)
+        self._came(frames, noted)
+
+    def _came(self, frames: list[Frame], notes: Notes) -> None:
+        self.notes.update(notes)
         self._samples += sum(map(len, frames))
         if frames and self._passing:
             self.tell("ok", None)
-        return self._memory.extend(frames, notes)
-
-    async def written(self) -> None:
-        """Return when all that was remembered is on disk. Raises JournalError."""
-        await self._memory.written()
 
     @property
     def lost(self) -> int:
@@ -184,12 +197,12 @@ class ReceivingService(LiveService):
 
     async def run(self, publish: Publish) -> None:
         """Receive until cancelled, and tell now and then how it goes."""
-        async with self._memory.kept():
+        async with self._memory.kept(publish):
             await self._begin()
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._receive(Intake(self, publish)))
-                    tasks.create_task(self._tell_now_and_then(publish))
+                    tasks.create_task(self._receive(Intake(self)))
+                    tasks.create_task(self._tell_now_and_then())
             finally:
                 self.quarantine.write()
 
@@ -215,10 +228,10 @@ class ReceivingService(LiveService):
             again = _AGAIN_FIRST if time.monotonic() - began > _AGAIN_LAST else min(2 * again, _AGAIN_LAST)
             await asyncio.sleep(again)
 
-    async def _tell_now_and_then(self, publish: Publish) -> None:
+    async def _tell_now_and_then(self) -> None:
         while True:
             self._look.clear()
-            await self._attempt(publish)
+            await self._attempt()
             await self.quarantined()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._receiving.interval):
