@@ -1,6 +1,7 @@
 """What devices send comes to disk: read, checked, counted and kept, before they are told so."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ FIELDS = {
     "dropped": Field("datagrams of senders who were too fast, since the start", TIMELINE, "number", "datagrams"),
 }
 _MOST_WAITING = 2000  # messages that wait for the disk at once
+_PATIENCE = 5.0  # seconds for the quarantine
 _MOST_NAMES = 200  # fields of a device
 
 
@@ -35,7 +37,7 @@ class Busy(Exception):
 
 
 class NotTaken(Unreadable):
-    """Nothing of a message could be taken, and it lies in quarantine already."""
+    """Nothing of a message could be taken, and it lies in quarantine."""
 
 
 class Post(NamedTuple):
@@ -96,7 +98,10 @@ class Gateway:
             intake.quarantine(post.device or post.identity or post.peer, str(denied))
             raise
         except DeviceRefused as error:
-            self.refuse(intake, post, str(error))
+            await self.refuse(intake, post, str(error))
+            raise
+        except NotTaken:
+            await self._quarantined(intake)
             raise
         finally:
             self._waiting -= 1
@@ -117,11 +122,14 @@ class Gateway:
         await self._keep(intake, post, kept)
         if refused:
             intake.quarantine(next(iter(sent.readings)), "; ".join(refused[:3]), post.payload)
-            await intake.quarantined()
+            await self._quarantined(intake)
         return f"kept; refused: {'; '.join(refused[:3])}" if refused else ""
 
-    def refuse(self, intake: Intake, post: Post, why: str) -> None:
-        """Keep what could not be read before it was a message, of a sender who may send; nothing of strangers is kept."""
+    async def refuse(self, intake: Intake, post: Post, why: str) -> None:
+        """Keep what could not be read before it was a message, of a sender who may send; nothing of strangers is kept.
+
+        It is on disk when this returns, as senders do not send it again.
+        """
         device = post.device or post.identity
         try:
             if device is not None:
@@ -131,6 +139,13 @@ class Gateway:
             return
         if device is not None or self.access.may_look(post.token, post.identity):
             self._refuse(intake, post, why)
+            await self._quarantined(intake)
+
+    async def _quarantined(self, intake: Intake) -> None:
+        """Return when what was refused is on disk, or a while later where the disk hangs."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await intake.quarantined()
 
     def _check(self, device: str, post: Post) -> None:
         self.access.check(device, post.token, post.identity)
