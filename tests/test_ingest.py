@@ -96,6 +96,23 @@ async def test_nobody_is_admitted_without_the_token(tmp_path):
         assert (await post(running, "/health", method="GET", Authorization="")).body["status"] == "pass"
 
 
+async def test_who_comes_without_the_token_is_counted_and_told(tmp_path):
+    async with ingest(tmp_path) as running:
+        for wrong in ("", "Token x"):
+            assert (await post(running, "/write", "m v=1", Authorization=wrong)).status == 401
+        await running.published.until(lambda frames: any(
+            "nothing has come yet; 2 denied, the last one from 127.0.0.1: the token is missing or wrong" in each for each in errors(frames)
+        ))  # fmt: skip
+        assert (await post(running, "/write", "m v=1")).status == 204
+        await running.published.health("ok")
+        assert (await data(running.service, "ingest.denied"))["ingest.denied"][-1] == 2
+    assert quarantine.names(tmp_path) == []
+
+
+def errors(frames):
+    return [text for f in frames if "health.error" in f.columns for text in f.columns["health.error"].values.tolist()]
+
+
 async def test_bodies_that_are_too_large_cut_or_bombs_are_refused(tmp_path):
     async with ingest(tmp_path, largest=100_000) as running:
         bomb = gzip.compress(bytes(50 * 2**20))
@@ -241,16 +258,23 @@ async def test_beyond_this_machine_it_speaks_tls(tmp_path):
     port = free_port()
     async with ingest(tmp_path, host="0.0.0.0", port=port, certificate=str(certificate), key=str(key)) as running:
 
-        def send():
+        def send(body, token=running.post.token):
             context = ssl.create_default_context(cafile=str(certificate))
-            connection = http.client.HTTPSConnection("localhost", port, timeout=30, context=context)
-            connection.request("POST", "/write", TELEGRAF * 1000, {"Authorization": f"Bearer {running.post.token}"})
+            connection = http.client.HTTPSConnection(
+                "localhost", port, timeout=30, context=context, source_address=("127.0.0.5", 0)
+            )
+            connection.request("POST", "/write", body, {"Authorization": f"Bearer {token}"})
             status = connection.getresponse().status
             connection.close()
             return status
 
         await answers_tls(port)
-        assert await asyncio.to_thread(send) == 204
+        assert await asyncio.to_thread(send, TELEGRAF * 1000) == 204
+        assert await asyncio.to_thread(send, b"bad") == 400
+        assert await asyncio.to_thread(send, TELEGRAF, "wrong") == 401
+        await running.published.until(lambda frames: any("1 denied, the last one from 127.0.0.5" in each for each in errors(frames)))  # fmt: skip
+        (only,) = quarantine.latest(tmp_path, "ingest", 9)
+        assert only.source == "127.0.0.5 /write"
 
 
 async def answers_tls(port):

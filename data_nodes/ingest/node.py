@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_nodes import points
 from data_nodes.admitting import Fields
 from sisock import extras, interfaces, settings
+from sisock.frames import Field
 from sisock.keys.files import write_once
 from sisock.nodes import Intake, ReceivingNode
 from sisock.nodes.base import RING, Opener, name_of
@@ -18,6 +19,10 @@ from sisock.nodes.live import LiveService
 from sisock.records.mapping import mapping
 
 log = logging.getLogger(__name__)
+FIELDS = {
+    "ingest.denied": Field("requests without the token since the node was started", "gateway", "number", "requests"),
+    "ingest.connections": Field("that are open", "gateway", "number", "connections"),
+}
 _ARRIVAL = 60.0  # seconds that a request may take to arrive
 _IN_MEMORY = 2**18  # bytes of a body; what is beyond lies in a file
 
@@ -54,6 +59,7 @@ class Ingest(ReceivingNode):
         self._rules, self._how = points.rules(rules, series), mapping(records or {})
         self._largest, self._rate, self._ahead = largest, rate, ahead
         self._workers, self._connections = workers, connections
+        self._figures: Callable[[], dict[str, int]] | None = None
         if not 0 <= port < 65536 or largest < 1 or rate < 0 or not 0 < workers < 1000 or connections < 1:
             raise ValueError(
                 "port is below 65536, largest above 0, rate not below 0, workers from 1 to 999, connections above 0"
@@ -90,6 +96,15 @@ class Ingest(ReceivingNode):
             raise ValueError(f"{self.token_file} holds no token: write 16 or more letters and digits to it")
         return found
 
+    @property
+    def fields(self) -> dict[str, Field]:
+        """What the gateway tells of itself."""
+        return FIELDS
+
+    def sample(self) -> dict[str, int]:
+        """How many requests came without the token, and how many connections there are."""
+        return {} if self._figures is None else self._figures()
+
     async def receive(self, intake: Intake) -> None:
         """Answer until cancelled."""
         from data_nodes.ingest import server
@@ -107,11 +122,17 @@ class Ingest(ReceivingNode):
         async with contextlib.AsyncExitStack() as stack:
             listening = server.bound(*where)
             admits = admission(token)
-            limits = Limits(self._largest, self._connections, _ARRIVAL, _IN_MEMORY, unread(taking, admits), admits)
-            await stack.enter_async_context(server.answering(app, listening, self._workers, limits))
+            peers = dict[int, str]()
+            limits = Limits(
+                self._largest, self._connections, _ARRIVAL, _IN_MEMORY, unread(taking, admits), admits,
+                lambda host, port: peers.get(port, host),
+            )  # fmt: skip
+            open_now = await stack.enter_async_context(server.answering(app, listening, self._workers, limits))
+            self._figures = lambda: {"ingest.denied": taking.denied, "ingest.connections": open_now()}
             inner = listening.getsockname()[1]
             if tls:
-                await stack.enter_async_context(server.encrypted(self.host, self.port, tls, inner, self._connections))
+                front = server.encrypted(self.host, self.port, tls, inner, self._connections, peers)
+                await stack.enter_async_context(front)
             self.port = self.port or inner
             log.info("%s: listens on %s", name_of(self), interfaces.host_and_port(self.host, self.port))
             await asyncio.Event().wait()

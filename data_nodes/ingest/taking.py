@@ -70,6 +70,7 @@ class Taking:
         self._naming, self._fields, self._how = naming, fields, how
         self._lock = threading.Lock()  # names and rates
         self._pace = Pace(rate)
+        self.denied = 0  # requests without the token
         self._intake: Intake | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -123,6 +124,16 @@ class Taking:
         """Keep what could not be read at all."""
         self._intake_now.quarantine(source, why, body)
         self._settle()
+
+    def deny(self, address: str) -> None:
+        """Count a request without the token; nothing is kept of it."""
+        assert self._loop is not None  # nobody is answered before
+
+        def deny() -> None:
+            self.denied += 1
+            self._intake_now.deny(address, "the token is missing or wrong")
+
+        self._loop.call_soon_threadsafe(deny)
 
     @property
     def _intake_now(self) -> Intake:

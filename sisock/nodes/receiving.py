@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,6 +104,10 @@ class Intake:
         """Keep what could not be taken, with the reason."""
         self._service.quarantine.add(source, reason, payload)
 
+    def deny(self, source: str, reason: str) -> None:
+        """Count somebody who may not send, for the node's health; nothing of strangers is kept."""
+        self._service.deny(source, reason)
+
     async def quarantined(self) -> None:
         """Return when what was put into quarantine is on disk, or the disk does not take it, which is logged."""
         await self._service.quarantined()
@@ -123,6 +127,15 @@ class Intake:
         return self._service.lost
 
 
+class _Denied(NamedTuple):
+    """Who was denied: how often, and of the last one its source, why, and when (ns)."""
+
+    times: int
+    source: str
+    reason: str
+    t: int
+
+
 class ReceivingService(LiveService):
     """A node that receives, at work."""
 
@@ -135,6 +148,7 @@ class ReceivingService(LiveService):
         self.quarantine = Quarantine(node.home, self.name)
         self.notes: dict[str, str] = {}
         self._samples = 0
+        self._denied: _Denied | None = None
         self._state: tuple[State, str | None] = ("no data", _QUIET)
         self._passing = True  # whether that is over as soon as samples come: the node itself has not said it
         self._look = asyncio.Event()
@@ -187,6 +201,11 @@ class ReceivingService(LiveService):
         if (state, why) != self._state:
             self._state = state, why
             self._look.set()
+
+    def deny(self, source: str, reason: str) -> None:
+        """Note somebody who may not send."""
+        before = 0 if self._denied is None else self._denied.times
+        self._denied = _Denied(before + 1, source, reason, self._clock())
 
     def _ended(self, state: State, why: str) -> None:
         """Note why `receive` came to its end, until samples come again."""
@@ -244,7 +263,7 @@ class ReceivingService(LiveService):
         if state == "failed":
             return frames, state, error
         state, why = self._state
-        return frames, state, why or self._refused()
+        return frames, state, "; ".join(filter(None, [why or self._refused(), self._denials()])) or None
 
     def _refused(self) -> str | None:
         """A sentence on what was refused lately."""
@@ -252,6 +271,12 @@ class ReceivingService(LiveService):
         if latest is None or self._clock() - latest.t > _RECENT:
             return None
         return f"{self.quarantine.count} refused, the last one from {latest.source or 'somewhere'}: {latest.reason}"
+
+    def _denials(self) -> str | None:
+        """A sentence on who was denied lately."""
+        if self._denied is None or self._clock() - self._denied.t > _RECENT:
+            return None
+        return f"{self._denied.times} denied, the last one from {self._denied.source}: {self._denied.reason}"
 
     def _figures(self) -> Frame:
         values = {"received.samples": self._samples, "received.quarantined": self.quarantine.count}
