@@ -6,6 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,8 @@ _FIELDS = {
 }
 _KEPT = "kept"  # the note of which messages were kept last
 _AT_ONCE = 65_536  # bytes of messages that are read in a few milliseconds
-_REMEMBERED = 256  # of these: more than a broker sends without an answer
+_NOTED = 256  # of these: more than a broker sends without an answer
+_REMEMBERED = 20_000  # as long as we run: more than wait here
 _RECORDS = {"device": "", "timeline": "", "leave": [], "identity": []}  # the topic says what measured
 
 
@@ -107,7 +109,8 @@ class Mqtt(ReceivingNode):
 
         self._met = fields = Fields()
         payloads = Payloads(self._rules, self._how, points.Naming(self._lines, fields), fields)
-        self._last = deque(json.loads(intake.notes.get(_KEPT, "[]")), _REMEMBERED)
+        if not self._last:
+            self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)
         broker.open()
         try:
@@ -132,14 +135,17 @@ class Mqtt(ReceivingNode):
 
     async def _take(self, intake: Intake, payloads: Payloads, broker: "Broker", came: list[Message]) -> None:
         """Bring messages to disk, then acknowledge them. Raises NotKept: the broker sends them again when we are back."""
-        wanted = [each for each in came if self._is_wanted(each)]
+        here = set[str]()  # what is in these already: they came while we were connected anew
+        wanted = [each for each in came if self._is_wanted(each, here)]
         good = [each for each in wanted if len(each.payload) <= self._largest]
         much = sum(len(each.payload) for each in good) > _AT_ONCE
         made = await asyncio.to_thread(payloads.read, good) if much else payloads.read(good)
-        last = deque([*self._last, *(_mark(each) for each in came if each.mid)], _REMEMBERED)
+        marks = [_mark(each) for each in wanted if each.mid]
         if made.frames:
-            await intake.keep(made.frames, source="mqtt", notes={_KEPT: json.dumps(list(last))})
-        self._last = last
+            before = [*islice(reversed(self._last), _NOTED)][::-1]
+            noted = {_KEPT: json.dumps([*before, *marks][-_NOTED:])}
+            await intake.keep(made.frames, source="mqtt", notes=noted)
+        self._last.extend(marks)
         refused = [*made.refused, *(self._too_large(each) for each in wanted if len(each.payload) > self._largest)]
         for message, reason in refused:
             intake.quarantine(message.topic, reason, message.payload)
@@ -148,14 +154,16 @@ class Mqtt(ReceivingNode):
         self._counts["mqtt.messages"] += len(came)
         broker.acknowledge(came)
 
-    def _is_wanted(self, message: Message) -> bool:
-        """Whether it is new; what is not is counted."""
+    def _is_wanted(self, message: Message, here: set[str]) -> bool:
+        """Whether it is new; what is not is counted. `here`: the marks of those before it."""
         if message.retained and not self._retained:
             self._counts["mqtt.retained"] += 1
             return False
-        if message.again and message.mid and _mark(message) in self._last:
+        mark = _mark(message) if message.mid else ""
+        if message.again and mark and (mark in here or mark in self._last):
             self._counts["mqtt.again"] += 1
             return False
+        here.add(mark)
         return True
 
     def _too_large(self, message: Message) -> Refused:
