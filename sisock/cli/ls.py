@@ -1,6 +1,5 @@
 """`sisock ls`: which data nodes there are, and their fields."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import click
 from sisock.cli import completing
 from sisock.cli.asking import ask
 from sisock.cli.options import CLIENT, with_settings
-from sisock.printable import printable
+from sisock.printable import printable, to_json
 from sisock.settings import Settings
 from sisock.times import to_seconds
 
@@ -39,7 +38,7 @@ def ls(settings: Settings, nodes: tuple[str, ...], as_json: bool) -> None:
         return
     listed = ask(settings, _nodes)
     if as_json:
-        click.echo(json.dumps([_as_dict(node) for node in listed], indent=1, ensure_ascii=False))
+        click.echo(to_json([_as_dict(node) for node in listed], 1))
         return
     for line in node_lines(listed, time.time()):
         click.echo(line)
@@ -76,9 +75,7 @@ async def _fields(
 
 def _list_fields(found: "dict[str, tuple[dict[str, Field], dict[str, Timeline]]]", as_json: bool) -> None:
     if as_json:
-        click.echo(
-            json.dumps({node: _fields_as_dict(*has) for node, has in found.items()}, indent=1, ensure_ascii=False)
-        )
+        click.echo(to_json({node: _fields_as_dict(*has) for node, has in found.items()}, 1))
         return
     targets = [(f"{node}::{name}", field) for node, (fields, _) in found.items() for name, field in fields.items()]
     width = max((len(target) for target, _ in targets), default=0)
