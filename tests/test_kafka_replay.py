@@ -170,7 +170,7 @@ async def test_too_many_messages_are_told_with_the_cure(where, large, monkeypatc
 async def test_it_starts_against_nothing_waits_and_says_so():
     service = replay(Kafka("127.0.0.1:1"), "x").service()
     async with working(service):
-        assert "Kafka at 127.0.0.1:1 does not answer" in await until_ok(service, "failed")
+        assert "Kafka at 127.0.0.1:1 does not answer" in await until_ok(service, "no data")
 
 
 async def test_what_comes_is_followed_and_instances_share_it(where, tmp_path):

@@ -12,7 +12,7 @@ from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, 
 from sisock.frames import Field
 from sisock.nodes import Intake, NoData, NotKept, ReceivingNode
 from sisock.nodes.threads import Threads
-from sisock.outlets.kafka import Kafka, hang_up, why
+from sisock.outlets.kafka import Kafka, hang_up, is_of_kafka, why
 from sisock.records import Mapping as Records
 from sisock.records import Received, frames
 
@@ -65,7 +65,7 @@ class Following(ReceivingNode):
         except (OSError, ValueError):
             raise
         except Exception as error:
-            if not _is_of_kafka(error):
+            if not is_of_kafka(error):
                 raise
             raise NoData(why(error, self._kafka.bootstrap)) from error
         finally:
@@ -180,7 +180,3 @@ async def _to_its_end(what: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait({doing}, timeout=_LAST)
         doing.cancel()
         raise
-
-
-def _is_of_kafka(error: Exception) -> bool:
-    return type(error).__module__.startswith("kafka")

@@ -12,7 +12,7 @@ from data_nodes.kafka_replay.windows import Refuse, Windows
 from sisock.frames import Field, Frame, concat
 from sisock.nodes import Intake, NoData, ReceivingNode
 from sisock.nodes.threads import Threads
-from sisock.outlets.kafka import why
+from sisock.outlets.kafka import is_of_kafka, why
 from sisock.times import NS, utc
 
 _TICK = 0.2  # seconds
@@ -65,7 +65,7 @@ class Replaying(ReceivingNode):
         except Exception as error:
             if self._of is not None:
                 self._start = self._of + 1  # it goes on there
-            if type(error).__module__.startswith("kafka"):
+            if is_of_kafka(error):
                 raise NoData(why(error, self._where)) from error
             raise
         finally:
