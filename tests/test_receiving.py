@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from sisock.frames import Frame, column
+from sisock.frames import Field, Frame, column
 from sisock.nodes import NoData, NotKept, ReceivingNode
 from sisock.store import quarantine
 from sisock.store.journal import Journal, JournalError
@@ -310,6 +310,27 @@ async def test_what_is_in_quarantine_is_on_disk_when_that_was_waited_for(tmp_pat
     async with working(node(receive, tmp_path, interval=1000.0).service()):
         (kept,) = await asyncio.wait_for(found, 30)
     assert (kept.source, kept.payload) == ("cellar", b"\xff")
+
+
+async def test_figures_of_the_gateway_itself_come_after_the_fields_of_what_it_hears(tmp_path):
+    figures = {"gate.messages": Field("heard", "gate", "number")}
+
+    async def receive(intake):
+        await intake.keep(Frame("kitchen", column([NOW]).values, {"kitchen/t": column([1.0])}))
+        await asyncio.Event().wait()
+
+    for _ in range(2):  # so also where they are known of before
+        service = node(receive, tmp_path, fields=figures, sample=lambda self: {"gate.messages": 1}).service(
+            journal=lambda: Journal(tmp_path / "made.sqlite")
+        )
+        async with working(service) as published:
+            await published.samples(3)
+            await published.health("ok")
+            fields, _ = await service.get_fields(0, 0)
+            assert list(fields) == [
+                "kitchen/t", "gate.messages", "received.samples", "received.quarantined", "health.state", "health.took",
+                "health.error",
+            ]  # fmt: skip
 
 
 async def test_a_receive_that_raises_or_ends_is_called_again(monkeypatch):

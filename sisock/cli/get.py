@@ -54,7 +54,7 @@ def get(
 ) -> None:
     """Get samples of fields, of several nodes at the same time.
 
-    NODE means all its fields without its health; a table that is wider than the terminal is laid out in several. A table and CSV tell NaN and inf from a missing value; JSON,
+    NODE means all its fields without its health, of a gateway its own figures last; a table that is wider than the terminal is laid out in several. A table and CSV tell NaN and inf from a missing value; JSON,
     which has neither, says null. How the values came about (reduced or not, from how many samples) is told on stderr. A node that
     does not answer costs its own columns only, and exit code 4.
 

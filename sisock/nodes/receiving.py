@@ -11,6 +11,7 @@ import numpy as np
 
 from sisock.frames import Field, Frame, column
 from sisock.nodes.base import RING, NoData, Opener, Publish, check_written, said
+from sisock.nodes.health import FIELDS as HEALTH
 from sisock.nodes.health import State
 from sisock.nodes.keeping import Notes, Noting
 from sisock.nodes.live import LiveNode, LiveService
@@ -149,6 +150,7 @@ class ReceivingService(LiveService):
         self.notes: dict[str, str] = {}
         self._samples = 0
         self._denied: _Denied | None = None
+        self._own: set[str] = set()  # fields that `sample` gave
         self._state: tuple[State, str | None] = ("no data", _QUIET)
         self._passing = True  # whether that is over as soon as samples come: the node itself has not said it
         self._look = asyncio.Event()
@@ -259,6 +261,7 @@ class ReceivingService(LiveService):
     def _outcome(self, attempt: "asyncio.Future[Any]") -> tuple[list[Frame], State, str | None]:
         """How the receiving goes, and the author's own numbers."""
         frames, state, error = super()._outcome(attempt)
+        self._own.update(name for frame in frames for name in frame.columns)
         frames = [*frames, self._figures()]
         if state == "failed":
             return frames, state, error
@@ -285,4 +288,7 @@ class ReceivingService(LiveService):
 
     @property
     def _fields(self) -> dict[str, Field]:
-        return {**super()._fields, **FIELDS}
+        """All fields: those of what was received first, then the author's own numbers, the node's and its health."""
+        fields = {**super()._fields, **FIELDS}
+        last = dict.fromkeys([*(name for name in fields if name in self._own), *FIELDS, *HEALTH])
+        return {**{name: field for name, field in fields.items() if name not in last}, **{n: fields[n] for n in last}}
