@@ -122,6 +122,19 @@ def test_a_token_lets_in_as_soon_as_it_was_made_and_not_long_after_it_was_taken_
             until_denied(gate, token)
 
 
+@pytest.mark.parametrize("held", [b"", b"\n", b"\xff\xfe", b"one\ntwo"])
+def test_a_token_file_that_holds_none_lets_nobody_in_and_is_told(tmp_path, held, caplog):
+    shared, _ = access.make_token(tmp_path), access.make_token(tmp_path, "k")
+    path = access.token_file(tmp_path, "k")
+    path.write_bytes(held)
+    gate = access.Access(tmp_path, "token")
+    for guess in (shared, "", held.decode("latin-1")):
+        with pytest.raises(access.Denied):
+            gate.check("k", guess, None)
+    gate.check("other", shared, None)
+    assert f"{path} holds no token: write one line" in caplog.text
+
+
 def until_denied(gate, token):
     until = time.monotonic() + 30
     while time.monotonic() < until:

@@ -295,6 +295,16 @@ def test_tokens_do_not_cross_a_network_in_the_clear():
         Ingest(certificate="cert.pem")
 
 
+@pytest.mark.parametrize("held", [b"", b"short", b"\xff" * 20, b"0123456789abcdef\nsecond", b"user:0123456789abcdef"])
+async def test_a_token_file_that_holds_none_is_told_with_the_cure(tmp_path, held):
+    file = tmp_path / "token"
+    file.write_bytes(held)
+    with pytest.raises(ValueError, match=r"write (one line|another)"):
+        Ingest(token=str(file)).token()
+    file.write_bytes(b"  0123456789abcdef\r\n")
+    assert Ingest(token=str(file)).token() == "0123456789abcdef"
+
+
 async def test_two_series_that_a_rule_calls_the_same_are_not_mixed(tmp_path):
     by = [{"measurement": "cpu", "name": "{host}/{measurement}"}]
     async with ingest(tmp_path, rules=by) as running:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from pathlib import Path
@@ -10,8 +11,10 @@ from urllib.parse import quote, unquote
 
 from data_nodes.coap.pace import Pace
 from sisock.keys.files import write
+from sisock.keys.token_file import read_token
 from sisock.nodes.devices import check_device
 
+log = logging.getLogger(__name__)
 Unknown = Literal["open", "token", "closed"]
 FOLDER = "coap"  # of the state directory; below it one for each gateway
 _SHARED, _TOKENS, OSCORE = "token", "tokens", "oscore"
@@ -47,6 +50,7 @@ class Access:
         self._known: dict[str | None, Known] = {}  # what was read since something changed
         self._listed: dict[str, frozenset[str]] = {}  # what lies in the folders: of all others nothing is read
         self._denied = Pace(_DENIED)
+        self._told = set[str]()  # what was said of files
         self._looked = self._read_all = -_AFRESH
         self._changes: tuple[int, ...] = ()
 
@@ -58,8 +62,20 @@ class Access:
             return Known(None, has_oscore=False)
         if device not in self._known:
             has_oscore = device is not None and (oscore_folder(self.folder, device) / "settings.json").exists()
-            self._known[device] = Known(_read(token_file(self.folder, device)), has_oscore)
+            self._known[device] = Known(self._token(token_file(self.folder, device)), has_oscore)
         return self._known[device]
+
+    def _token(self, path: Path) -> str | None:
+        """The token in a file; None where there is no file, and one that nobody has where it holds none."""
+        try:
+            return read_token(path)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            if str(error) not in self._told:
+                log.warning("nobody is let in by the token of %s: %s", device_of(path), error)
+                self._told.add(str(error))
+            return secrets.token_urlsafe(32)
 
     def _look(self) -> None:
         """See whether something came to the folders, or went."""
@@ -148,14 +164,6 @@ def _names(folder: Path) -> list[str]:
         return [each.name for each in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _read(path: Path) -> str | None:
-    """The token in a file; None where there is none."""
-    try:
-        return path.read_text().strip() or None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _same(given: str, wanted: str | None) -> bool:

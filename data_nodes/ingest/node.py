@@ -13,6 +13,7 @@ from data_nodes.admitting import Fields
 from sisock import extras, interfaces, settings
 from sisock.frames import Field
 from sisock.keys.files import write_once
+from sisock.keys.token_file import read_token
 from sisock.nodes import Intake, ReceivingNode
 from sisock.nodes.base import RING, Opener, name_of
 from sisock.nodes.live import LiveService
@@ -23,6 +24,7 @@ FIELDS = {
     "ingest.denied": Field("requests without the token since the node was started", "gateway", "number", "requests"),
     "ingest.connections": Field("that are open", "gateway", "number", "connections"),
 }
+_LEAST = 16  # characters of the token
 _ARRIVAL = 60.0  # seconds that a request may take to arrive
 _IN_MEMORY = 2**18  # bytes of a body; what is beyond lies in a file
 
@@ -91,9 +93,9 @@ class Ingest(ReceivingNode):
         """What senders have to show, made at the first start. Raises ValueError where the file holds none."""
         if not self._token and write_once(self.token_file, secrets.token_urlsafe(32) + "\n"):
             log.info("%s: senders show the token in %s", name_of(self), self.token_file)
-        found = self.token_file.read_text(encoding="utf-8").strip()
-        if len(found) < 16 or not found.isascii() or not found.isprintable() or ":" in found:
-            raise ValueError(f"{self.token_file} holds no token: write 16 or more letters and digits to it")
+        found = read_token(self.token_file, _LEAST)
+        if ":" in found:
+            raise ValueError(f"the token in {self.token_file} has a colon, which ends a user's name: write another")
         return found
 
     @property
