@@ -56,7 +56,7 @@ class Naming:
         self._lines = Lines()
         self._timelines: dict[Series, str] = {}
         self._names: dict[tuple[Series, str], str] = {}
-        self._owners: dict[str, Series] = {}  # field -> the series that it is of
+        self._owners: dict[str, Series] = {}  # field -> the series that it is of: known ones are not forgotten
 
     def take(self, text: str, now: int, precision: str = "ns") -> Taken:
         """The frames in a text. Raises ValueError for an unknown precision."""
@@ -107,7 +107,8 @@ class Naming:
         if len(self._timelines) > _MOST_SERIES or len(self._names) > _MOST_NAMES:
             self._timelines.clear()
             self._names.clear()
-            self._owners.clear()
+            known = self._fields.known  # of which two series must not become one
+            self._owners = {name: owner for name, owner in self._owners.items() if name in known}
         found = self._timelines.get(series)
         if found is None:
             rule = next(rule for rule in self._rules if fnmatch.fnmatchcase(series.measurement, rule.measurement))

@@ -10,6 +10,7 @@ from werkzeug.datastructures import Headers
 
 from sisock.interfaces import loopback
 from sisock.keys.api_tokens import ApiToken, read
+from sisock.keys.token_file import read_token
 from sisock.settings import Settings
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -97,12 +98,9 @@ def _read_token(path: str) -> str | None:
     if not path:
         return None
     try:
-        token = Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_token(Path(path))
+    except FileNotFoundError as error:
         raise ValueError(f"the bridge's token cannot be read: {error}: set SISOCK_BRIDGE_TOKEN to its file") from error
-    if not token or not token.isascii() or not token.isprintable():
-        raise ValueError(f"{path} holds no token: write one line of printable ASCII text to it")
-    return token
 
 
 def _given(authorization: str) -> str:

@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import socket
 
+_NETWORK = 64  # bits of an IPv6 address that are one sender's
 _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # interfaces that are all there are: one to reach
 
 
@@ -39,6 +40,14 @@ def host_and_port(interface: str, port: int) -> str:
 def bracketed(host: str) -> str:
     """The host as it stands in an address."""
     return f"[{host}]" if ":" in host else host
+
+
+def sender(address: str) -> str:
+    """Who comes from an address: of IPv6, whoever has its network."""
+    host = address.split("%", maxsplit=1)[0]
+    if host.startswith("::ffff:") or ":" not in host:
+        return host
+    return str(ipaddress.ip_network((host, _NETWORK), strict=False))
 
 
 def family(interface: str) -> socket.AddressFamily:

@@ -41,8 +41,8 @@ def ask(port, body=b"", **headers):
         connection.close()
 
 
-def half_open(port, stack, text=b"POST / HTTP/1.1\r\nHost: a\r\n"):
-    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+def half_open(port, stack, text=b"POST / HTTP/1.1\r\nHost: a\r\n", source="127.0.0.1"):
+    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0)))
     connection.sendall(text)
     return connection
 
@@ -53,6 +53,18 @@ def test_half_sent_requests_keep_nobody_out():
         for _ in range(110):
             half_open(port, stack)
         assert ask(port, b"abc") == (200, b"3")
+
+
+def test_whoever_has_most_connections_makes_room_not_who_was_there_first():
+    patient = serving(app, 2, LARGEST, connections=40, arrival=10 * PATIENCE)
+    with patient as port, contextlib.ExitStack() as stack:
+        slow = half_open(port, stack, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", "127.0.0.3")
+        ask(port)
+        for _ in range(110):
+            half_open(port, stack, source="127.0.0.2")
+        assert ask(port, b"abc") == (200, b"3")
+        slow.sendall(b"abc")
+        assert slow.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_a_request_that_trickles_in_is_given_up(port):

@@ -99,6 +99,18 @@ def test_nodes_that_are_away_come_last_the_longest_away_at_the_end() -> None:
     assert node_lines([], 100.0) == []
 
 
+def test_below_a_node_that_is_not_well_stands_why_as_far_as_there_is_room() -> None:
+    listed = [Node("mqtt", "Topics.", "up", 0, info={"health": "no data"}), Node("host", "This machine.", "up", 0)]
+    why = {"mqtt": "there is no broker at localhost:1883\x9b; it is tried again"}
+    lines = node_lines(listed, 5.0, why)
+    assert lines[1:3] == [
+        "mqtt             up, no data   5 s  Topics.",
+        "  there is no broker at localhost:1883\\x9b; it is tried again",
+    ]
+    assert node_lines(listed, 5.0, why, 24)[2] == "  there is no broker at…"
+    assert len(lines) == 4
+
+
 def test_a_table_wider_than_the_terminal_is_laid_out_in_several() -> None:
     given = [series(f"n::{name}", [1, 2], [1.5, 22.25]) for name in "abcd"]
     whole = as_table(given)

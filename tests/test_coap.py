@@ -102,6 +102,19 @@ async def test_what_is_refused_is_in_quarantine(tmp_path):
     assert (one.source, one.payload, one.reason[:18]) == ("kitchen", b"warm", "'warm' is no numbe")
 
 
+@pytest.mark.parametrize(
+    ("path", "payload", "code"),
+    [
+        ("/ingest/k", "warm", "4.00"), ("/ingest/k?seq=many", "1", "4.00"), ("/ingest/k", "1" * 101, "4.13"),
+        ("/ingest/k", '[{"n":"a","v":1},{"n":"a","vs":"x"}]', "4.00"),
+    ],
+)  # fmt: skip
+async def test_what_is_refused_is_in_quarantine_on_disk_before_its_sender_is_told(tmp_path, path, payload, code):
+    async with gateway(tmp_path, payload=100, interval=3600.0) as at:
+        assert (await send(at.uri(path), payload)).code == code
+        assert sum(each.n for each in quarantine.counts(tmp_path, "coap")) == 1
+
+
 async def test_what_is_no_message_at_all_is_in_quarantine_too_but_not_what_strangers_send(tmp_path):
     async with gateway(tmp_path, payload=2000, most=1) as at, clients() as context:
         assert (await ask(context, at.uri("/ingest/k?seq=many"), "1")).code == "4.00"

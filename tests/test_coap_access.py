@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket
+import sys
+import time
 
 import aiocoap
 import pytest
@@ -86,6 +88,57 @@ async def test_a_device_with_a_token_of_its_own_has_to_use_it(tmp_path):
         assert (await ask(context, at.uri(f"/ingest/hall/k?token={shared}"), "1")).code == "4.01"
         assert (await ask(context, at.uri(f"/ingest/hall/k?token={own}"), "1")).code == "2.04"
         assert (await ask(context, at.uri(f"/ingest/other?token={own}"), "1")).code == "4.01"
+
+
+OPENED = list[str]()
+sys.addaudithook(lambda event, given: OPENED.append(str(given[0])) if event in ("open", "os.listdir") else None)
+
+
+def test_very_many_who_are_denied_cost_no_look_at_the_disk_each(tmp_path):
+    folder = tmp_path / "coap" / "coap"
+    token, own = access.make_token(folder), access.make_token(folder, "k")
+    gate = access.Access(folder, "token")
+    gate.check("new", token, None)
+    OPENED.clear()
+    for number in range(500):
+        for device in (f"stranger{number}", "k", "new"):
+            with pytest.raises(access.Denied):
+                gate.check(device, "guess", None)
+        assert not gate.may_look("guess", None)
+    assert sum(str(tmp_path) in each for each in OPENED) < 20
+    gate.check("k", own, None)
+    gate.check("new", token, None)
+
+
+def test_a_token_lets_in_as_soon_as_it_was_made_and_not_long_after_it_was_taken_back(tmp_path):
+    gate = access.Access(tmp_path, "token")
+    for number in range(5):
+        with pytest.raises(access.Denied):
+            gate.check("k", "guess", None)
+        token = access.make_token(tmp_path, "k" if number % 2 else None)
+        gate.check("k", token, None)
+        access.token_file(tmp_path, "k" if number % 2 else None).unlink()
+        with pytest.raises(access.Denied):
+            until_denied(gate, token)
+
+
+@pytest.mark.parametrize("held", [b"", b"\n", b"\xff\xfe", b"one\ntwo"])
+def test_a_token_file_that_holds_none_lets_nobody_in_and_is_told(tmp_path, held, caplog):
+    shared, _ = access.make_token(tmp_path), access.make_token(tmp_path, "k")
+    path = access.token_file(tmp_path, "k")
+    path.write_bytes(held)
+    gate = access.Access(tmp_path, "token")
+    for guess in (shared, "", held.decode("latin-1")):
+        with pytest.raises(access.Denied):
+            gate.check("k", guess, None)
+    gate.check("other", shared, None)
+    assert f"{path} holds no token: write one line" in caplog.text
+
+
+def until_denied(gate, token):
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        gate.check("k", token, None)
 
 
 async def test_closed_takes_only_devices_that_are_known(tmp_path):

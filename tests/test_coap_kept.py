@@ -106,6 +106,36 @@ async def test_where_the_disk_does_not_take_it_the_device_is_to_come_again_and_i
     assert on_disk(tmp_path, "k/value") == [7]
 
 
+async def test_a_message_that_comes_twice_while_the_disk_is_full_is_kept_once_when_it_comes_again(
+    tmp_path, monkeypatch
+):
+    commit, full = Journal.commit, True
+
+    def failing(self, *given):
+        if full:
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    async with gateway(tmp_path) as at, clients() as context, clients() as other:
+        monkeypatch.setattr(Journal, "commit", failing)
+        asked = [
+            each.request(
+                Message(code=aiocoap.POST, uri=at.uri(f"/ingest/k?seq={number}&boot=b&u=Cel"), payload=b"7")
+            ).response
+            for number in range(50)
+            for each in (context, other)
+        ]
+        assert {answer.code.dotted for answer in await asyncio.gather(*asked)} == {"5.03"}
+        full = False
+        for number in range(50):
+            for each in (context, other):
+                assert (await ask(each, at.uri(f"/ingest/k?seq={number}&boot=b&u=Cel"), str(number))).code == "2.04"
+    assert on_disk(tmp_path, "k/value") == list(range(50))
+    async with gateway(tmp_path) as at:
+        device = at.node._gateway.devices["k"]
+        assert (device.missing, device.units) == (0, {"value": "°C"})
+
+
 async def test_what_had_to_be_given_up_is_taken_when_it_comes_again(tmp_path, monkeypatch):
     commit, full = Journal.commit, True
 

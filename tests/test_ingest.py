@@ -27,7 +27,7 @@ from sisock.nodes import NotKept
 from sisock.parsers.line_grammar import Series
 from sisock.records import Mapping
 from sisock.store import quarantine
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 from tests.ingest import Client, ingest
 from tests.nodes import data
 
@@ -96,6 +96,23 @@ async def test_nobody_is_admitted_without_the_token(tmp_path):
         assert (await post(running, "/health", method="GET", Authorization="")).body["status"] == "pass"
 
 
+async def test_who_comes_without_the_token_is_counted_and_told(tmp_path):
+    async with ingest(tmp_path) as running:
+        for wrong in ("", "Token x"):
+            assert (await post(running, "/write", "m v=1", Authorization=wrong)).status == 401
+        await running.published.until(lambda frames: any(
+            "nothing has come yet; 2 denied, the last one from 127.0.0.1: the token is missing or wrong" in each for each in errors(frames)
+        ))  # fmt: skip
+        assert (await post(running, "/write", "m v=1")).status == 204
+        await running.published.health("ok")
+        assert (await data(running.service, "ingest.denied"))["ingest.denied"][-1] == 2
+    assert quarantine.names(tmp_path) == []
+
+
+def errors(frames):
+    return [text for f in frames if "health.error" in f.columns for text in f.columns["health.error"].values.tolist()]
+
+
 async def test_bodies_that_are_too_large_cut_or_bombs_are_refused(tmp_path):
     async with ingest(tmp_path, largest=100_000) as running:
         bomb = gzip.compress(bytes(50 * 2**20))
@@ -154,11 +171,39 @@ async def test_what_is_not_on_disk_is_not_acknowledged(tmp_path, monkeypatch):
         assert "the disk is full" in answer.body["error"]
 
 
+async def test_a_request_that_was_refused_for_the_disk_is_there_once_when_it_is_sent_again(tmp_path, monkeypatch):
+    commit, room = Journal.commit, []
+
+    def failing(self, *given):
+        if not room:
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr("data_nodes.ingest.taking._MOST_LINES", 2)
+    body = "".join(f"m n={number}i\n" for number in range(7)) + "bad"
+    async with ingest(tmp_path) as running:
+        monkeypatch.setattr(Journal, "commit", failing)
+        for _ in range(2):
+            assert (await post(running, "/write", body)).status == 503
+            assert (await post(running, "/ingest", '{"node": "cryo", "k": 4}')).status == 503
+        assert await data(running.service, "m/n", "cryo/k") == {"m/n": [], "cryo/k": []}
+        room.append(True)
+        assert (await post(running, "/write", body)).body["kept"] == 7
+        assert (await post(running, "/ingest", '{"node": "cryo", "k": 4}')).status == 204
+        assert await data(running.service, "m/n", "cryo/k") == {"m/n": [*range(7)], "cryo/k": [4]}
+    journal = Journal(tmp_path / "ingest.sqlite")
+    frames = journal.read_from(None, 0).frames
+    journal.close()
+    assert [n for f in frames if "m/n" in f.columns for n in f.columns["m/n"].values.tolist()] == [*range(7)]
+    (only,) = quarantine.counts(tmp_path, "ingest")
+    assert only.n == 1  # as often as it was told
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path
 from data_nodes.ingest.node import Ingest
-from sisock.store.journal import Journal
+from sisock.store.journal import Journal, JournalError
 
 node = Ingest(port=int(sys.argv[2]))
 node.home = Path(sys.argv[1])
@@ -213,16 +258,23 @@ async def test_beyond_this_machine_it_speaks_tls(tmp_path):
     port = free_port()
     async with ingest(tmp_path, host="0.0.0.0", port=port, certificate=str(certificate), key=str(key)) as running:
 
-        def send():
+        def send(body, token=running.post.token):
             context = ssl.create_default_context(cafile=str(certificate))
-            connection = http.client.HTTPSConnection("localhost", port, timeout=30, context=context)
-            connection.request("POST", "/write", TELEGRAF * 1000, {"Authorization": f"Bearer {running.post.token}"})
+            connection = http.client.HTTPSConnection(
+                "localhost", port, timeout=30, context=context, source_address=("127.0.0.5", 0)
+            )
+            connection.request("POST", "/write", body, {"Authorization": f"Bearer {token}"})
             status = connection.getresponse().status
             connection.close()
             return status
 
         await answers_tls(port)
-        assert await asyncio.to_thread(send) == 204
+        assert await asyncio.to_thread(send, TELEGRAF * 1000) == 204
+        assert await asyncio.to_thread(send, b"bad") == 400
+        assert await asyncio.to_thread(send, TELEGRAF, "wrong") == 401
+        await running.published.until(lambda frames: any("1 denied, the last one from 127.0.0.5" in each for each in errors(frames)))  # fmt: skip
+        (only,) = quarantine.latest(tmp_path, "ingest", 9)
+        assert only.source == "127.0.0.5 /write"
 
 
 async def answers_tls(port):
@@ -241,6 +293,16 @@ def test_tokens_do_not_cross_a_network_in_the_clear():
     Ingest(host="192.0.2.1", plaintext=True)
     with pytest.raises(ValueError, match="TLS needs both"):
         Ingest(certificate="cert.pem")
+
+
+@pytest.mark.parametrize("held", [b"", b"short", b"\xff" * 20, b"0123456789abcdef\nsecond", b"user:0123456789abcdef"])
+async def test_a_token_file_that_holds_none_is_told_with_the_cure(tmp_path, held):
+    file = tmp_path / "token"
+    file.write_bytes(held)
+    with pytest.raises(ValueError, match=r"write (one line|another)"):
+        Ingest(token=str(file)).token()
+    file.write_bytes(b"  0123456789abcdef\r\n")
+    assert Ingest(token=str(file)).token() == "0123456789abcdef"
 
 
 async def test_two_series_that_a_rule_calls_the_same_are_not_mixed(tmp_path):

@@ -9,6 +9,8 @@ from data_nodes.ingest import bodies
 from data_nodes.points import Naming, rules
 from tests.ingest import ingest
 
+NOW = 1_700_000_000 * 10**9
+
 
 def post(running, *given, **headers):
     return asyncio.to_thread(running.post, *given, **headers)
@@ -64,10 +66,21 @@ async def test_a_name_that_no_header_can_have_is_told_all_the_same(tmp_path):
         assert "k?k is what another series is called" in answer.headers["X-Influxdb-Error"]
 
 
+def test_two_series_are_not_mixed_however_many_others_came_between(monkeypatch):
+    monkeypatch.setattr("data_nodes.points._MOST_NAMES", 50)
+    naming = Naming(rules([{"measurement": "cpu", "name": "{measurement}"}]), Fields())
+    assert naming.take("cpu,cpu=0 v=1", NOW).rows == 1
+    for number in range(500):
+        naming.take(f"m f{number}=1", NOW)
+    (refused,) = naming.take("cpu,cpu=1 v=2", NOW).refused
+    assert "cpu/v is what another series is called" in refused.reason
+    assert naming.take("cpu,cpu=0 v=3", NOW).rows == 1
+
+
 def test_names_of_fields_that_are_not_taken_are_not_remembered_for_ever(monkeypatch):
     monkeypatch.setattr("data_nodes.admitting.MOST", 5)
     monkeypatch.setattr("data_nodes.points._MOST_NAMES", 50)
     naming = Naming(rules([]), Fields())
     for number in range(500):
-        naming.take(f"m f{number}=1", 1_700_000_000 * 10**9)
+        naming.take(f"m f{number}=1", NOW)
     assert len(naming._names) + len(naming._owners) < 110

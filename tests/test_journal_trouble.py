@@ -39,6 +39,25 @@ def test_a_full_disk_is_told_and_what_waits_is_written_later(path, values):
         assert journal.next_seq("samples") == values
 
 
+def test_what_was_written_is_not_said_to_be_lost_where_an_old_file_cannot_be_removed(path):
+    with opened(path, most_bytes=2**20) as journal:
+        add(journal, range(20_000))
+        (old,) = bulk(path)
+        old.rename(old.with_suffix(".aside"))
+        old.mkdir()  # so that it cannot be removed, not even by root
+        for begin in range(20_000, 200_000, 20_000):
+            add(journal, range(begin, begin + 20_000))
+        assert journal.oldest("samples")[0] > 20_000
+        assert all_of(journal)[-1] == 199_999
+        old.rmdir()
+        add(journal, range(200_000, 220_000))
+        assert not old.exists()
+
+
+def bulk(path):
+    return sorted(path.with_name(f"{path.name}.bulk").iterdir())
+
+
 def test_a_place_that_cannot_be_written_is_tried_again(path, caplog):
     path.parent.write_text("a file where the folder belongs")
     with opened(path) as journal:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from data_nodes.kafka_replay.following import Group
 from data_nodes.kafka_replay.node import KafkaReplay
 from data_nodes.kafka_replay.seeking import NEAR, Look, Marks, seek
 from sisock.frames import Query
@@ -221,7 +222,7 @@ async def test_what_was_sent_twice_is_one_sample_however_far_apart(where, monkey
 async def test_it_starts_against_nothing_waits_and_says_so():
     service = replay(Kafka("127.0.0.1:1"), "x").service()
     async with working(service):
-        assert "Kafka at 127.0.0.1:1 does not answer" in await until_ok(service, "failed")
+        assert "Kafka at 127.0.0.1:1 does not answer" in await until_ok(service, "no data")
 
 
 async def test_what_comes_is_followed_and_instances_share_it(where, tmp_path):
@@ -296,6 +297,41 @@ async def test_who_follows_while_the_disk_is_full_has_each_message_once_afterwar
     kept = [x for f in journal.read_from(None, 0).frames if "lab/x" in f.columns for x in f.columns["lab/x"].values.tolist()]  # fmt: skip
     journal.close()
     assert sorted(kept) == list(range(60))
+
+
+async def follow(where, topic, home, until) -> list:
+    """What lies on disk after a node that follows the topic has had this message."""
+    node = replay(where, topic, follow=True)
+    node.name, node.home = topic, home
+    async with (
+        working(node.service(journal=lambda: Journal(home / "followed.sqlite"))) as published,
+        asyncio.timeout(PATIENCE),
+    ):
+        await published.until(lambda frames: any(until in values_of(frame) for frame in frames))
+    journal = Journal(home / "followed.sqlite")
+    kept = [x for frame in journal.read_from(None, 0).frames for x in values_of(frame)]
+    journal.close()
+    return sorted(kept)
+
+
+async def test_what_kafka_was_not_told_of_is_not_taken_again(where, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Group, "commit", lambda self, messages: None)
+        produce(where, "untold", [(0, record(T + n * NS, x=n), None) for n in range(50)])
+        assert await follow(where, "untold", tmp_path, 49) == list(range(50))
+        produce(where, "untold", [(0, record(T + n * NS, x=n), None) for n in range(50, 60)])
+        assert await follow(where, "untold", tmp_path, 59) == list(range(60))
+    produce(where, "untold", [(0, record(T + 60 * NS, x=60), None)])
+    assert await follow(where, "untold", tmp_path, 60) == list(range(61))
+
+
+@pytest.mark.parametrize("upto", [20, 400])
+async def test_a_topic_that_was_made_anew_is_taken_from_its_beginning(where, tmp_path, upto):
+    journal = Journal(tmp_path / "followed.sqlite")
+    journal.commit({f"kafka/anew{upto}/0": f"{upto} 0123456789abcdef"})
+    journal.close()
+    produce(where, f"anew{upto}", [(0, record(T + n * NS, x=n), None) for n in range(50)])
+    assert await follow(where, f"anew{upto}", tmp_path, 49) == list(range(50))
 
 
 def errors(frames) -> list[str]:

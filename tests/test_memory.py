@@ -157,7 +157,7 @@ async def test_an_end_in_the_middle_of_writing_loses_nothing_that_was_committed(
         there = await frame_of(again, "n")
         assert len(there) >= sum(len(f) for f in committed.frames if f.timeline == "samples")
         assert there.columns["n"].values.tolist() == list(range(len(there)))
-        kept = again._memory.append(Frame("samples", np.array([NOW + 10**6 * NS]), {"n": column([1])}))
+        kept = again._memory._ring.append(Frame("samples", np.array([NOW + 10**6 * NS]), {"n": column([1])}))
         assert kept.epoch == there.epoch
         assert kept.seq > published.frames[-1].seq
         again._memory._journal.close()

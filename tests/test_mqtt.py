@@ -21,6 +21,7 @@ from data_nodes.points import Naming
 from data_nodes.points import rules as names
 from sisock.nodes import Intake
 from sisock.nodes.rows import Schema
+from sisock.records.mapping import mapping
 from sisock.store import quarantine
 from sisock.store.journal import Journal, JournalError
 from tests.mosquitto import mosquitto
@@ -263,6 +264,30 @@ async def test_what_was_kept_is_there_once_after_kill_9_beside_its_acknowledgeme
                 await asyncio.sleep(0.05)
                 kept = (await data(service, "n"))["n"]
         assert sorted(kept) == list(range(130))
+
+
+def read(fields, *payloads):
+    """What messages of one topic become: values, and why the others become none."""
+    payloads = [Message("t", each.encode(), NOW, 1, False, False) for each in payloads]
+    made = Payloads(rules(["#"]), mapping({}), Naming(names([]), fields), fields).read(payloads)
+    found = [value for frame in made.frames for value in frame.columns["t"].values.tolist()]
+    return found, [(each.message.payload.decode(), each.reason) for each in made.refused]
+
+
+@pytest.mark.parametrize("odd", ["inf", "-Infinity", "NaN", "+INF"])
+def test_what_is_written_for_no_number_is_one_unless_the_field_is_a_text(odd):
+    fields = Fields()
+    assert read(fields, odd, "1.5") == ([pytest.approx(float(odd), nan_ok=True), 1.5], [])
+    texts = Fields()
+    assert read(texts, "on")[0] == ["on"]
+    assert read(texts, odd) == ([odd], [])
+
+
+@pytest.mark.parametrize("large", ["1e999", "-1e999", "9" * 400])
+def test_a_number_too_large_for_a_float_is_refused_and_no_text(large):
+    fields = Fields()
+    assert read(fields, large, "1") == ([1], [(large, "it is a number too large for a float64")])
+    assert len(read(fields, f'{{"a": {large}}}')[1]) == 1
 
 
 @pytest.mark.parametrize(

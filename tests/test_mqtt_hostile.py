@@ -1,8 +1,12 @@
 """The node `mqtt` where the disk is full, and where messages are made to stop it or to cost much."""
 
+import asyncio
 import json
+import threading
+from itertools import pairwise
 
 import cbor2
+import paho.mqtt.client as paho
 import pytest
 
 from data_nodes.admitting import Fields
@@ -41,11 +45,73 @@ async def test_what_comes_again_while_the_disk_is_full_is_not_acknowledged(tmp_p
         await subscribed(published)
         full = True
         broker.publish("n", "1", "2")
-        await published.until(lambda frames: any(values(frames, "mqtt.again")))
-    full = False  # what waited for the disk is gone with the process
+        await published.until(lambda frames: sum("disk is full" in str(text) for text in told(frames)) > 2)
+    full = False
     async with gateway(tmp_path, broker.port) as (service, published):
         await published.until(lambda frames: {1, 2} <= set(values(frames, "n")))
         assert sorted((await data(service, "n"))["n"]) == [1, 2]
+
+
+@pytest.mark.parametrize("keepalive", [1, 60])
+async def test_while_the_disk_hangs_the_broker_keeps_the_connection_and_what_comes_is_there_once(
+    tmp_path, broker, monkeypatch, keepalive
+):
+    """With a keepalive of 1 s Mosquitto hangs up after 1.5 s of silence."""
+    commit, go, pinged, ping = Journal.commit, threading.Event(), threading.Semaphore(0), paho.Client._send_pingreq
+    go.set()
+
+    def slow(self, *given):
+        assert go.wait(60)
+        commit(self, *given)
+
+    def pings(self):
+        pinged.release()
+        return ping(self)
+
+    monkeypatch.setattr(Journal, "commit", slow)
+    monkeypatch.setattr(paho.Client, "_send_pingreq", pings)
+    monkeypatch.setattr("data_nodes.mqtt.broker._MOST", 3)
+    monkeypatch.setattr("data_nodes.mqtt.broker._KEEPALIVE", keepalive)
+    async with gateway(tmp_path, broker.port) as (service, published):
+        await subscribed(published)
+        go.clear()
+        await asyncio.to_thread(broker.publish, "n", *map(str, range(100)))
+        for _ in range(6 if keepalive == 1 else 0):
+            assert await asyncio.to_thread(pinged.acquire, timeout=30)
+        go.set()
+        await published.until(lambda frames: 99 in values(frames, "n"))
+        assert (await data(service, "n"))["n"] == [*range(100)]
+        assert not any("lost" in str(text) for text in told(published.frames))
+        assert not any(values(published.frames, "mqtt.again"))
+
+
+async def test_what_the_broker_sends_again_while_it_waits_for_a_disk_that_hangs_is_there_once(
+    tmp_path, broker, monkeypatch
+):
+    commit, go = Journal.commit, threading.Event()
+    go.set()
+
+    def slow(self, *given):
+        assert go.wait(60)
+        commit(self, *given)
+
+    monkeypatch.setattr(Journal, "commit", slow)
+    async with gateway(tmp_path, broker.port) as (service, published):
+        await subscribed(published)
+        go.clear()
+        await asyncio.to_thread(broker.publish, "n", *map(str, range(10)))
+        for times in (2, 3):
+            await asyncio.to_thread(broker.stop)
+            await asyncio.to_thread(broker.start)
+            await published.until(
+                lambda frames, times=times: (
+                    list(pairwise(values(frames, "health.state"))).count(("no data", "ok")) == times
+                )
+            )
+        await asyncio.to_thread(broker.publish, "n", "99")
+        go.set()
+        await published.until(lambda frames: 99 in values(frames, "n"))
+        assert (await data(service, "n"))["n"] == [*range(10), 99]
 
 
 @pytest.mark.parametrize("given_up", [False, True])
@@ -71,6 +137,7 @@ async def test_what_waited_for_a_disk_that_was_full_is_there_once(tmp_path, brok
     async with gateway(tmp_path, broker.port) as (service, _):
         kept = (await data(service, "n"))["n"]
         assert sorted(kept) == [1, 2, 3]
+        assert not any(values(published.frames, "mqtt.again"))  # nothing was kept of what was refused
 
 
 @pytest.mark.parametrize(

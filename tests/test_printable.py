@@ -1,15 +1,23 @@
 """What strangers send reaches no terminal as a command to it: not by the log, not by what a command prints."""
 
+import json
 import subprocess
 import sys
 
-from hypothesis import given
+import numpy as np
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sisock.cli import formats
+from sisock.cli.at import Reading
+from sisock.cli.at import _as_json as readings_as_json
 from sisock.cli.formats import short
 from sisock.cli.ls import node_lines
+from sisock.cli.series import Series
 from sisock.consumer import Node
-from sisock.printable import printable
+from sisock.frames import Answer, Field, column
+from sisock.printable import printable, to_json
 
 HOSTILE = "\x1b[2J\x9b2J\x07\u202e"
 LOGS = """
@@ -38,6 +46,30 @@ def test_log_lines_and_what_is_told_of_an_error_move_no_cursor():
     ).stderr
     assert all(line.isprintable() for line in said.splitlines())
     assert said.count(r"\x1b[2J\x9b2J\x07\u202e") == 2
+
+
+@given(
+    st.recursive(
+        st.text() | st.floats(allow_nan=False) | st.none(),
+        lambda some: st.lists(some) | st.dictionaries(st.text(), some),
+    )
+)
+@example([HOSTILE, "\x7f\x85", "é°日", "\ud800", "\U000e0001"])
+def test_json_moves_no_cursor_and_says_the_same(value):
+    for indent in (None, 1):
+        text = to_json(value, indent=indent)
+        assert text.replace("\n", "").isprintable()
+        assert json.loads(text) == value
+    assert to_json("é°日") == '"é°日"'
+
+
+@pytest.mark.parametrize(
+    "made", [lambda s: formats.as_json([s]), lambda s: readings_as_json([Reading(s.target, s.field, None, HOSTILE)])]
+)
+def test_commands_print_json_that_moves_no_cursor(made):
+    text = made(Series(f"n::{HOSTILE}", Field(HOSTILE), np.zeros(1, np.int64), column([HOSTILE]), Answer()))
+    assert text.replace("\n", "").isprintable()
+    assert json.loads(text)[0]["target"] == f"n::{HOSTILE}"
 
 
 def test_nodes_and_values_that_are_shown_move_no_cursor():

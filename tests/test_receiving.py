@@ -4,10 +4,11 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from sisock.frames import Frame, column
+from sisock.frames import Field, Frame, column
 from sisock.nodes import NoData, NotKept, ReceivingNode
 from sisock.store import quarantine
 from sisock.store.journal import Journal, JournalError
@@ -149,6 +150,102 @@ async def test_what_no_disk_takes_is_not_said_to_be_kept(tmp_path, monkeypatch):
         await asyncio.wait_for(caught, 30)
 
 
+def full(monkeypatch):
+    """A disk that takes nothing; returns what makes room on it."""
+    commit, room = Journal.commit, []
+
+    def failing(self, *given):
+        if not room:
+            raise JournalError("the disk is full")
+        commit(self, *given)
+
+    monkeypatch.setattr(Journal, "commit", failing)
+    return lambda: room.append(True)
+
+
+async def test_what_is_refused_is_not_kept_and_is_there_once_when_it_was_sent_again(tmp_path, monkeypatch):
+    make_room, done = full(monkeypatch), asyncio.Event()
+
+    async def receive(intake):
+        for _ in range(2):
+            with pytest.raises(NotKept, match="the disk is full"):
+                await intake.keep([{"n": 1, "odd": [1]}, {"m": 2}], notes={"place": "1"})
+        assert intake.notes == {}
+        assert intake.lost == 0
+        make_room()
+        assert await intake.keep({"n": 1}, notes={"place": "2"}) == 1
+        done.set()
+        await asyncio.Event().wait()
+
+    service = node(receive, tmp_path).service(journal=lambda: Journal(tmp_path / "made.sqlite"))
+    async with working(service) as published:
+        await asyncio.wait_for(done.wait(), 30)
+        assert await data(service, "n", "m") == {"n": [1], "m": []}
+        assert [f.columns["n"].values.tolist() for f in published.frames if "n" in f.columns] == [[1]]
+        assert service.quarantine.count == 0
+    batch, notes = on_disk(tmp_path)
+    assert [f.columns["n"].values.tolist() for f in batch.frames if "n" in f.columns] == [[1]]
+    assert notes == {"place": "2"}
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_what_is_taken_while_something_is_written_comes_after_it(tmp_path, monkeypatch, works):
+    commit, begun, go, done = Journal.commit, threading.Event(), threading.Event(), asyncio.Event()
+
+    def slow(self, notes=None, frames=()):
+        if frames and not begun.is_set():
+            begun.set()
+            assert go.wait(30)
+            if not works:
+                raise JournalError("the disk is full")
+        commit(self, notes, frames)
+
+    monkeypatch.setattr(Journal, "commit", slow)
+
+    async def receive(intake):
+        keeping = asyncio.ensure_future(intake.keep([{"n": 1}, {"n": 2}], notes={"place": "1"}))
+        await asyncio.to_thread(begun.wait, 30)
+        intake.take({"n": 3}, notes={"place": "3"})
+        intake.take({"n": 4})
+        go.set()
+        await asyncio.wait({keeping})
+        assert (keeping.exception() is None) is works
+        await intake.keep({"n": 5})
+        done.set()
+        await asyncio.Event().wait()
+
+    wanted = [1, 2, 3, 4, 5] if works else [3, 4, 5]
+    service = node(receive, tmp_path).service(journal=lambda: Journal(tmp_path / "made.sqlite"))
+    async with working(service) as published:
+        await asyncio.wait_for(done.wait(), 30)
+        assert (await data(service, "n"))["n"] == wanted
+        frames = [f for f in published.frames if "n" in f.columns]
+        assert [n for f in frames for n in f.columns["n"].values.tolist()] == wanted
+        assert [f.seq for f in frames] == list(range(1, len(wanted) + 1))
+    batch, notes = on_disk(tmp_path)
+    assert [n for f in batch.frames if "n" in f.columns for n in f.columns["n"].values.tolist()] == wanted
+    assert notes == {"place": "3"}
+
+
+async def test_who_gave_up_waiting_for_the_disk_has_kept_nothing(tmp_path, monkeypatch):
+    make_room, done = full(monkeypatch), asyncio.Event()
+
+    async def receive(intake):
+        with pytest.raises(NotKept):
+            await intake.keep({"n": 1})  # the next look at the disk is a second away
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(intake.keep({"n": 2}), 0.01)
+        make_room()
+        await intake.keep({"n": 3})
+        done.set()
+        await asyncio.Event().wait()
+
+    async with at_work(receive, tmp_path):
+        await asyncio.wait_for(done.wait(), 30)
+    batch, _ = on_disk(tmp_path)
+    assert [f.columns["n"].values.tolist() for f in batch.frames if "n" in f.columns] == [[3]]
+
+
 async def test_it_knows_how_many_samples_had_to_be_given_up(tmp_path, monkeypatch):
     def commit(self, *given):
         self.shed(0)
@@ -159,8 +256,9 @@ async def test_it_knows_how_many_samples_had_to_be_given_up(tmp_path, monkeypatc
 
     async def receive(intake):
         before = intake.lost
+        intake.take([{"n": 1}, {"n": 2}])
         with pytest.raises(NotKept):
-            await intake.keep([{"n": 1}, {"n": 2}])
+            await intake.keep([])
         counted.set_result(intake.lost - before)
         await asyncio.Event().wait()
 
@@ -212,6 +310,27 @@ async def test_what_is_in_quarantine_is_on_disk_when_that_was_waited_for(tmp_pat
     async with working(node(receive, tmp_path, interval=1000.0).service()):
         (kept,) = await asyncio.wait_for(found, 30)
     assert (kept.source, kept.payload) == ("cellar", b"\xff")
+
+
+async def test_figures_of_the_gateway_itself_come_after_the_fields_of_what_it_hears(tmp_path):
+    figures = {"gate.messages": Field("heard", "gate", "number")}
+
+    async def receive(intake):
+        await intake.keep(Frame("kitchen", column([NOW]).values, {"kitchen/t": column([1.0])}))
+        await asyncio.Event().wait()
+
+    for _ in range(2):  # so also where they are known of before
+        service = node(receive, tmp_path, fields=figures, sample=lambda self: {"gate.messages": 1}).service(
+            journal=lambda: Journal(tmp_path / "made.sqlite")
+        )
+        async with working(service) as published:
+            await published.samples(3)
+            await published.health("ok")
+            fields, _ = await service.get_fields(0, 0)
+            assert list(fields) == [
+                "kitchen/t", "gate.messages", "received.samples", "received.quarantined", "health.state", "health.took",
+                "health.error",
+            ]  # fmt: skip
 
 
 async def test_a_receive_that_raises_or_ends_is_called_again(monkeypatch):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import ssl
 
 import pytest
 from autobahn.wamp.exception import TransportLost
@@ -10,6 +11,7 @@ from autobahn.wamp.exception import TransportLost
 from sisock.keys import ensure_key
 from sisock.settings import read
 from sisock.wamp import Link
+from sisock.wamp.failing import why
 from sisock.wamp.session import Session, WampError, _proof
 
 
@@ -32,6 +34,38 @@ async def test_a_sign_in_that_nobody_waits_for_any_more_fails_in_silence(state):
     del session
     gc.collect()  # when asyncio tells of an error that nobody looked at
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("router", "told"),
+    [
+        ("ws://127.0.0.1:1/ws", "nobody listens there: start it, or correct the address"),
+        ("ws://localhost:1/ws", "nobody listens there: start it, or correct the address"),
+        ("ws://no-such-machine.invalid/ws", "there is no machine of this name: correct the address"),
+    ],
+)
+async def test_a_router_that_is_away_is_told_in_a_sentence(state, router, told):
+    link = Link(read(state=state, router=router), "cli", ensure_key(state, "cli"))
+    running = asyncio.ensure_future(link.run())
+    async with asyncio.timeout(30):
+        while link.trouble == "not connected yet":
+            await asyncio.sleep(0.01)
+    assert link.trouble == f"cannot join the router at {router}: {told}"
+    running.cancel()
+    await asyncio.wait({running})
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 101] Connect call failed"), "nobody listens"),
+        (OSError(113, "Connect call failed ('192.0.2.1', 80)"), "No route to host: see whether its machine"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)"), "TLS was not agreed on"),
+        (OSError("odd"), "odd"), (WampError("lost", "it did not answer"), "it did not answer"),
+    ],
+)  # fmt: skip
+def test_why_no_connection_was_made_is_a_sentence(error, told):
+    assert why(error).startswith(told)
 
 
 async def test_a_connection_that_ends_before_it_is_open_is_tried_again_at_once(state):

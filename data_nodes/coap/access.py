@@ -2,21 +2,25 @@
 
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
+from data_nodes.coap.pace import Pace
 from sisock.keys.files import write
+from sisock.keys.token_file import read_token
 from sisock.nodes.devices import check_device
 
+log = logging.getLogger(__name__)
 Unknown = Literal["open", "token", "closed"]
 FOLDER = "coap"  # of the state directory; below it one for each gateway
 _SHARED, _TOKENS, OSCORE = "token", "tokens", "oscore"
 _LOOK = 0.5  # seconds between two looks at the folders
+_DENIED = 5.0  # looks a second, at the most, as somebody is denied who may just have got a token
 _AFRESH = 10.0  # seconds after which files are read anew that somebody may have edited
-_MOST_KNOWN = 10_000  # devices that are looked up between two looks
 
 
 class Known(NamedTuple):
@@ -43,26 +47,51 @@ class Access:
         if unknown not in get_args(Unknown):
             raise ValueError(f"unknown = {unknown!r:.40}: use one of {', '.join(get_args(Unknown))}")
         self.folder, self.unknown = folder, unknown
-        self._known: dict[str | None, Known] = {}
+        self._known: dict[str | None, Known] = {}  # what was read since something changed
+        self._listed: dict[str, frozenset[str]] = {}  # what lies in the folders: of all others nothing is read
+        self._denied = Pace(_DENIED)
+        self._told = set[str]()  # what was said of files
         self._looked = self._read_all = -_AFRESH
         self._changes: tuple[int, ...] = ()
 
     def _of(self, device: str | None) -> Known:
         """What there is of a device, or of the gateway, on disk; looked up where something has changed."""
-        now = time.monotonic()
-        if now - self._looked > _LOOK:
-            changes, self._looked = self._changed(), now
-            if changes != self._changes or now - self._read_all > _AFRESH or len(self._known) > _MOST_KNOWN:
-                self._known, self._changes, self._read_all = {}, changes, now
+        if time.monotonic() - self._looked > _LOOK:
+            self._look()
+        if device is not None and not any(quote(device, safe=":") in names for names in self._listed.values()):
+            return Known(None, has_oscore=False)
         if device not in self._known:
             has_oscore = device is not None and (oscore_folder(self.folder, device) / "settings.json").exists()
-            self._known[device] = Known(_read(token_file(self.folder, device)), has_oscore)
+            self._known[device] = Known(self._token(token_file(self.folder, device)), has_oscore)
         return self._known[device]
 
-    def _changed(self) -> tuple[int, ...]:
-        """When something came to the folders, or went."""
+    def _token(self, path: Path) -> str | None:
+        """The token in a file; None where there is no file, and one that nobody has where it holds none."""
+        try:
+            return read_token(path)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            if str(error) not in self._told:
+                log.warning("nobody is let in by the token of %s: %s", device_of(path), error)
+                self._told.add(str(error))
+            return secrets.token_urlsafe(32)
+
+    def _look(self) -> None:
+        """See whether something came to the folders, or went."""
+        now = time.monotonic()
         folders = (self.folder, self.folder / _TOKENS, self.folder / OSCORE)
-        return tuple(each.stat().st_mtime_ns if each.is_dir() else 0 for each in folders)
+        changes, self._looked = tuple(each.stat().st_mtime_ns if each.is_dir() else 0 for each in folders), now
+        if changes != self._changes or now - self._read_all > _AFRESH:
+            self._known, self._changes, self._read_all = {}, changes, now
+            self._listed = {each.name: frozenset(_names(each)) for each in folders[1:]}
+
+    def _look_again(self) -> bool:
+        """Look whether somebody who is denied has just got what lets them in; not for each of very many."""
+        may = self._denied.allows("", time.monotonic())
+        if may:
+            self._look()
+        return may
 
     def check(self, device: str, token: str, identity: str | None) -> None:
         """Raise Denied unless a sender may act for this device, DeviceRefused where it can be none.
@@ -78,7 +107,8 @@ class Access:
         try:
             self._check(device, token)
         except Denied:
-            self._known.clear()  # what lets them in may just have been made
+            if not self._look_again():
+                raise
             self._check(device, token)
 
     def _check(self, device: str, token: str) -> None:
@@ -95,8 +125,7 @@ class Access:
         """Whether a sender may see which devices there are."""
         if identity is not None or self.unknown == "open" or _same(token, self._of(None).token):
             return True
-        self._known.clear()
-        return _same(token, self._of(None).token)
+        return self._look_again() and _same(token, self._of(None).token)
 
     @property
     def lacks_tokens(self) -> bool:
@@ -129,12 +158,12 @@ def make_token(folder: Path, device: str | None = None) -> str:
     return token
 
 
-def _read(path: Path) -> str | None:
-    """The token in a file; None where there is none."""
+def _names(folder: Path) -> list[str]:
+    """What lies in a folder, if there is one."""
     try:
-        return path.read_text().strip() or None
+        return [each.name for each in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return []
 
 
 def _same(given: str, wanted: str | None) -> bool:

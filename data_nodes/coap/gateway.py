@@ -1,7 +1,8 @@
 """What devices send comes to disk: read, checked, counted and kept, before they are told so."""
 
+import asyncio
+import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from data_nodes import readings
 from data_nodes.coap.access import Access, Denied
 from data_nodes.readings import Hints, Reading, Unreadable
 from sisock.frames import Column, Field, Frame, column
-from sisock.nodes import Intake
+from sisock.nodes import Intake, NotKept
 from sisock.nodes.base import MOST_FIELDS
 from sisock.nodes.devices import DeviceRefused, Devices
 from sisock.times import NS
@@ -27,7 +28,7 @@ FIELDS = {
     "dropped": Field("datagrams of senders who were too fast, since the start", TIMELINE, "number", "datagrams"),
 }
 _MOST_WAITING = 2000  # messages that wait for the disk at once
-_MOST_UNSURE = 10_000  # messages that are remembered as perhaps lost
+_PATIENCE = 5.0  # seconds for the quarantine
 _MOST_NAMES = 200  # fields of a device
 
 
@@ -36,7 +37,7 @@ class Busy(Exception):
 
 
 class NotTaken(Unreadable):
-    """Nothing of a message could be taken, and it lies in quarantine already."""
+    """Nothing of a message could be taken, and it lies in quarantine."""
 
 
 class Post(NamedTuple):
@@ -74,7 +75,9 @@ class Gateway:
         self.changed: Callable[[str], None] = lambda _device: None  # told of what has come
         self._most, self._clock, self._waiting = most, clock, 0
         self._names: dict[str, set[str]] = {}
-        self._unsure: OrderedDict[tuple[str, str, int | None], int] = OrderedDict()
+        self._on_way: dict[
+            tuple[str, str, int | None], asyncio.Future[bool]
+        ] = {}  # to the disk: whether they came there
 
     def restore(self, intake: Intake) -> None:
         """Know the devices of before again."""
@@ -95,7 +98,10 @@ class Gateway:
             intake.quarantine(post.device or post.identity or post.peer, str(denied))
             raise
         except DeviceRefused as error:
-            self.refuse(intake, post, str(error))
+            await self.refuse(intake, post, str(error))
+            raise
+        except NotTaken:
+            await self._quarantined(intake)
             raise
         finally:
             self._waiting -= 1
@@ -113,14 +119,17 @@ class Gateway:
         kept = [self._frame(name, given, refused) for name, given in sent.readings.items()]
         if not any(len(each.frame) and each.frame.columns for each in kept):
             raise self._refuse(intake, post, "; ".join(refused[:3]))
+        await self._keep(intake, post, kept)
         if refused:
             intake.quarantine(next(iter(sent.readings)), "; ".join(refused[:3]), post.payload)
-            await intake.quarantined()
-        await self._keep(intake, post, kept)
+            await self._quarantined(intake)
         return f"kept; refused: {'; '.join(refused[:3])}" if refused else ""
 
-    def refuse(self, intake: Intake, post: Post, why: str) -> None:
-        """Keep what could not be read before it was a message, of a sender who may send; nothing of strangers is kept."""
+    async def refuse(self, intake: Intake, post: Post, why: str) -> None:
+        """Keep what could not be read before it was a message, of a sender who may send; nothing of strangers is kept.
+
+        It is on disk when this returns, as senders do not send it again.
+        """
         device = post.device or post.identity
         try:
             if device is not None:
@@ -130,6 +139,13 @@ class Gateway:
             return
         if device is not None or self.access.may_look(post.token, post.identity):
             self._refuse(intake, post, why)
+            await self._quarantined(intake)
+
+    async def _quarantined(self, intake: Intake) -> None:
+        """Return when what was refused is on disk, or a while later where the disk hangs."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await intake.quarantined()
 
     def _check(self, device: str, post: Post) -> None:
         self.access.check(device, post.token, post.identity)
@@ -165,20 +181,32 @@ class Gateway:
         return Kept(name, frame, good)
 
     async def _keep(self, intake: Intake, post: Post, kept: list[Kept]) -> None:
-        """Bring to disk what has not come before, all of a message in one transaction."""
-        fresh = [each for each in kept if not self._is_again(intake, post, each.device)]
+        """Bring to disk what has not come before, all of a message in one transaction. Raises NotKept."""
+        fresh = [each for each in kept if self.devices[each.device].take(post.number, post.boot) != "duplicate"]
+        key = (kept[0].device, post.boot, post.number)
+        if not fresh and key in self._on_way and not await asyncio.shield(self._on_way[key]):
+            raise NotKept("it did not come to disk when it came first, either")
         for each in fresh:
             self._note(each)
-        key = (kept[0].device, post.boot, post.number)
-        if post.number is not None and fresh:
-            self._unsure.setdefault(key, intake.lost)
-            if len(self._unsure) > _MOST_UNSURE:
-                self._unsure.popitem(last=False)
-        notes = {name: note for each in kept for name, note in self.devices.notes_of(each.device).items()}
-        count = await intake.keep(
-            [each.frame for each in fresh], source=kept[0].device, payload=post.payload, notes=notes
-        )
-        self._unsure.pop(key, None)
+        on_disk: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if fresh and post.number is not None:
+            self._on_way[key] = on_disk
+        try:
+            frames = [each.frame for each in fresh]
+            count = await intake.keep(
+                frames, source=kept[0].device, payload=post.payload, notes=lambda: self._notes(kept)
+            )
+            on_disk.set_result(True)
+        except NotKept:
+            for each in fresh:
+                self.devices[each.device].forget(post.number, post.boot)
+            raise
+        finally:
+            if not on_disk.done():
+                on_disk.set_result(False)
+            if self._on_way.get(key) is on_disk:
+                del self._on_way[key]
+        self.bad_parity += sum(each.value == readings.BAD for one in fresh for each in one.readings)
         if fresh and not count:
             raise NotTaken(
                 "nothing of it could be taken: a field keeps its kind, and its name has to be a possible one"
@@ -187,16 +215,9 @@ class Gateway:
         for each in fresh:
             self._show(each)
 
-    def _is_again(self, intake: Intake, post: Post, name: str) -> bool:
-        """Count a message; whether it is on disk already, or is about to be."""
-        device, key = self.devices[name], (name, post.boot, post.number)
-        if device.take(post.number, post.boot) != "duplicate":
-            return False
-        if self._unsure.get(key, intake.lost) == intake.lost:
-            return True
-        del self._unsure[key]
-        device.forget(post.number, post.boot)  # it waited for the disk when samples were given up
-        return device.take(post.number, post.boot) == "duplicate"
+    def _notes(self, kept: list[Kept]) -> dict[str, str]:
+        """What is known of the devices of a message, when it is written."""
+        return {name: note for each in kept for name, note in self.devices.notes_of(each.device).items()}
 
     def _note(self, kept: Kept) -> None:
         """Know the fields that have come, with their units."""
@@ -204,7 +225,6 @@ class Gateway:
         for field, values in kept.frame.columns.items():
             if field not in self.fields and len(self.fields) < MOST_FIELDS:
                 self.fields[field] = Field(None, kept.device, values.type, units.get(field))
-        self.bad_parity += sum(each.value == readings.BAD for each in kept.readings)
 
     def _show(self, kept: Kept) -> None:
         """Remember what has come as the device's last, and tell who watches."""

@@ -86,8 +86,8 @@ class Coap(ReceivingNode):
         def dropped() -> None:
             gateway.dropped += 1
 
-        def refuse(post: Post, why: str) -> None:
-            gateway.refuse(intake, post, why)
+        async def refuse(post: Post, why: str) -> None:
+            await gateway.refuse(intake, post, why)
 
         def deny(device: str, why: str) -> None:
             gateway.denied += 1

@@ -1,11 +1,11 @@
 """How fast senders may be: a bucket of tokens for each address, of which the most recent are remembered."""
 
-import ipaddress
 from collections import OrderedDict
+
+from sisock import interfaces
 
 _MOST = 10_000  # addresses that are remembered
 _BURST = 2.0  # seconds of the rate that may come at once
-_NETWORK = 64  # bits of an IPv6 address that are one sender's
 
 
 class Pace:
@@ -20,7 +20,7 @@ class Pace:
         """Whether one more of this address is within the rate, at a time in s."""
         if not self._rate:
             return True
-        sender = _sender(address)
+        sender = interfaces.sender(address)
         most = max(1.0, self._rate * _BURST)
         left, then = self._buckets.pop(sender, (most, now))
         left = min(most, left + (now - then) * self._rate)
@@ -29,11 +29,3 @@ class Pace:
         if len(self._buckets) > _MOST:
             self._buckets.popitem(last=False)
         return allowed
-
-
-def _sender(address: str) -> str:
-    """The sender behind an address: of IPv6, whoever has its network."""
-    host = address.split("%", maxsplit=1)[0]
-    if host.startswith("::ffff:") or ":" not in host:
-        return host
-    return str(ipaddress.ip_network((host, _NETWORK), strict=False))

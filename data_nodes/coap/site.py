@@ -30,7 +30,7 @@ _UNDERSTOOD = {
     OptionNumber.ACCEPT, OptionNumber.BLOCK1, OptionNumber.BLOCK2, OptionNumber.IF_MATCH,
 }  # fmt: skip
 Take = Callable[[Post], Awaitable[str]]
-Refuse = Callable[[Post, str], None]
+Refuse = Callable[[Post, str], Awaitable[None]]
 
 
 class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[misc]  # aiocoap has no types
@@ -104,7 +104,7 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
             post = asked.post(words, whole, asked.form(request.opt.content_format), device)
         except (Unreadable, TooLarge) as error:
             token = asked.token(request.opt.uri_query)
-            self._refuse(Post(whole or b"", None, device, identity, token, peer=peer), str(error))
+            await self._refuse(Post(whole or b"", None, device, identity, token, peer=peer), str(error))
             raise
         post = post._replace(identity=identity, peer=peer)
         answer = _said(codes.CHANGED, await self._take(post))

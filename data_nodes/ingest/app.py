@@ -23,12 +23,13 @@ _NOBODY = "the token is missing or wrong: send 'Authorization: Bearer TOKEN', as
 
 
 def create_app(taking: Taking, token: str, where: str, largest: int) -> Flask:
-    """The application; `where` the token stands is told to those who come without."""
+    """The application; `where` the token stands is told to those who come without, who are counted."""
     app = Flask(__name__, static_folder=None)
     admits = admission(token)
 
     def admitted() -> None:
         if not admits(request.headers.get("Authorization", "")):
+            taking.deny(str(request.remote_addr))
             raise Refusal(401, _NOBODY.format(where))
 
     def take(how: Callable[[bytes, str], Outcome]) -> Response:

@@ -4,20 +4,27 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_nodes import points
 from data_nodes.admitting import Fields
 from sisock import extras, interfaces, settings
+from sisock.frames import Field
 from sisock.keys.files import write_once
+from sisock.keys.token_file import read_token
 from sisock.nodes import Intake, ReceivingNode
 from sisock.nodes.base import RING, Opener, name_of
 from sisock.nodes.live import LiveService
 from sisock.records.mapping import mapping
 
 log = logging.getLogger(__name__)
+FIELDS = {
+    "ingest.denied": Field("requests without the token since the node was started", "gateway", "number", "requests"),
+    "ingest.connections": Field("that are open", "gateway", "number", "connections"),
+}
+_LEAST = 16  # characters of the token
 _ARRIVAL = 60.0  # seconds that a request may take to arrive
 _IN_MEMORY = 2**18  # bytes of a body; what is beyond lies in a file
 
@@ -54,6 +61,7 @@ class Ingest(ReceivingNode):
         self._rules, self._how = points.rules(rules, series), mapping(records or {})
         self._largest, self._rate, self._ahead = largest, rate, ahead
         self._workers, self._connections = workers, connections
+        self._figures: Callable[[], dict[str, int]] | None = None
         if not 0 <= port < 65536 or largest < 1 or rate < 0 or not 0 < workers < 1000 or connections < 1:
             raise ValueError(
                 "port is below 65536, largest above 0, rate not below 0, workers from 1 to 999, connections above 0"
@@ -85,10 +93,19 @@ class Ingest(ReceivingNode):
         """What senders have to show, made at the first start. Raises ValueError where the file holds none."""
         if not self._token and write_once(self.token_file, secrets.token_urlsafe(32) + "\n"):
             log.info("%s: senders show the token in %s", name_of(self), self.token_file)
-        found = self.token_file.read_text(encoding="utf-8").strip()
-        if len(found) < 16 or not found.isascii() or not found.isprintable() or ":" in found:
-            raise ValueError(f"{self.token_file} holds no token: write 16 or more letters and digits to it")
+        found = read_token(self.token_file, _LEAST)
+        if ":" in found:
+            raise ValueError(f"the token in {self.token_file} has a colon, which ends a user's name: write another")
         return found
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """What the gateway tells of itself."""
+        return FIELDS
+
+    def sample(self) -> dict[str, int]:
+        """How many requests came without the token, and how many connections there are."""
+        return {} if self._figures is None else self._figures()
 
     async def receive(self, intake: Intake) -> None:
         """Answer until cancelled."""
@@ -107,11 +124,17 @@ class Ingest(ReceivingNode):
         async with contextlib.AsyncExitStack() as stack:
             listening = server.bound(*where)
             admits = admission(token)
-            limits = Limits(self._largest, self._connections, _ARRIVAL, _IN_MEMORY, unread(taking, admits), admits)
-            await stack.enter_async_context(server.answering(app, listening, self._workers, limits))
+            peers = dict[int, str]()
+            limits = Limits(
+                self._largest, self._connections, _ARRIVAL, _IN_MEMORY, unread(taking, admits), admits,
+                lambda host, port: peers.get(port, host),
+            )  # fmt: skip
+            open_now = await stack.enter_async_context(server.answering(app, listening, self._workers, limits))
+            self._figures = lambda: {"ingest.denied": taking.denied, "ingest.connections": open_now()}
             inner = listening.getsockname()[1]
             if tls:
-                await stack.enter_async_context(server.encrypted(self.host, self.port, tls, inner, self._connections))
+                front = server.encrypted(self.host, self.port, tls, inner, self._connections, peers)
+                await stack.enter_async_context(front)
             self.port = self.port or inner
             log.info("%s: listens on %s", name_of(self), interfaces.host_and_port(self.host, self.port))
             await asyncio.Event().wait()

@@ -22,13 +22,16 @@ _ENDS_WITHIN = 10.0  # seconds
 @contextlib.asynccontextmanager
 async def answering(
     app: Callable[..., Any], listening: socket.socket, workers: int, limits: Limits
-) -> AsyncIterator[None]:
-    """While within, the app answers on the socket, in threads; afterwards what was begun is answered."""
+) -> AsyncIterator[Callable[[], int]]:
+    """While within, the app answers on the socket, in threads; afterwards what was begun is answered.
+
+    Gives what says how many connections are open.
+    """
     server = make_server(app, listening, workers, limits)
     running = threading.Thread(target=_run, args=(server,), name="ingest", daemon=True)
     running.start()
     try:
-        yield
+        yield lambda: len(server.active_channels)
     finally:
         await asyncio.to_thread(_stop, server, running)
 
@@ -72,8 +75,10 @@ def context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 @contextlib.asynccontextmanager
-async def encrypted(host: str, port: int, tls: ssl.SSLContext, inner: int, most: int) -> AsyncIterator[None]:
-    """While within, TLS connections are handed on to the port of this machine."""
+async def encrypted(
+    host: str, port: int, tls: ssl.SSLContext, inner: int, most: int, peers: dict[int, str]
+) -> AsyncIterator[None]:
+    """While within, TLS connections are handed on to the port of this machine; `peers`: from which port whose come there."""
     room = asyncio.Semaphore(2 * most)  # behind it the one that has waited longest gives way
 
     async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +88,14 @@ async def encrypted(host: str, port: int, tls: ssl.SSLContext, inner: int, most:
         async with room, contextlib.AsyncExitStack() as stack:
             stack.callback(writer.close)
             with contextlib.suppress(OSError, ssl.SSLError):
-                back, on = await asyncio.open_connection("127.0.0.1", inner)
+                own = stack.enter_context(socket.socket())
+                own.setblocking(False)
+                own.bind(("127.0.0.1", 0))
+                ours = own.getsockname()[1]
+                peers[ours] = str(writer.get_extra_info("peername")[0])
+                stack.callback(peers.pop, ours)
+                await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", inner))
+                back, on = await asyncio.open_connection(sock=own)
                 stack.callback(on.close)
                 both = [asyncio.ensure_future(_pipe(reader, on)), asyncio.ensure_future(_pipe(back, writer))]
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

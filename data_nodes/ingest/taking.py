@@ -1,4 +1,4 @@
-"""What a request holds is taken piece by piece: on disk, or told line by line why not."""
+"""What a request holds is taken as a whole: on disk, or told line by line why not."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from data_nodes.admitting import Fields
 from data_nodes.ingest.bodies import Refusal
-from data_nodes.points import Naming, Taken
+from data_nodes.ingest.together import Together
+from data_nodes.points import Naming
 from sisock import records
 from sisock.frames import Frame
 from sisock.nodes import Intake, NotKept
@@ -18,11 +19,19 @@ from sisock.parsers.lines import UNITS, Refused
 from sisock.records.mapping import Mapping
 
 log = logging.getLogger(__name__)
-_MOST_LINES = 10_000  # that are on their way to the disk together
+_MOST_LINES = 10_000  # that are read together
 _MOST_BYTES = 2**20  # of these
-_PATIENCE = 60.0  # seconds for the disk
+_PATIENCE = 60.0  # seconds for the quarantine
 _SINGLY = 100  # refused lines of a request that go into quarantine by themselves
 SHOWN = 100  # refused lines that an answer names
+
+
+class _Aside(NamedTuple):
+    """A line that was not taken: its number, why, and how it reads."""
+
+    line: int
+    reason: str
+    text: str
 
 
 class Outcome(NamedTuple):
@@ -61,6 +70,7 @@ class Taking:
         self._naming, self._fields, self._how = naming, fields, how
         self._lock = threading.Lock()  # names and rates
         self._pace = Pace(rate)
+        self.denied = 0  # requests without the token
         self._intake: Intake | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -69,24 +79,25 @@ class Taking:
         self._intake, self._loop = intake, asyncio.get_running_loop()
 
     def lines(self, body: bytes, precision: str, source: str) -> Outcome:
-        """Take line protocol. Raises Refusal, where some of it may have been kept."""
+        """Take line protocol. Raises Refusal, where nothing of it is kept."""
         if precision not in UNITS:
             raise Refusal(400, f"precision={precision!r:.20} is unknown: give one of {', '.join(UNITS)}")
-        kept, refused, before = 0, list[Refused](), 0
+        together, aside, before = Together(), list[_Aside](), 0
         self._hold_back(body.count(b"\n") + 1)
         for piece in pieces(body):
             text, broken = decoded(piece)
             with self._lock:
                 taken = self._naming.take(text, time.time_ns(), precision)
-            why = sorted([*taken.refused, *broken])
-            self._keep(taken.frames, source)
-            self._set_aside(why, taken, before, source)
-            kept += taken.rows
-            refused += [Refused(before + each.line, each.reason) for each in why]
+            together.add(taken.frames)
+            for each in sorted([*taken.refused, *broken]):
+                aside.append(_Aside(before + each.line, each.reason, taken.lines[each.line]))
             before += len(taken.lines)
-        if refused:
+        frames = together.frames()
+        self._keep(frames, source)
+        if aside:
+            self._set_aside(aside, source)
             self._settle()
-        return Outcome(kept, refused)
+        return Outcome(sum(map(len, frames)), [Refused(each.line, each.reason) for each in aside])
 
     def records(self, body: bytes, source: str) -> Outcome:
         """Take flat records, JSON or CBOR. Raises Refusal."""
@@ -114,6 +125,16 @@ class Taking:
         self._intake_now.quarantine(source, why, body)
         self._settle()
 
+    def deny(self, address: str) -> None:
+        """Count a request without the token; nothing is kept of it."""
+        assert self._loop is not None  # nobody is answered before
+
+        def deny() -> None:
+            self.denied += 1
+            self._intake_now.deny(address, "the token is missing or wrong")
+
+        self._loop.call_soon_threadsafe(deny)
+
     @property
     def _intake_now(self) -> Intake:
         assert self._intake is not None  # nobody is answered before
@@ -132,11 +153,9 @@ class Taking:
         assert self._loop is not None  # likewise
         keeping = asyncio.run_coroutine_threadsafe(self._intake_now.keep(frames, source=source), self._loop)
         try:
-            keeping.result(_PATIENCE)
+            keeping.result()  # which comes, or is refused, within a minute, unless the disk hangs while it is written
         except NotKept as error:
             raise Refusal(503, f"it is not on disk: {error}: send it again later") from error
-        except TimeoutError as error:
-            raise Refusal(503, f"it did not come to disk within {_PATIENCE:g} s: send it again later") from error
 
     def _settle(self) -> None:
         """Return when what was refused is on disk, as senders do not send it again."""
@@ -144,13 +163,12 @@ class Taking:
         with contextlib.suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(self._intake_now.quarantined(), self._loop).result(_PATIENCE)
 
-    def _set_aside(self, refused: list[Refused], taken: Taken, before: int, source: str) -> None:
+    def _set_aside(self, lines: list[_Aside], source: str) -> None:
         """Keep the lines that were not taken."""
-        for each in refused[:_SINGLY]:
-            self._intake_now.quarantine(source, f"line {before + each.line + 1}: {each.reason}", taken.lines[each.line])
-        more = refused[_SINGLY:]
-        if more:
-            text = "\n".join(taken.lines[each.line] for each in more)
+        for each in lines[:_SINGLY]:
+            self._intake_now.quarantine(source, f"line {each.line + 1}: {each.reason}", each.text)
+        if more := lines[_SINGLY:]:
+            text = "\n".join(each.text for each in more)
             self._intake_now.quarantine(source, f"{len(more)} more lines of the same body: {more[0].reason}", text)
 
 

@@ -1,4 +1,4 @@
-"""What comes to topics, as the node's own samples: on disk before Kafka hears that it was taken."""
+"""What comes to topics, as the node's own samples: on disk, with how far that is, before Kafka hears that it was taken."""
 
 import asyncio
 import contextlib
@@ -7,11 +7,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from data_nodes.kafka_replay.taken import Taken
 from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, pattern
 from sisock.frames import Field, Frame
 from sisock.nodes import Intake, NoData, NotKept, ReceivingNode
 from sisock.nodes.threads import Threads
-from sisock.outlets.kafka import Kafka, hang_up, why
+from sisock.outlets.kafka import Kafka, hang_up, is_of_kafka, why
 from sisock.records import Mapping as Records
 from sisock.records import Received, frames
 
@@ -37,9 +38,6 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-Stay = Callable[[], Awaitable[None]]
-
-
 class Following(ReceivingNode):
     """Topics of Kafka, followed."""
 
@@ -57,6 +55,7 @@ class Following(ReceivingNode):
 
     async def receive(self, intake: Intake) -> None:
         """Take what comes, and say to Kafka how far that is once it is on disk."""
+        self._group.taken.recall(intake.notes)
         try:
             while True:
                 messages = await self._threads.run(self._group.poll)
@@ -66,17 +65,18 @@ class Following(ReceivingNode):
         except (OSError, ValueError):
             raise
         except Exception as error:
-            if not _is_of_kafka(error):
+            if not is_of_kafka(error):
                 raise
             raise NoData(why(error, self._kafka.bootstrap)) from error
         finally:
             await self._threads.run(self._group.close)
 
     async def _taken(self, intake: Intake, messages: Sequence[Message]) -> None:
-        await self._keep(intake, messages, lambda: self._threads.run(self._group.stay))
+        await self._keep(intake, messages)
         await self._threads.run(self._group.commit, messages)
 
-    async def _keep(self, intake: Intake, messages: Sequence[Message], stay: Stay) -> None:
+    async def _keep(self, intake: Intake, messages: Sequence[Message]) -> None:
+        """Return when all is on disk, with how far that is, however long it takes."""
         received = [
             Received(each.payload, each.stamp, each.place.topic if self._how.device else "") for each in messages
         ]
@@ -90,7 +90,9 @@ class Following(ReceivingNode):
                 self._known.setdefault(name, Field(None, frame.timeline, column.type, units))
         if made.refused:
             await intake.quarantined()
-        await on_disk(intake, made.frames, ", ".join(sorted({each.place.topic for each in messages})), stay)
+        source, notes = ", ".join(sorted({each.place.topic for each in messages})), self._group.taken.notes(messages)
+        await on_disk(intake, made.frames, source, notes, lambda: self._threads.run(self._group.stay))
+        self._group.taken.recall(notes)
 
 
 class Group:
@@ -99,6 +101,7 @@ class Group:
     def __init__(self, kafka: Kafka, names: Sequence[str], group: str) -> None:
         """Join when first asked."""
         self._kafka, self._names, self._group = kafka, names, group
+        self.taken = Taken()
         self._consumer: KafkaConsumer | None = None
         self._lock = threading.Lock()
         self._has = 0  # partitions
@@ -118,10 +121,19 @@ class Group:
             if self._consumer is None:
                 self._consumer = self._kafka.consumer(group_id=self._group, **_OPTIONS)
                 self._consumer.subscribe(pattern=pattern(self._names).pattern)
+            self.taken.only({Place(at.topic, at.partition) for at in self._consumer.assignment()})
             self._consumer.resume(*self._consumer.paused())
             found = self._consumer.poll(timeout_ms=round(_POLL * 1000))
             self._has = len(self._consumer.assignment())
-        return [message(Place(at.topic, at.partition), each) for at, some in found.items() for each in some]
+            return [each for at, some in found.items() for each in self._new(self._consumer, at, some)]
+
+    def _new(self, consumer: "KafkaConsumer", at: Any, some: Sequence[Any]) -> Sequence[Message]:
+        """What of these was not taken before; nothing where another place has to be looked at first."""
+        place = Place(at.topic, at.partition)
+        new, seek = self.taken.new(place, [message(place, each) for each in some])
+        if seek is not None:
+            consumer.seek(at, seek)
+        return new
 
     def stay(self) -> None:
         """Remain a member of the group while nothing more can be taken."""
@@ -151,20 +163,19 @@ class Group:
                 self._consumer = None
 
 
-async def on_disk(intake: Intake, made: list[Frame], source: str = "", stay: Stay | None = None) -> None:
-    """Return when all is on disk, however long that takes; taken once more it would be there twice.
-
-    Raises NotKept where it had to be given up: then Kafka has to send it again.
-    """
-    lost, what = intake.lost, made
+async def on_disk(
+    intake: Intake,
+    made: Sequence[Frame],
+    source: str = "",
+    notes: Mapping[str, str] | None = None,
+    stay: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Return when all is on disk together with the notes, however long that takes; `stay` is done now and then."""
     while True:
         try:
-            await intake.keep(what, source=source)
+            await intake.keep(made, source=source, notes=notes)
         except NotKept as error:
-            if intake.lost != lost:
-                raise
             intake.tell("failed", str(error))
-            what = []  # it waits in memory
             if stay is not None:
                 await stay()
             await asyncio.sleep(_AGAIN)
@@ -181,7 +192,3 @@ async def _to_its_end(what: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait({doing}, timeout=_LAST)
         doing.cancel()
         raise
-
-
-def _is_of_kafka(error: Exception) -> bool:
-    return type(error).__module__.startswith("kafka")

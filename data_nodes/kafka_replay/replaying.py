@@ -13,7 +13,7 @@ from data_nodes.kafka_replay.windows import Refuse, Windows
 from sisock.frames import Field, Frame, concat
 from sisock.nodes import Intake, NoData, ReceivingNode
 from sisock.nodes.threads import Threads
-from sisock.outlets.kafka import why
+from sisock.outlets.kafka import is_of_kafka, why
 from sisock.times import NS, utc
 
 _TICK = 0.2  # seconds
@@ -61,7 +61,7 @@ class Replaying(ReceivingNode):
             await self._replay(intake)
         except Exception as error:
             await self._threads.run(self._topics.close)
-            if type(error).__module__.startswith("kafka"):
+            if is_of_kafka(error):
                 raise NoData(why(error, self._where)) from error
             raise
         except BaseException:  # the node ends

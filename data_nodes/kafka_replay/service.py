@@ -17,7 +17,7 @@ from sisock.nodes import health
 from sisock.nodes.base import Publish, timelines_of
 from sisock.nodes.seeking import seek
 from sisock.nodes.threads import Threads
-from sisock.outlets.kafka import why
+from sisock.outlets.kafka import is_of_kafka, why
 from sisock.store.quarantine import Quarantine
 from sisock.store.ring import Ring
 
@@ -61,7 +61,8 @@ class TopicsService:
             await self._threads.run(self._refresh)
         except Exception as error:  # noqa: BLE001  # whatever Kafka does, it is looked at again
             await self._threads.run(self._topics.close)
-            self._report("failed", time.monotonic() - began, why(error, self._where))
+            away: health.State = "no data" if is_of_kafka(error) else "failed"
+            self._report(away, time.monotonic() - began, why(error, self._where))
             return
         state: health.State = "ok" if self._windows.fields else "no data"
         absent = "there is no such topic yet" if not self._windows.places else "there is no sample in the topics yet"

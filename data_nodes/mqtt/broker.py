@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from data_nodes.mqtt.payloads import Message
 
@@ -21,6 +21,7 @@ _MOST = 5_000  # messages that wait here; the broker holds back those beyond
 _MOST_BYTES = 8 * 2**20  # of them
 _FIRST, _LAST = 1, 30  # seconds between attempts to connect
 _KEEPALIVE = 60  # seconds
+_PAUSE = 0.5  # seconds without room after which to look whether a ping is due
 _GRANTED = 0x80  # codes from here on refuse a subscription
 Tell = Callable[[str | None], None]
 
@@ -40,6 +41,24 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+class _Client(paho.Client):
+    """A client that reads nothing while there is no room for it, and stays connected meanwhile."""
+
+    def __init__(self, has_room: Callable[[float], bool], client_id: str) -> None:
+        """`has_room` waits for it, so many seconds."""
+        super().__init__(
+            CallbackAPIVersion.VERSION2, client_id, clean_session=False, protocol=paho.MQTTv311, manual_ack=True
+        )
+        self._has_room = has_room
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """As paho's, which calls it where something has come."""
+        if self._has_room(_PAUSE):
+            return super().loop_read(max_packets)
+        self._ping_t = 0.0  # the answer to the last ping lies unread behind what has no room
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
 class Broker:
     """A session of a broker that stays there while we are away. Its own thread connects again for ever."""
 
@@ -55,9 +74,7 @@ class Broker:
         self._client = self._made(address)
 
     def _made(self, address: Address) -> paho.Client:
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2, address.client_id, clean_session=False, protocol=paho.MQTTv311, manual_ack=True
-        )
+        client = _Client(self._has_room, address.client_id)
         if address.username:
             client.username_pw_set(address.username, address.password)
         if address.tls:
@@ -100,12 +117,18 @@ class Broker:
 
     # in the thread of paho
 
+    def _has_room(self, patience: float) -> bool:
+        """Whether another message may wait, now or within so many seconds."""
+        with self._room:
+            return self._room.wait_for(
+                lambda: self._closed or (len(self._waiting) < _MOST and self._bytes < _MOST_BYTES), patience
+            )
+
     def _message(self, client: paho.Client, data: Any, came: paho.MQTTMessage) -> None:
         topic = came._topic.decode("utf-8", "replace")  # noqa: SLF001  # .topic raises where it is not UTF-8
         mid = came.mid if came.qos else 0
         message = Message(topic, bytes(came.payload), time.time_ns(), mid, bool(came.dup), bool(came.retain))
         with self._room:
-            self._room.wait_for(lambda: self._closed or (len(self._waiting) < _MOST and self._bytes < _MOST_BYTES))
             if self._closed:
                 return
             self._waiting.append(message)

@@ -6,6 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,8 @@ _FIELDS = {
 }
 _KEPT = "kept"  # the note of which messages were kept last
 _AT_ONCE = 65_536  # bytes of messages that are read in a few milliseconds
-_REMEMBERED = 256  # of these: more than a broker sends without an answer
+_NOTED = 256  # of these: more than a broker sends without an answer
+_REMEMBERED = 20_000  # as long as we run: more than wait here
 _RECORDS = {"device": "", "timeline": "", "leave": [], "identity": []}  # the topic says what measured
 
 
@@ -75,8 +77,7 @@ class Mqtt(ReceivingNode):
         self._lines = points.rules(rules, series)
         self._met = Fields()
         self._counts = dict.fromkeys(_FIELDS, 0)
-        self._last: deque[str] = deque(maxlen=_REMEMBERED)
-        self._lost: int | None = None  # samples that had been given up when these were noted
+        self._last: deque[str] = deque(maxlen=_REMEMBERED)  # messages that were kept
         if not self._rules or largest < 1 or not 0 < self.port < 65536:
             raise ValueError("topics names at least one, largest is above 0, and port from 0 to 65535")
         if password and not (tls or plaintext or interfaces.loopback(host)):
@@ -108,9 +109,8 @@ class Mqtt(ReceivingNode):
 
         self._met = fields = Fields()
         payloads = Payloads(self._rules, self._how, points.Naming(self._lines, fields), fields)
-        if self._lost is None:  # the first time: afterwards it is known here, also of what waits for the disk
+        if not self._last:
             self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
-            self._lost = intake.lost
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)
         broker.open()
         try:
@@ -135,32 +135,35 @@ class Mqtt(ReceivingNode):
 
     async def _take(self, intake: Intake, payloads: Payloads, broker: "Broker", came: list[Message]) -> None:
         """Bring messages to disk, then acknowledge them. Raises NotKept: the broker sends them again when we are back."""
-        if intake.lost != self._lost:  # what was given up shall be taken when it comes again
-            self._last.clear()
-            self._lost = intake.lost
-        wanted = [each for each in came if self._is_wanted(each)]
+        here = set[str]()  # what is in these already: they came while we were connected anew
+        wanted = [each for each in came if self._is_wanted(each, here)]
         good = [each for each in wanted if len(each.payload) <= self._largest]
         much = sum(len(each.payload) for each in good) > _AT_ONCE
         made = await asyncio.to_thread(payloads.read, good) if much else payloads.read(good)
+        marks = [_mark(each) for each in wanted if each.mid]
+        if made.frames:
+            before = [*islice(reversed(self._last), _NOTED)][::-1]
+            noted = {_KEPT: json.dumps([*before, *marks][-_NOTED:])}
+            await intake.keep(made.frames, source="mqtt", notes=noted)
+        self._last.extend(marks)
         refused = [*made.refused, *(self._too_large(each) for each in wanted if len(each.payload) > self._largest)]
         for message, reason in refused:
             intake.quarantine(message.topic, reason, message.payload)
-        self._last.extend(_mark(each) for each in came if each.mid)
-        if made.frames or any(each.again for each in came):  # what came before may wait for the disk still
-            await intake.keep(made.frames, source="mqtt", notes={_KEPT: json.dumps(list(self._last))})
         if refused:
             await intake.quarantined()
         self._counts["mqtt.messages"] += len(came)
         broker.acknowledge(came)
 
-    def _is_wanted(self, message: Message) -> bool:
-        """Whether it is new; what is not is counted."""
+    def _is_wanted(self, message: Message, here: set[str]) -> bool:
+        """Whether it is new; what is not is counted. `here`: the marks of those before it."""
         if message.retained and not self._retained:
             self._counts["mqtt.retained"] += 1
             return False
-        if message.again and message.mid and _mark(message) in self._last:
+        mark = _mark(message) if message.mid else ""
+        if message.again and mark and (mark in here or mark in self._last):
             self._counts["mqtt.again"] += 1
             return False
+        here.add(mark)
         return True
 
     def _too_large(self, message: Message) -> Refused:

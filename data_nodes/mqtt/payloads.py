@@ -18,6 +18,7 @@ from sisock.records.mapping import Mapping
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_ODD = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)  # numbers that are none
 _BOOLEANS = {"true": True, "false": False}
 _LONGEST_TEXT = 65_536  # characters
 _SINGLY = 100  # refused parts of a message that are told by themselves
@@ -72,7 +73,7 @@ class Payloads:
                 flat.setdefault(form, []).append((message, name))
             else:
                 try:
-                    value = single_value(message.payload, text=form == "text")
+                    value = self._single(message.payload, name, form)
                 except ValueError as error:
                     self._refused.append(Refused(message, str(error)))
                     continue
@@ -84,6 +85,15 @@ class Payloads:
             t = np.array([message.t for message, _ in values], np.int64)
             self._admit(Frame(name, t, {name: column([value for _, value in values])}), [m for m, _ in values])
         return Made(self._frames, self._refused)
+
+    def _single(self, payload: bytes, name: str, form: str) -> Any:
+        """The value that a payload is; a text such as `nan` only of a field that has texts. Raises ValueError."""
+        value = single_value(payload, text=form == "text")
+        if isinstance(value, float) and not math.isfinite(value):
+            known = self._fields.known.get(name)
+            if known is not None and known.type == "string":
+                return single_value(payload, text=True)
+        return value
 
     def _rule(self, topic: str) -> tuple[str, str]:
         for rule in self._rules:
@@ -161,10 +171,12 @@ def single_value(payload: bytes, *, text: bool = False) -> Any:
         return written
     if _INTEGER.fullmatch(written):
         return int(written)
-    if _NUMBER.fullmatch(written) and math.isfinite(number := float(written)):
+    if _NUMBER.fullmatch(written):
+        if math.isinf(number := float(written)):
+            raise ValueError("it is a number too large for a float64")
         return number
-    if written.lower() == "nan":
-        return math.nan
+    if _ODD.fullmatch(written):
+        return float(written)
     return _BOOLEANS.get(written.lower(), written)
 
 

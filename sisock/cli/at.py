@@ -1,7 +1,6 @@
 """`sisock at`: what fields were at one instant."""
 
 import asyncio
-import json
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +12,7 @@ from sisock.cli.failures import code_of
 from sisock.cli.moments import moment
 from sisock.cli.options import CLIENT, with_settings
 from sisock.errors import ConsumerError, NodeAway
+from sisock.printable import printable, to_json
 from sisock.settings import Settings
 from sisock.uris import JOINT, fields_of
 
@@ -103,7 +103,7 @@ def _as_table(found: list[Reading]) -> str:
 
     cells = [(each.target, short(each.value), each.field.units or "", each.time or "no sample") for each in found]
     target, value, units = (max((len(row[i]) for row in cells), default=0) for i in range(3))
-    return "\n".join(f"{a:<{target}}  {b:>{value}} {c:<{units}}  {d}" for a, b, c, d in cells)
+    return "\n".join(printable(f"{a:<{target}}  {b:>{value}} {c:<{units}}  {d}") for a, b, c, d in cells)
 
 
 def _as_json(found: list[Reading]) -> str:
@@ -113,4 +113,4 @@ def _as_json(found: list[Reading]) -> str:
         {"target": e.target, "time": e.time, "value": finite(e.value), "type": e.field.type, "units": e.field.units}
         for e in found
     ]
-    return json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False)
+    return to_json(made, 1)

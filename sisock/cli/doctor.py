@@ -14,6 +14,7 @@ from sisock.cli.failures import Failure, code_of
 from sisock.cli.options import CLIENT, with_settings
 from sisock.errors import ConsumerError
 from sisock.exits import Exit
+from sisock.printable import printable
 from sisock.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def doctor(settings: Settings) -> None:
 
 def _tell(finding: Finding) -> Exit:
     mark = "ok" if finding.well else "–" if finding.optional else "!!"
-    click.echo(f"{mark:<3} {finding.name:<16} {finding.says}")
+    click.echo(printable(f"{mark:<3} {finding.name:<16} {finding.says}"))
     return Exit.OK if finding.well or finding.optional else Exit.ERROR
 
 

@@ -1,6 +1,5 @@
 """Series as text for people and programs: table, CSV, JSON, Parquet."""
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from sisock.cli.failures import Failure
 from sisock.cli.series import Series, side_by_side
 from sisock.export import arrow, text
 from sisock.frames import Column, Times
-from sisock.printable import printable
+from sisock.printable import printable, to_json
 
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3}
 
@@ -89,7 +88,7 @@ def as_csv(series: Sequence[Series]) -> str:
 
 def as_json(series: Sequence[Series]) -> str:
     """An array with an object for each target: its field, its label, times and values."""
-    return json.dumps([_object(each) for each in series], ensure_ascii=False, allow_nan=False) + "\n"
+    return to_json([_object(each) for each in series]) + "\n"
 
 
 def _object(series: Series) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sisock.cli.kinds import kind_of
 from sisock.cli.moments import span
 from sisock.cli.options import CLIENT, with_settings
 from sisock.exits import Exit
+from sisock.printable import printable
 from sisock.settings import Settings
 from sisock.times import NS, parse_duration
 from sisock.uris import fields_of
@@ -53,7 +54,7 @@ def get(
 ) -> None:
     """Get samples of fields, of several nodes at the same time.
 
-    NODE means all its fields without its health; a table that is wider than the terminal is laid out in several. A table and CSV tell NaN and inf from a missing value; JSON,
+    NODE means all its fields without its health, of a gateway its own figures last; a table that is wider than the terminal is laid out in several. A table and CSV tell NaN and inf from a missing value; JSON,
     which has neither, says null. How the values came about (reduced or not, from how many samples) is told on stderr. A node that
     does not answer costs its own columns only, and exit code 4.
 
@@ -77,9 +78,9 @@ def get(
     series, errors, hints = ask(settings, lambda consumer: look(consumer, wanted, settings.deadline))
     most = shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else None
     _write(_formatted(series, kind, most), output)
-    click.echo("\n".join([label(series), *hints]), err=True)
+    click.echo(printable("\n".join([label(series), *hints]), "\n"), err=True)
     for error in errors:
-        click.echo(f"sisock: {error}", err=True)
+        click.echo(printable(f"sisock: {error}"), err=True)
     if errors:
         sys.exit(max(map(code_of, errors), default=Exit.OK))
 

@@ -1,6 +1,5 @@
 """`sisock quarantine`: what came in and could not be taken, and why."""
 
-import json
 import sqlite3
 import sys
 import time
@@ -12,7 +11,7 @@ import click
 from sisock.cli.failures import Failure
 from sisock.cli.options import with_settings
 from sisock.exits import Exit
-from sisock.printable import printable
+from sisock.printable import printable, to_json
 from sisock.settings import Settings, read
 from sisock.times import NS
 
@@ -59,7 +58,7 @@ def quarantine(
                 kept.clear(settings.state, name)
         elif as_json:
             found = {name: _as_dict(settings.state, name, last) for name in chosen}
-            click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+            click.echo(to_json(found, 1))
         else:
             for name in chosen:
                 _show(name, kept.counts(settings.state, name), kept.latest(settings.state, name, last))

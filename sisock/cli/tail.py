@@ -1,7 +1,6 @@
 """`sisock tail`: samples as they come."""
 
 import asyncio
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 from sisock.cli import completing
 from sisock.cli.asking import ask, by_node, check_fields
 from sisock.cli.options import CLIENT, with_settings
-from sisock.printable import printable
+from sisock.printable import printable, to_json
 from sisock.settings import Settings
 from sisock.times import FIRST, parse_duration
 from sisock.uris import JOINT
@@ -85,7 +84,7 @@ class _Lines:
 
     def _line(self, stamp: str, target: str, value: object, units: str | None) -> None:
         if self._as_json:
-            text = json.dumps({"time": stamp, "target": target, "value": value, "units": units}, ensure_ascii=False)
+            text = to_json({"time": stamp, "target": target, "value": value, "units": units})
         else:
             shown = f"{value:.6g}" if isinstance(value, float) else str(value)
             text = printable(f"{stamp}  {target}  {shown}{' ' + units if units else ''}")

@@ -5,12 +5,15 @@ A gateway is a ReceivingNode; its table lives through a restart in the notes tha
     devices = Devices(intake.notes)                  # those of before
     device = devices.meet("kitchen", time.time_ns()) # raises DeviceRefused
     if device.take(17, boot="a3") == "duplicate":    # counted; with no number everything is "new"
-        frames = []                                  # it is kept already, or about to be: only wait for that
-    await intake.keep(frames, notes=devices.notes_of("kitchen"))
+        frames = []                                  # it is kept already, or about to be
+    try:
+        await intake.keep(frames, notes=lambda: devices.notes_of("kitchen"))
+    except NotKept:
+        device.forget(17, boot="a3")                 # it is taken when it comes again
+        raise
 
-Numbers are noted at once, in the transaction that keeps the samples: a message that comes again while the first waits
-for the disk is a duplicate, too, and `keep([])` returns when the first is on disk. Where `keep` fails, and `intake.lost`
-shows that samples were given up meanwhile, `device.forget(17, boot="a3")` lets the message be taken when it comes again.
+Numbers are noted in the transaction that keeps the samples. A message that comes again while the first waits for the disk
+is a duplicate, too: whoever answers it waits for how the first does.
 """
 
 import json
@@ -91,6 +94,7 @@ class Device:
     def forget(self, number: int | None, boot: str = "") -> None:
         """Let a message that could not be kept be taken when it comes again."""
         self.received -= 1
+        self.untold = bool(self.units)
         if number is not None and boot in self.boots:
             self.boots[boot].forget(number)
 

@@ -101,28 +101,27 @@ class LiveService:
         """Sample at the node's interval until cancelled; what is overdue is not made up for."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        async with self._memory.kept():
+        async with self._memory.kept(publish):
             while True:
-                await self._attempt(publish)
+                await self._attempt()
                 due = max(due + self._node.interval, loop.time())
                 await asyncio.sleep(due - loop.time())
 
-    async def _attempt(self, publish: Publish) -> None:
+    async def _attempt(self) -> None:
         began = time.monotonic()
         attempt = asyncio.ensure_future(call(self._node.sample, run_in_thread=self._threads.run))
         try:
             while not (await asyncio.wait({attempt}, timeout=self._patience))[0]:
                 took = time.monotonic() - began
-                self._report(publish, "failed", took, f"sample() has not come back within {self._patience:g} s")
+                self._report("failed", took, f"sample() has not come back within {self._patience:g} s")
         finally:
             attempt.cancel()
-        self._take(attempt, began, publish)
+        self._take(attempt, began)
 
-    def _take(self, attempt: "asyncio.Future[Any]", began: float, publish: Publish) -> None:
+    def _take(self, attempt: "asyncio.Future[Any]", began: float) -> None:
         frames, state, error = self._outcome(attempt)
-        for frame in frames:
-            publish(self._memory.append(frame))
-        self._report(publish, state, time.monotonic() - began, error)
+        self._memory.extend(frames)
+        self._report(state, time.monotonic() - began, error)
 
     def _outcome(self, attempt: "asyncio.Future[Any]") -> tuple[list[Frame], health.State, str | None]:
         """The samples that the attempt brought, and the health that follows from it."""
@@ -150,7 +149,7 @@ class LiveService:
         self._told = told
         return told
 
-    def _report(self, publish: Publish, state: health.State, took: float, error: str | None = None) -> None:
+    def _report(self, state: health.State, took: float, error: str | None = None) -> None:
         frame, changed = self._health.report(state, took, error or self._memory.trouble or self.beside())
         if changed:
             log.log(
@@ -160,7 +159,7 @@ class LiveService:
                 state,
                 f": {error}" if error else "",
             )
-        publish(self._memory.append(frame))
+        self._memory.append(frame)
 
     # answering
 

@@ -3,15 +3,15 @@
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sisock.batch import Batch
 from sisock.frames import Field, Frame, Query, Times
 from sisock.nearest import Which, nearer
 from sisock.nodes import past
-from sisock.nodes.base import MOST_FIELDS
-from sisock.nodes.keeping import Keeper
+from sisock.nodes.base import MOST_FIELDS, Publish
+from sisock.nodes.keeping import Keeper, Notes, Noting
 from sisock.nodes.threads import Threads
 from sisock.store.journal import Journal, JournalError
 from sisock.store.ring import Ring
@@ -31,8 +31,9 @@ class Memory:
         self._name, self._journal = name, journal
         self._unmet: set[str] = set()  # those of before that were not sampled again yet
         self._reading = Threads(f"{name}-journal", most=_READERS)
-        self._keeper = None if journal is None else Keeper(name, journal)
         self._ring = Ring(ring) if journal is None else Ring(ring, journal.epoch, journal.next_seq)
+        self._keeper = None if journal is None else Keeper(name, journal, self._ring.identified, self._settled)
+        self._publish: Publish = lambda frame: None
         if journal is not None:
             self._restore(journal, ring)
 
@@ -70,26 +71,56 @@ class Memory:
 
     # keeping
 
-    def append(self, frame: Frame) -> Frame:
-        """Remember the frame, and return it with its identity."""
-        return self.extend([frame])[0]
+    def append(self, frame: Frame) -> None:
+        """Remember the frame, and publish it with its identity."""
+        self.extend([frame])
 
-    def extend(self, frames: Iterable[Frame], notes: Mapping[str, str] | None = None) -> list[Frame]:
-        """As `append`, for frames and notes that are on disk together."""
-        kept = []
-        for frame in frames:
-            for name in self._unmet.intersection(frame.columns):
-                self._meet(name, Field(None, frame.timeline, frame.columns[name].type))
-            kept.append(self._ring.append(frame))
+    def extend(self, frames: Iterable[Frame], notes: Notes | None = None) -> None:
+        """As `append`, for frames and notes that are on disk together, soon."""
+        given = list(frames)
+        if self._keeper is not None and self._keeper.holds(given, notes):
+            self._keeper.put_behind(given, notes)
+            return
+        kept = [self._ring.append(frame) for frame in self._met(given)]
         if self._keeper is not None and self.has_journal:
             self._keeper.append(kept, notes)
-        return kept
+        self._tell(kept)
+
+    async def keep(self, frames: Sequence[Frame], notes: Noting) -> None:
+        """Remember and publish the frames once they are on disk together with the notes.
+
+        Raises JournalError where they are not, or there is no journal: then nothing of it is kept, now or later.
+        """
+        await self._at_disk().keep(frames, notes)
 
     async def written(self) -> None:
         """Return when all that was appended is on disk. Raises JournalError where it cannot be, or there is no journal."""
+        await self._at_disk().written()
+
+    def _at_disk(self) -> Keeper:
         if self._keeper is None or not self.has_journal:
             raise JournalError(f"{self._name} has no journal: SISOCK_JOURNAL=0 leaves its samples in memory only")
-        await self._keeper.written()
+        return self._keeper
+
+    def _settled(self, frames: Iterable[Frame]) -> None:
+        """Remember what has just come to disk, then what came meanwhile."""
+        kept = list(self._met(frames))
+        for frame in kept:
+            self._ring.restore(frame)
+        self._tell(kept)
+        for behind, notes in self._keeper.take_behind() if self._keeper is not None else ():
+            self.extend(behind, notes)
+
+    def _met(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames, of whose fields it is known that they are sampled again."""
+        for frame in frames:
+            for name in self._unmet.intersection(frame.columns):
+                self._meet(name, Field(None, frame.timeline, frame.columns[name].type))
+            yield frame
+
+    def _tell(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self._publish(frame)
 
     async def opened(self) -> JournalError | None:
         """Why the journal cannot be written now; None where it can, or there is none."""
@@ -112,8 +143,9 @@ class Memory:
             self._ring.forget(self.before[name].timeline, name)
 
     @contextlib.asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
-        """While within, what is appended comes to disk soon; afterwards all of it has, and the journal is closed."""
+    async def kept(self, publish: Publish) -> AsyncIterator[None]:
+        """While within, what is remembered is published and comes to disk; afterwards all has, and the journal is closed."""
+        self._publish = publish
         async with contextlib.nullcontext() if self._keeper is None else self._keeper.at_work():
             yield
 

@@ -55,7 +55,9 @@ class Numbers:
         return sum(high - low + 1 for low, high in self.gaps)
 
     def _open(self, low: int, high: int) -> None:
-        self.gaps = sorted([*self.gaps, (low, high)])
+        below = next((gap for gap in self.gaps if gap[1] == low - 1), (low, high))
+        above = next((gap for gap in self.gaps if gap[0] == high + 1), (low, high))
+        self.gaps = sorted([*(gap for gap in self.gaps if gap not in (below, above)), (below[0], above[1])])
         if len(self.gaps) > _MOST_GAPS:
             self.first, self.closed = self.gaps.pop(0)[1] + 1, True
 

@@ -5,13 +5,15 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sisock.frames import Field, Frame, column
 from sisock.nodes.base import RING, NoData, Opener, Publish, check_written, said
+from sisock.nodes.health import FIELDS as HEALTH
 from sisock.nodes.health import State
+from sisock.nodes.keeping import Notes, Noting
 from sisock.nodes.live import LiveNode, LiveService
 from sisock.nodes.threads import Threads
 from sisock.store.journal import JournalError, JournalInUse
@@ -33,7 +35,7 @@ Payload = bytes | str | Callable[[], str]
 
 
 class NotKept(OSError):
-    """What was received could not be brought to disk; says why. Whoever sent it has to send it again."""
+    """What was received could not be brought to disk, and is not kept; says why. Whoever sent it has to send it again."""
 
 
 class ReceivingNode(LiveNode):
@@ -63,9 +65,9 @@ class ReceivingNode(LiveNode):
 class Intake:
     """Where what is received goes: into ring, journal and live topic, or into quarantine. For the node's own loop."""
 
-    def __init__(self, service: "ReceivingService", publish: Publish) -> None:
+    def __init__(self, service: "ReceivingService") -> None:
         """Hand on to the service."""
-        self._service, self._publish = service, publish
+        self._service = service
 
     def take(
         self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
@@ -79,31 +81,33 @@ class Intake:
         frames, refused = self._service.checked(given)
         if refused:
             self.quarantine(source, refused, payload() if callable(payload) else payload)
-        for frame in self._service.remember(frames, notes):
-            self._publish(frame)
+        self._service.remember(frames, notes)
         return sum(map(len, frames))
 
-    async def keep(
-        self, given: Any, *, source: str = "", payload: Payload = b"", notes: Mapping[str, str] | None = None
-    ) -> int:
-        """As `take`; on disk when it returns, so also what is refused. Raises NotKept.
+    async def keep(self, given: Any, *, source: str = "", payload: Payload = b"", notes: Noting | None = None) -> int:
+        """As `take`; on disk when it returns, and not before that in answers or on the live topic. Raises NotKept.
 
-        Many that are kept at once share one write.
+        Then nothing of it is kept, now or later: it has to come again. Where nothing is given, what was taken before is
+        on disk. What cannot be taken goes into quarantine, on disk as well, where the rest was kept. `notes` may be a
+        function, called when they are written. Many that are kept at once share one write.
         """
-        before = self._service.quarantine.count
-        count = self.take(given, source=source, payload=payload, notes=notes)
-        refused = self._service.quarantine.count > before
+        frames, refused = self._service.checked(given)
         try:
-            await self._service.written()
+            await self._service.keep(frames, notes or {})
         except JournalError as error:
             raise NotKept(str(error)) from error
         if refused:
+            self.quarantine(source, refused, payload() if callable(payload) else payload)
             await self.quarantined()
-        return count
+        return sum(map(len, frames))
 
     def quarantine(self, source: str, reason: str, payload: bytes | str = b"") -> None:
         """Keep what could not be taken, with the reason."""
         self._service.quarantine.add(source, reason, payload)
+
+    def deny(self, source: str, reason: str) -> None:
+        """Count somebody who may not send, for the node's health; nothing of strangers is kept."""
+        self._service.deny(source, reason)
 
     async def quarantined(self) -> None:
         """Return when what was put into quarantine is on disk, or the disk does not take it, which is logged."""
@@ -124,6 +128,15 @@ class Intake:
         return self._service.lost
 
 
+class _Denied(NamedTuple):
+    """Who was denied: how often, and of the last one its source, why, and when (ns)."""
+
+    times: int
+    source: str
+    reason: str
+    t: int
+
+
 class ReceivingService(LiveService):
     """A node that receives, at work."""
 
@@ -136,6 +149,8 @@ class ReceivingService(LiveService):
         self.quarantine = Quarantine(node.home, self.name)
         self.notes: dict[str, str] = {}
         self._samples = 0
+        self._denied: _Denied | None = None
+        self._own: set[str] = set()  # fields that `sample` gave
         self._state: tuple[State, str | None] = ("no data", _QUIET)
         self._passing = True  # whether that is over as soon as samples come: the node itself has not said it
         self._look = asyncio.Event()
@@ -147,17 +162,31 @@ class ReceivingService(LiveService):
         """The frames in what was given, and why the rest is none."""
         return self._schema.frames(given, self._clock())
 
-    def remember(self, frames: list[Frame], notes: Mapping[str, str] | None) -> list[Frame]:
-        """The frames with their identity; on disk soon, and together."""
-        self.notes.update(notes or {})
+    def remember(self, frames: list[Frame], notes: Notes | None) -> None:
+        """Take the frames: on disk soon, and together."""
+        self._came(frames, notes or {})
+        self._memory.extend(frames, notes)
+
+    async def keep(self, frames: list[Frame], notes: Noting) -> None:
+        """Take the frames once they are on disk; all that was taken where there are none. Raises JournalError."""
+        if not frames and not notes:
+            await self._memory.written()
+            return
+        noted: Notes = {}
+
+        def said() -> Notes:
+            nonlocal noted
+            noted = notes() if callable(notes) else notes
+            return noted
+
+        await self._memory.keep(frames, said)
+        self._came(frames, noted)
+
+    def _came(self, frames: list[Frame], notes: Notes) -> None:
+        self.notes.update(notes)
         self._samples += sum(map(len, frames))
         if frames and self._passing:
             self.tell("ok", None)
-        return self._memory.extend(frames, notes)
-
-    async def written(self) -> None:
-        """Return when all that was remembered is on disk. Raises JournalError."""
-        await self._memory.written()
 
     @property
     def lost(self) -> int:
@@ -175,6 +204,11 @@ class ReceivingService(LiveService):
             self._state = state, why
             self._look.set()
 
+    def deny(self, source: str, reason: str) -> None:
+        """Note somebody who may not send."""
+        before = 0 if self._denied is None else self._denied.times
+        self._denied = _Denied(before + 1, source, reason, self._clock())
+
     def _ended(self, state: State, why: str) -> None:
         """Note why `receive` came to its end, until samples come again."""
         self.tell(state, why)
@@ -184,12 +218,12 @@ class ReceivingService(LiveService):
 
     async def run(self, publish: Publish) -> None:
         """Receive until cancelled, and tell now and then how it goes."""
-        async with self._memory.kept():
+        async with self._memory.kept(publish):
             await self._begin()
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._receive(Intake(self, publish)))
-                    tasks.create_task(self._tell_now_and_then(publish))
+                    tasks.create_task(self._receive(Intake(self)))
+                    tasks.create_task(self._tell_now_and_then())
             finally:
                 self.quarantine.write()
 
@@ -215,10 +249,10 @@ class ReceivingService(LiveService):
             again = _AGAIN_FIRST if time.monotonic() - began > _AGAIN_LAST else min(2 * again, _AGAIN_LAST)
             await asyncio.sleep(again)
 
-    async def _tell_now_and_then(self, publish: Publish) -> None:
+    async def _tell_now_and_then(self) -> None:
         while True:
             self._look.clear()
-            await self._attempt(publish)
+            await self._attempt()
             await self.quarantined()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._receiving.interval):
@@ -227,11 +261,12 @@ class ReceivingService(LiveService):
     def _outcome(self, attempt: "asyncio.Future[Any]") -> tuple[list[Frame], State, str | None]:
         """How the receiving goes, and the author's own numbers."""
         frames, state, error = super()._outcome(attempt)
+        self._own.update(name for frame in frames for name in frame.columns)
         frames = [*frames, self._figures()]
         if state == "failed":
             return frames, state, error
         state, why = self._state
-        return frames, state, why or self._refused()
+        return frames, state, "; ".join(filter(None, [why or self._refused(), self._denials()])) or None
 
     def _refused(self) -> str | None:
         """A sentence on what was refused lately."""
@@ -240,6 +275,12 @@ class ReceivingService(LiveService):
             return None
         return f"{self.quarantine.count} refused, the last one from {latest.source or 'somewhere'}: {latest.reason}"
 
+    def _denials(self) -> str | None:
+        """A sentence on who was denied lately."""
+        if self._denied is None or self._clock() - self._denied.t > _RECENT:
+            return None
+        return f"{self._denied.times} denied, the last one from {self._denied.source}: {self._denied.reason}"
+
     def _figures(self) -> Frame:
         values = {"received.samples": self._samples, "received.quarantined": self.quarantine.count}
         t = np.array([self._clock()], np.int64)
@@ -247,4 +288,7 @@ class ReceivingService(LiveService):
 
     @property
     def _fields(self) -> dict[str, Field]:
-        return {**super()._fields, **FIELDS}
+        """All fields: those of what was received first, then the author's own numbers, the node's and its health."""
+        fields = {**super()._fields, **FIELDS}
+        last = dict.fromkeys([*(name for name in fields if name in self._own), *FIELDS, *HEALTH])
+        return {**{name: field for name, field in fields.items() if name not in last}, **{n: fields[n] for n in last}}

@@ -135,6 +135,11 @@ def kafka(given: object) -> Kafka | None:
     return made
 
 
+def is_of_kafka(error: BaseException) -> bool:
+    """Whether it is Kafka, and not we, that something is wrong with."""
+    return type(error).__module__.startswith("kafka")
+
+
 def why(error: BaseException, where: str) -> str:
     """A sentence on what the Kafka there did, or did not do."""
     kinds = {each.__name__ for each in type(error).__mro__}  # not imported: it may be the import that failed

@@ -3,13 +3,14 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from math import isinf
 from typing import Any, NoReturn
 
-_fast: Callable[[bytes], Any]
+_fast: Callable[[bytes], Any] | None
 try:
     from orjson import loads as _fast
 except ModuleNotFoundError:  # it is there with most extras
-    _fast = json.loads
+    _fast = None
 
 Record = dict[str, Any]
 MOST = 100_000  # records of a message
@@ -73,15 +74,28 @@ def _joined(record: Record, before: str, depth: int) -> Iterator[tuple[str, Any]
 
 def _json(payload: bytes) -> Any:
     with contextlib.suppress(ValueError):
-        return _fast(payload)
+        if _fast is not None:
+            return _fast(payload)
     try:  # it knows NaN, and says what is wrong
-        return json.loads(payload)
+        return _plain(payload)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"it is neither JSON nor UTF-8 (byte {error.start + 1})") from error
     except RecursionError as error:
         raise UnreadableError("lists and objects lie too deep in it") from error
     except ValueError as error:
         raise UnreadableError(f"it is not JSON: {error}") from error
+
+
+def _plain(payload: bytes) -> Any:
+    """As the standard library reads it; a number too large for a float64 is no infinity."""
+    return json.loads(payload, parse_float=_float)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"{text:.40} is too large for a float64")
+    return number
 
 
 def _cbor(payload: bytes) -> Any:

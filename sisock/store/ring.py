@@ -48,13 +48,22 @@ class Ring:
 
     def append(self, frame: Frame) -> Frame:
         """Keep the frame and return it with its identity."""
-        name = frame.timeline
-        kept = Frame(name, frame.t, frame.columns, self.epoch, self._next(name) + len(frame))
+        (kept,) = self.identified([frame])
         self._keep(kept)
         return kept
 
+    def identified(self, frames: Iterable[Frame]) -> list[Frame]:
+        """The frames with the identities that come next; they are there after `restore`, if nothing else comes before."""
+        beyond, found = dict[str, int](), list[Frame]()
+        for frame in frames:
+            name = frame.timeline
+            begin = self._seq.setdefault(name, self._next(name))  # whatever `begin` says later
+            beyond[name] = beyond.get(name, begin) + len(frame)
+            found.append(Frame(name, frame.t, frame.columns, self.epoch, beyond[name]))
+        return found
+
     def restore(self, frame: Frame) -> None:
-        """Keep a frame that has its identity of before, in this epoch; nothing older comes after it."""
+        """Keep a frame that has its identity in this epoch already; nothing older comes after it."""
         begin = self._next(frame.timeline)
         self._keep(frame)
         self._seq[frame.timeline] = max(begin, self._seq[frame.timeline])

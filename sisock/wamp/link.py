@@ -13,6 +13,7 @@ from sisock.interfaces import loopback
 from sisock.keys import Ticket
 from sisock.keys.key import Credential
 from sisock.settings import Settings, is_address
+from sisock.wamp.failing import why
 from sisock.wamp.session import Protocol, Session, WampError
 from sisock.wamp.tls import trusting
 
@@ -93,7 +94,7 @@ class Link:
                 if self.refused:
                     self.heard.set()
                 waits = f"waiting to be admitted by the router at {self.settings.url}" if self.refused else ""
-                self._tell(f"cannot join the router at {self.settings.url}: {error}", waits)
+                self._tell(f"cannot join the router at {self.settings.url}: {why(error)}", waits)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))  # spreads many nodes
                 delay = min(self._most, delay * 2)
             finally:

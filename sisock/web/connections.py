@@ -1,12 +1,14 @@
 """Connections, bounded in number, time and size, so that nobody can keep others out.
 
 waitress itself stops to accept once it has its most connections, and takes a byte now and then for activity.
-Here the connection that has waited longest gives way to the next one, and a request has a time to arrive in.
+Here the connection that has waited longest, of the address that has most, gives way to the next one, and a request has a
+time to arrive in.
 """
 
 import json
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ErrorTask  # type: ignore[import-untyped]
 from waitress.utilities import RequestEntityTooLarge  # type: ignore[import-untyped]
 
+from sisock import interfaces
 from sisock.web.turns import Caller, Dispatcher
 
 _IDLE = 60  # seconds without a byte until a connection is closed
@@ -38,6 +41,7 @@ class Limits(NamedTuple):
     in_memory: int = 2**62  # bytes of a body; what is beyond lies in a file
     refused: Refused = lambda *_: None  # told of what came so wrong or so large that the app never has it
     admits: Callable[[str], bool] = lambda _: True  # whether who sends this Authorization may send large bodies
+    peer: Callable[[str, int], str] = lambda host, _port: host  # the address of whoever comes from this host and port
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
@@ -95,11 +99,17 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     since = 0.0
     requests: list[Any]
 
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002  # waitress's word
+        """As waitress makes it, from the address of whoever is behind it."""
+        peer = adj.limits.peer(str(addr[0]), int(addr[1]))
+        super().__init__(server, sock, (peer, *addr[1:]), adj, map)
+        self.sender = interfaces.sender(peer)
+
     @property
     def caller(self) -> Caller:
         """Who asks, by its next request."""
         said = self.requests[0].headers if self.requests else {}
-        return Caller(str(self.addr[0]), said.get("AUTHORIZATION", ""), said.get("USER_AGENT", ""))
+        return Caller(self.sender, said.get("AUTHORIZATION", ""), said.get("USER_AGENT", ""))
 
     def service(self) -> None:
         """Answer the next request, unless whoever asked has gone while it waited."""
@@ -165,9 +175,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def readable(self) -> Any:
         """Whether to accept; makes room first, before the connections are asked whether they read."""
         if len(self.active_channels) >= self.adj.limits.connections:
-            waiting = [each for each in self.active_channels.values() if not each.requests]
+            there = list(self.active_channels.values())
+            waiting, of = [each for each in there if not each.requests], Counter(each.sender for each in there)
             if waiting:
-                min(waiting, key=lambda each: each.waiting_since).handle_close()
+                min(waiting, key=lambda each: (-of[each.sender], each.waiting_since)).handle_close()
         return super().readable()
 
     def maintenance(self, now: float) -> None:

@@ -1,5 +1,6 @@
 """A node that fails is seen to fail: in the hub's listing, by `sisock ls`, and on the page."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,9 +69,12 @@ def breaks(fleet: Fleet) -> None:
 def test_ls_tells_of_nodes_that_are_not_well(fleet: Fleet) -> None:
     breaks(fleet)
     listed = sisock(fleet.settings.state, "ls", SISOCK_ROUTER=fleet.settings.url).stdout
-    assert re.search(r"^frail +up, failed ", listed, re.MULTILINE)
-    assert re.search(r"^empty +up, no data ", listed, re.MULTILINE)
+    assert re.search(r"^frail +up, failed .*\n  OSError: the sensor does not answer", listed, re.MULTILINE)
+    assert re.search(r"^empty +up, no data .*\n  no sensor is plugged in$", listed, re.MULTILINE)
     assert re.search(r"^counter +up +\d", listed, re.MULTILINE)
+    known = sisock(fleet.settings.state, "ls", "--json", SISOCK_ROUTER=fleet.settings.url).stdout
+    why = {each["name"]: each["why"] for each in json.loads(known)}
+    assert (why["empty"], why["counter"]) == ("no sensor is plugged in", None)
 
 
 def test_the_filter_finds_fields_of_health_only_where_it_names_them(look: Opener) -> None:

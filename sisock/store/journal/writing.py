@@ -1,8 +1,8 @@
 """What is written to a journal's file: batches of frames in one transaction each, the oldest let go."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from types import NoneType
 from typing import NamedTuple
@@ -139,7 +139,8 @@ class Writer:
             streams = self._known() if removed else streams
         self.state, self.streams = state, streams
         if removed:
-            self._remove_files()
+            with contextlib.suppress(OSError):  # it is written, whatever becomes of these: they are tried again
+                self._remove_files()
 
     def remove_upto(self, position: int) -> None:
         """Let go of rows whose samples all lie below a position."""
@@ -232,7 +233,7 @@ class Writer:
 
     # the file
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """On disk when it ends; undone where something is raised."""
         self._db.execute("BEGIN IMMEDIATE")
