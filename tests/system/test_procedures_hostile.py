@@ -34,6 +34,7 @@ AT_ONCE = 25  # calls under way
 WARM = 200  # calls until all have what they need
 SOON = 5.0  # seconds of a single answer: a second on a machine that does nothing else
 GROWTH = 50 * 2**20  # bytes
+SETTLED = 60.0  # seconds after which nobody has more than that
 CALL, RESULT, ERROR = 48, 50, 8  # messages of WAMP
 
 pytestmark = pytest.mark.timeout(120 + CALLS_EACH // 5)
@@ -184,7 +185,10 @@ def pelt(fleet: Fleet, caller: Caller, make: Callable[[Random], Call]) -> None:
     caller.call(itertools.islice(every, WARM))
     before = sizes(fleet)
     caller.call(every)
-    assert {name: size - before[name] for name, size in sizes(fleet).items() if size - before[name] > GROWTH} == {}
+    until = time.monotonic() + SETTLED
+    while grown := {name: size - before[name] for name, size in sizes(fleet).items() if size - before[name] > GROWTH}:
+        assert time.monotonic() < until, grown  # what a recorder needs to pack an hour it gives back
+        time.sleep(1)
 
 
 SENSE = {
