@@ -9,7 +9,7 @@ import numpy as np
 
 from data_nodes.kafka_replay.topics import Place, Topics
 from data_nodes.kafka_replay.windows import Refuse, Windows
-from sisock.frames import Field, Frame, concat
+from sisock.frames import Field, Frame, column, concat
 from sisock.nodes import Intake, NoData, ReceivingNode
 from sisock.nodes.threads import Threads
 from sisock.outlets.kafka import why
@@ -25,9 +25,6 @@ MARKS = {
 
 class Replaying(ReceivingNode):
     """The past of topics of Kafka, replayed."""
-
-    interval = 1.0
-    tags = ("replay",)
 
     def __init__(self, connect: Callable[[], Topics], make: Callable[[Topics, Refuse], Windows], where: str, *,
                  start: int, end: int, speed: float, shift: bool, kept: bool) -> None:  # fmt: skip
@@ -48,10 +45,6 @@ class Replaying(ReceivingNode):
         met = {} if self._windows is None else self._windows.fields
         marked = {name: field._replace(description="replayed from a topic of Kafka") for name, field in met.items()}
         return {**marked, **MARKS}
-
-    def sample(self) -> dict[str, float]:
-        """How far the replay is."""
-        return {} if self._of is None else {"replay.of": self._of / NS, "replay.speed": float(self._speed)}
 
     async def receive(self, intake: Intake) -> None:
         """Replay once."""
@@ -89,11 +82,18 @@ class Replaying(ReceivingNode):
             if frames:
                 self._of = max(int(frame.t[-1]) for frame in frames)
                 moved = [self._moved(frame, first, wall) for frame in frames]
-                await intake.keep(moved) if self._kept else intake.take(moved)
+                marked = [self._mark(), *moved]
+                await intake.keep(marked) if self._kept else intake.take(marked)
             if now is not None:
                 if all(stretch.over for stretch in stretches):
                     return
                 await asyncio.sleep(_TICK)
+
+    def _mark(self) -> Frame:
+        """What goes before replayed samples, so that whoever hears them knows that they are, and of when."""
+        values = {"replay.of": (self._of or 0) / NS, "replay.speed": float(self._speed)}
+        t = np.array([time.time_ns()], np.int64)
+        return Frame("replay", t, {name: column([value]) for name, value in values.items()})
 
     def _moved(self, frame: Frame, first: int, wall: int) -> Frame:
         """The frame with the times of now, where that is wanted."""
