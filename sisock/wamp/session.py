@@ -136,6 +136,8 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not type
         self.over: asyncio.Future[str] = loop.create_future()
 
     def onConnect(self) -> None:  # noqa: N802  # autobahn's names
+        if not self._transport:  # it is gone again
+            return
         match self._key:
             case Ticket():
                 self.join(self.config.realm, ["ticket"], self._name)
