@@ -19,6 +19,7 @@ from sisock.outlets.kafka import Kafka, hang_up
 from sisock.settings import Settings
 from tests.fleet import COUNTER, ROOT, Fleet, running_fleet
 from tests.kafka_broker import Broker, broker
+from tests.test_flat_records import SCHEMA
 from tests.topics import LEFT_OPEN, PATIENCE, collect, consumed
 
 pytestmark = [pytest.mark.filterwarnings(each) for each in LEFT_OPEN]
@@ -67,6 +68,8 @@ async def test_a_node_learns_from_the_hub_where_its_samples_go(fleet: Fleet, run
     counts = [each["count"] for each in records if each["timeline"] == "samples"]
     assert counts == list(range(1, len(counts) + 1))
     assert {each["node"] for each in records} == {"counter"}
+    for each in records:
+        SCHEMA.validate(each)
     async with Consumer(fleet.settings, name="cli") as lab:
         answer = await lab.data("counter", ["count"], 1, 0)
         t, values = answer.series("count")
