@@ -26,9 +26,10 @@ bench: installed-dev page  ## print every figure as a ratio against its peer, me
 	@missed=; for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python -m "benchmarks.$$each" || missed="$$missed $$each"; done; \
 	  [ -z "$$missed" ] || { echo "missed:$$missed"; exit 1; }
 
-soak: installed-dev page  ## kill a recorder KILLS=500 times; CALLS=100000 senseless calls of each kind, and inputs of each reader (HOSTILE_SEED=N others); faults everywhere for MINUTES=60 (FAULT_SEED=N repeats); as long without any
+soak: installed-dev page  ## kill a recorder KILLS=500 times; CALLS=100000 senseless calls of each kind, and inputs of each reader (HOSTILE_SEED=N others); 1,000 resets of a node's connection; faults everywhere for MINUTES=60 (FAULT_SEED=N repeats); as long without any
 	@KEEPER_KILLS=$${KILLS:-500} $(BIN)/python -m pytest -q tests/test_keeper.py
 	@HOSTILE_CALLS=$${CALLS:-100000} $(BIN)/python -m pytest -q tests/test_readers_hostile.py tests/test_bridge_fuzz.py tests/system/test_procedures_hostile.py
+	@RESETS=1000 $(BIN)/python -m pytest -q tests/system/test_store_and_forward.py -k reset
 	@FAULT_SECONDS=$$((60 * $${MINUTES:-60})) $(BIN)/python -m pytest -q -s tests/system/test_fault_schedule.py
 	@$(BIN)/python -m benchmarks.soak --minutes $${MINUTES:-60}
 

@@ -52,7 +52,7 @@ class Fleet:
 
     def __init__(self, router: Router, folder: Path, within: Mapping[str, Sequence[str]] | None = None) -> None:
         """Run them with the router's state directory, their code in the folder; `within`: what goes before their commands."""
-        self.router, self.folder, self._within = router, folder, within or {}
+        self.router, self.folder, self.within = router, folder, dict(within or {})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -65,7 +65,7 @@ class Fleet:
         environment = {**configuration.environment(self.settings), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
-                [*self._within.get(name, ()), sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self.within.get(name, ()), sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, cwd=self.folder,
             )  # fmt: skip
         self.processes[name] = process

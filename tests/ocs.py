@@ -20,6 +20,7 @@ from sisock.testing.router import free_port
 
 REALM, ROOT, USER, SECRET = "ocs_realm", "observatory", "reader", "a secret of the site"
 STARTS_WITHIN = 90.0  # seconds
+_UNLIMITED = {"max_message_size": 0, "max_frame_size": 0}
 _ALL = {"call": True, "register": True, "publish": True, "subscribe": True}
 
 
@@ -61,7 +62,14 @@ class Site:
         ports = [plain, {**plain, "port": self.tls_port, "tls": tls}]
         serializers = ["cbor", "msgpack", "json"]
         transports = [
-            {"type": "websocket", "endpoint": port, "serializers": serializers, "auth": auth} for port in ports
+            {
+                "type": "websocket",
+                "endpoint": port,
+                "serializers": serializers,
+                "auth": auth,
+                "options": dict(_UNLIMITED),
+            }
+            for port in ports
         ]
         realm = {"name": REALM, "roles": [{"name": "agent", "permissions": [{**everything, "cache": True}]}]}
         worker = {"type": "router", "realms": [realm], "transports": transports}

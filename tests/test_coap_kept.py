@@ -60,6 +60,24 @@ async def _until_acknowledged(context, uri, payload):
         return
 
 
+async def test_nine_messages_and_then_silence_are_on_disk_and_published_without_a_tenth(tmp_path):
+    async with gateway(tmp_path) as at, clients() as context:
+        for number in range(9):
+            assert (await ask(context, at.uri(f"/ingest/k?seq={number}"), str(number))).code == "2.04"
+        batch = await at.service.read_from(None, 0, 2**20)
+        there = [
+            each for frame in batch.frames if "k/value" in frame.columns for each in frame.columns["k/value"].values
+        ]
+        assert there == list(range(9))
+        published = [
+            each
+            for frame in at.published.frames
+            if "k/value" in frame.columns
+            for each in frame.columns["k/value"].values
+        ]
+        assert published == list(range(9))
+
+
 async def test_numbers_that_come_once_twice_and_late(tmp_path):
     async with gateway(tmp_path) as at, clients() as context:
         for number in (1, 2, 4, 4, 3):

@@ -62,12 +62,15 @@ def test_the_guides_test_of_a_node_runs(
     assert re.match(r"[1-9]\d* \[-\d\d\.", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("page", ["security.md", "router.md"])
-def test_the_tests_that_a_defence_is_said_to_have_are_there(page: str):
+@pytest.mark.parametrize("page", ["security.md", "router.md", "fleet.md"])
+def test_the_tests_that_a_promise_is_said_to_have_are_there(page: str):
     text = (ROOT / "docs" / page).read_text()
-    files = {path.name: path.read_text() for path in ROOT.glob("tests/**/test_*.py")}
+    for path, function in re.findall(r"`([\w/]+\.py)::(test_\w+)`", text):
+        assert re.search(rf"^(async )?def {function}\(", (ROOT / "tests" / path).read_text(), re.MULTILINE), function
+    text = text.replace(".py::", ".py` `")
+    files = {path: path.read_text() for path in ROOT.glob("tests/**/test_*.py")}
     named = {Path(name).name for name in re.findall(r"`([\w/.]*test_\w+\.py)`", text)}
-    assert named - set(files) == set()
+    assert named - {path.name for path in files} == set()
     functions = set(re.findall(r"`(test_\w+)`", text))
     there = set(re.findall(r"def (test_\w+)", "\n".join(files.values())))
     assert functions - there == set()

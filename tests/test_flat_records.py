@@ -3,12 +3,14 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import cbor2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from sisock.frames import Column, Field, Frame, column
 from sisock.records import Mapping, Received, frames, written
@@ -18,6 +20,7 @@ from sisock.times import NS
 T = 1_700_000_000 * NS
 NOW = T + 3600 * NS
 PLAIN = Mapping(device="")
+SCHEMA = Draft202012Validator(json.loads((Path(__file__).parents[1] / "docs" / "record.schema.json").read_text()))
 
 
 def read(*payloads: object, how: Mapping = PLAIN, t: int | None = None, known=None):
@@ -46,6 +49,8 @@ def test_what_is_written_is_read_again(fields):
     columns = {name: column(each) for name, each in fields.items() if any(v is not None for v in each)}
     frame = Frame("records", np.array([T, T, T + 1]), columns, "abc", 10)
     sent = list(written("lsof", frame))
+    for each in sent:
+        SCHEMA.validate(json.loads(each.value))
     made = frames([Received(each.value) for each in sent], Mapping(), NOW)
     assert made.refused == []
     (again,) = made.frames
@@ -55,6 +60,12 @@ def test_what_is_written_is_read_again(fields):
     for name, each in columns.items():
         if not odd & {v for v in fields[name] if isinstance(v, str)}:
             assert values(again, f"lsof/{name}") == values(Frame("", frame.t, {"x": each}), "x")
+
+
+@pytest.mark.parametrize("wrong", [{"t": 1.5}, {"t": 2**63}, {"seq": -1}, {"node": "a::b"}, {"x": None}, {"x": [1]}])
+def test_the_schema_tells_what_is_no_record(wrong):
+    (record,) = written("lsof", Frame("records", np.array([T]), {"x": column([1])}, "abc", 10))
+    assert not SCHEMA.is_valid({**json.loads(record.value), **wrong})
 
 
 def test_a_record_has_the_identity_of_its_sample_and_only_numbers_that_json_has():

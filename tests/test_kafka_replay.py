@@ -14,6 +14,7 @@ from data_nodes.kafka_replay.following import Group
 from data_nodes.kafka_replay.node import KafkaReplay
 from data_nodes.kafka_replay.seeking import NEAR, Look, Marks, seek
 from sisock.frames import Query
+from sisock.nodes.base import tags_of
 from sisock.outlets.kafka import Kafka
 from sisock.reduction import TooMuchError
 from sisock.store.journal import Journal, JournalError
@@ -344,6 +345,8 @@ async def replayed(node, count) -> tuple[np.ndarray, np.ndarray, str]:
     t, x = [], []
     async with working(service) as published, asyncio.timeout(PATIENCE):
         frames = await published.until(lambda frames: sum(len(f) for f in frames if "lab/x" in f.columns) >= count)
+        marked, *_ = [each.timeline for each in frames if each.timeline == "replay" or "lab/x" in each.columns]
+        assert marked == "replay"  # before the first sample, so that nobody takes that for one of now
         for frame in [each for each in frames if "lab/x" in each.columns]:
             t += frame.t.tolist()
             x += frame.columns["lab/x"].values.tolist()
@@ -414,6 +417,19 @@ def test_what_was_looked_at_before_shortens_the_search():
     first = len(looks)
     seek(look, 0, 10**7, 7 * 5_000_050, marks)
     assert len(looks) - first <= 3
+
+
+@pytest.mark.parametrize(
+    ("options", "tags"),
+    [({"speed": 0}, ["replay"]), ({"speed": 9}, ["replay"]), ({"follow": True}, []), ({}, [])],
+)
+def test_only_a_replay_is_tagged_as_one_whatever_the_configuration_says(options, tags):
+    node = KafkaReplay(**options)
+    assert tags_of(node) == tags
+    node.tags = ["hall"]
+    assert tags_of(node) == ["hall", *tags]
+    node.tags = ["replay"]
+    assert tags_of(node) == ["replay"]
 
 
 @pytest.mark.parametrize(

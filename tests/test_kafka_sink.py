@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sisock.settings import Settings
 from sisock.store import quarantine
 from sisock.store.journal import Journal
 from sisock.streaming import stream
+from sisock.times import NS
 from tests.kafka_broker import Broker, broker, mock
 from tests.nodes import working
 from tests.topics import LEFT_OPEN, PATIENCE, collect, consumed
@@ -130,6 +132,16 @@ def test_a_broker_that_hangs_dies_and_comes_back_costs_nothing(running, writer, 
     until(lambda: sink.trouble is None, "it goes on to tell of trouble that is over")
     values = {each.value for each in consumed(where, "killed", 5000)}
     assert values == set(writer.expected)
+
+
+def test_48_hours_without_a_broker_arrive_with_their_times_in_order_and_once(running, writer, begun):
+    rows, step = 48 * 360, 10 * NS  # a sample each ten seconds
+    t = time.time_ns() - rows * step + np.arange(rows) * step
+    frame = Frame("freezer", t, {"n": column(np.arange(rows))}, writer.journal.epoch, rows)
+    writer.journal.commit(frames=[("freezer", frame)])
+    sent(begun(Kafka(running.address, "absent", "0.9")), rows)
+    records = [json.loads(each.value) for each in consumed(Kafka(running.address, version="0.9"), "absent", rows)]
+    assert [(each["t"], each["n"]) for each in records] == list(zip(t.tolist(), range(rows), strict=True))
 
 
 def test_what_had_to_go_from_the_journal_is_counted(running, tmp_path, begun):

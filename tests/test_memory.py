@@ -358,3 +358,38 @@ async def _nothing_lacks(path, ring, age, came, windows):
 def fits(t, instant, which):
     """Whether a sample at t may be that which is nearest to the instant."""
     return {"at": t <= instant, "before": t < instant, "after": t > instant}[which]
+
+
+async def test_one_sample_of_more_than_may_wait_comes_to_disk_whole(path):
+    """As a scan of very many open files, and that at once: no disk has refused it yet."""
+    rows, scan = 2000, itertools.count()
+
+    def sample():
+        if next(scan):
+            return None
+        text = column(["x" * 1000] * rows)
+        return [
+            Frame("records", np.full(rows, NOW), {"n": column(np.arange(rows) + i), "text": text}) for i in range(12)
+        ]
+
+    node = type("Scan", (LiveNode,), {"interval": 0.01, "sample": staticmethod(sample)})()
+    made = service(path, node)
+    async with working(made) as published:
+        await published.until(
+            lambda frames: sum(len(each) for each in frames if each.timeline == "records") == 12 * rows
+        )
+    journal = Journal(path)
+    assert journal.lost == 0
+    assert journal.next_seq("records") == 12 * rows
+    assert sum(len(frame) for frame in everything(journal) if frame.timeline == "records") == 12 * rows
+    journal.close()
+
+
+def everything(journal: Journal) -> list[Frame]:
+    """All that is on disk."""
+    epoch, position, frames, more = None, 0, [], True
+    while more:
+        batch = journal.read_from(epoch, position)
+        epoch, position, more = batch.epoch, batch.position, batch.more
+        frames += batch.frames
+    return frames

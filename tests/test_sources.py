@@ -67,6 +67,24 @@ async def test_a_command_is_run_again_and_again_and_what_it_prints_are_samples(t
         assert (fields["temp"].units, fields["door"].type) == ("°C", "string")
 
 
+async def test_segments_sent_again_are_those_that_the_kernel_counts_to_the_digit(tmp_path):
+    table = (HOME / "testcases" / "retransmits" / "source.toml").read_text().replace("[tcp]", "interval = 0.05")
+    before = _counted()
+    async with at_work(tmp_path, table) as (service, published):
+        await until(published, 2)
+        names = ("received", "sent", "retransmitted")
+        found = await data(service, *names)
+    for name, least, most in zip(names, before, _counted(), strict=True):
+        assert [least, *found[name], most] == sorted([least, *found[name], most])
+
+
+def _counted() -> tuple[int, int, int]:
+    names, values = [
+        line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:")
+    ]
+    return tuple(int(dict(zip(names, values, strict=True))[each]) for each in ("InSegs", "OutSegs", "RetransSegs"))
+
+
 @pytest.mark.parametrize(
     ("table", "state", "error"),
     [

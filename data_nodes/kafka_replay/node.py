@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from data_nodes.kafka_replay.windows import Refuse, Windows
 
 K = TypeVar("K", bound=DataNode)
+REPLAY = "replay"  # the tag of a replay, in the hub's listing
 
 
 class KafkaReplay(DataNode):
@@ -55,6 +56,18 @@ class KafkaReplay(DataNode):
         self._topics, self._records, self._disorder = list(topics), mapping(records or {}, Records()), disorder
         self._follow, self._group, self._speed, self._shift = follow, group, speed, shift
         self._start, self._end = _instant(start, FIRST), _instant(end, LAST)
+        self._tags: Sequence[str] = ()
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Those of the configuration; of a replay also the one by which rules and people know that it is one."""
+        if self._speed is None or isinstance(self._tags, str) or REPLAY in self._tags:
+            return self._tags
+        return [*self._tags, REPLAY]
+
+    @tags.setter
+    def tags(self, tags: Sequence[str]) -> None:
+        self._tags = tags
 
     def service(self, *, ring: int = RING, journal: Opener | None = None) -> Service:
         """This node at work, in one of its three ways."""

@@ -10,7 +10,7 @@ import numpy as np
 from data_nodes.kafka_replay.following import on_disk
 from data_nodes.kafka_replay.topics import Place, Topics
 from data_nodes.kafka_replay.windows import Refuse, Windows
-from sisock.frames import Field, Frame, concat
+from sisock.frames import Field, Frame, column, concat
 from sisock.nodes import Intake, NoData, ReceivingNode
 from sisock.nodes.threads import Threads
 from sisock.outlets.kafka import is_of_kafka, why
@@ -26,9 +26,6 @@ MARKS = {
 
 class Replaying(ReceivingNode):
     """The past of topics of Kafka, replayed."""
-
-    interval = 1.0
-    tags = ("replay",)
 
     def __init__(self, connect: Callable[[], Topics], make: Callable[[Topics, Refuse], Windows], where: str, *,
                  start: int, end: int, speed: float, shift: bool, kept: bool) -> None:  # fmt: skip
@@ -50,10 +47,6 @@ class Replaying(ReceivingNode):
         met = {} if self._windows is None else self._windows.fields
         marked = {name: field._replace(description="replayed from a topic of Kafka") for name, field in met.items()}
         return {**marked, **MARKS}
-
-    def sample(self) -> dict[str, float]:
-        """How far the replay is."""
-        return {} if self._of is None else {"replay.of": self._of / NS, "replay.speed": float(self._speed)}
 
     async def receive(self, intake: Intake) -> None:
         """Replay once; where something goes wrong, each partition goes on from where it is."""
@@ -96,11 +89,18 @@ class Replaying(ReceivingNode):
     async def _hand(self, intake: Intake, frames: list[Frame], moved: list[Frame]) -> None:
         """Let the intake have it, and no more before that is on disk, where it goes to one."""
         self._of = max(int(frame.t[-1]) for frame in frames)
+        marked = [self._mark(), *moved]
         if self._kept:
-            await on_disk(intake, moved)
+            await on_disk(intake, marked)
         else:
-            intake.take(moved)
+            intake.take(marked)
         intake.tell("ok")
+
+    def _mark(self) -> Frame:
+        """What goes before replayed samples, so that whoever hears them knows that they are, and of when."""
+        values = {"replay.of": (self._of or 0) / NS, "replay.speed": float(self._speed)}
+        t = np.array([time.time_ns()], np.int64)
+        return Frame("replay", t, {name: column([value]) for name, value in values.items()})
 
     def _moved(self, frame: Frame, first: int, wall: int) -> Frame:
         """The frame with the times of now, where that is wanted."""

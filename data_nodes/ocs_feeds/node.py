@@ -97,6 +97,7 @@ class OcsFeeds(ReceivingNode):
         who = self.there.user or self.name
         link = self._link = Link(self.there.settings(settings), who, self.there.credential(key), joined)
         link.lost.append(lambda: self._went(intake))
+        link.skipped = lambda size, beginning: self._skipped(intake, link.settings.message_limit, size, beginning)
         await link.run()
 
     async def _listen(self, link: Link, intake: Intake) -> None:
@@ -142,6 +143,14 @@ class OcsFeeds(ReceivingNode):
             self._heard[agent] = now
         except Unfit as error:
             intake.quarantine(agent, str(error))
+
+    def _skipped(self, intake: Intake, most: int, size: int, beginning: bytes) -> None:
+        """Tell of a message that was too large to be taken, and whose it was, as far as that can be seen."""
+        self._messages += 1
+        topic = re.search(rb"%s\.([^.]{1,200})\.feeds\." % self.root.encode(), beginning)
+        source = topic[1].decode("utf-8", "replace") if topic else ""
+        reason = f"it has {size:,} bytes, and a message may have {most:,}: it was left out"
+        intake.quarantine(source, reason, beginning)
 
     def _note(self, intake: Intake, agent: str, now: int) -> None:
         if note := self.known.note(agent, now):

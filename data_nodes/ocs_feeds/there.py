@@ -7,7 +7,7 @@ from sisock.keys.key import Anonymous, Credential, Key, Secret, Ticket
 from sisock.settings import Settings, is_address
 
 WAYS = ("key", "anonymous", "ticket", "wampcra")
-_LARGEST = 64 * 2**20  # bytes of a message from there; with a larger one the connection ends, and is made again
+_LARGEST = 64 * 2**20  # bytes of a message from there; a larger one is left out
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,11 @@ class Puller:
                 found, more = await fetch()
             except NoAnswer as error:
                 log.info("recorder: %s", error)
-                found, more = 0, False
-            if more:
-                continue
-            self.done_at = time.monotonic()
+                found = 0
+            else:
+                if more:
+                    continue
+                self.done_at = time.monotonic()
             wait = _LEAST if found else min(_MOST, wait * 2)
             await asyncio.sleep(wait)
 

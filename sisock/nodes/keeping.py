@@ -17,6 +17,7 @@ _COMMIT = 1.0  # seconds after which what was sampled is on disk, and after whic
 _MUCH = 2**20  # bytes that are not left waiting so long
 _MOST = 16 * 2**20  # bytes that wait where the disk does not take them
 _WITHIN = 60.0  # seconds in which what is asked for has to be begun
+_BURST = 64 * 2**20  # bytes that wait where it has not said so: a scan of lsof may have 20 MiB
 _LAST = 10.0  # seconds that the last commit may take
 
 Notes = Mapping[str, str]
@@ -70,8 +71,9 @@ class Keeper:
     def append(self, frames: Iterable[Frame], notes: Notes | None = None) -> None:
         """Let the frames and the notes come to disk soon, and together."""
         self._journal.append_all([(frame.timeline, frame) for frame in frames], notes)
-        if self._journal.waiting > _MOST:
-            self._journal.shed(_MOST)
+        most = _MOST if self.trouble else _BURST
+        if self._journal.waiting > most:
+            self._journal.shed(most)
         self._some.set()
         if self._journal.waiting > _MUCH:
             self._much.set()

@@ -14,7 +14,7 @@ from sisock.keys import Ticket
 from sisock.keys.key import Credential
 from sisock.settings import Settings, is_address
 from sisock.wamp.failing import why
-from sisock.wamp.session import Protocol, Session, WampError
+from sisock.wamp.session import Protocol, Session, Skipped, WampError
 from sisock.wamp.tls import trusting
 
 sys.modules.setdefault("bjdata", None)  # type: ignore[arg-type]  # as there
@@ -65,12 +65,12 @@ class Link:
         """
         self.settings, self.name = settings, name
         self.limit = settings.message_limit - _MARGIN  # bytes that a message may carry
-        self.joined = asyncio.Event()
+        self.joined, self.heard = asyncio.Event(), asyncio.Event()  # heard: the router has said whether it lets us in
         self.unsent = 0  # live events dropped since the router has been too slow for them
         self.trouble = "not connected yet"
         self.refused = False  # whether the router did not let us in the last time
-        self.heard = asyncio.Event()  # once the router has said whether it lets us in
         self.lost: list[Callable[[], None]] = []  # called when the link is lost
+        self.skipped: Skipped | None = None  # hears of a message that is too large; without it that ends the session
         self._key, self._on_join, self._most = key, on_join, most
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
@@ -178,7 +178,7 @@ class Link:
             maxFramePayloadSize=settings.message_limit,
         )
         made: Protocol = factory()
-        made.begun = session
+        made.begun, made.skipped = session, self.skipped
         return made
 
     async def leave(self) -> None:

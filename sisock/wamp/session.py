@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from sisock.keys.key import Anonymous, Credential, Key, Secret, Ticket
@@ -31,6 +32,8 @@ _MOST_ROUNDS = (
     1_000_000  # of deriving a secret from a salt, which take half a second; a router that asks for more is refused
 )
 MUCH_UNSENT = 2 * 2**20  # bytes waiting to be sent beyond which the next part of a large answer waits
+_BEGINNING = 4096  # bytes that are kept of a message that is too large
+Skipped = Callable[[int, bytes], None]  # its size in bytes, and how it begins
 
 
 class WampError(Exception):
@@ -50,6 +53,8 @@ class Protocol(WampWebSocketClientProtocol):  # type: ignore[misc]  # autobahn i
     """The connection, which knows whether much waits to be sent."""
 
     begun: "Session"  # what is joined on it
+    skipped: Skipped | None = None  # hears of a message that is too large; without it that ends the connection
+    _beginning: bytes | None = None  # of such a message, while it comes
 
     def connection_made(self, transport: Any) -> None:
         self.little_unsent = asyncio.Event()
@@ -61,6 +66,28 @@ class Protocol(WampWebSocketClientProtocol):  # type: ignore[misc]  # autobahn i
         """Send, unless the connection is ending: then all that waits for an answer fails in a moment."""
         with contextlib.suppress(Disconnected, TransportLost):
             super().send(msg)
+
+    def _max_message_size_exceeded(self, msg_size: int, max_msg_size: int, reason: str) -> None:
+        if self.skipped is None:
+            super()._max_message_size_exceeded(msg_size, max_msg_size, reason)
+        else:
+            self._beginning = self._beginning or b"".join(self.message_data)[:_BEGINNING]
+            self.message_data.clear()
+
+    def onMessageFrameData(self, payload: bytes) -> None:  # noqa: N802  # autobahn's names
+        """Take what came of a message, or let it go where that is too large."""
+        if self._beginning is None:
+            super().onMessageFrameData(payload)
+        elif (room := _BEGINNING - len(self._beginning)) > 0:
+            self._beginning += bytes(payload[:room])
+
+    def onMessageEnd(self) -> None:  # noqa: N802
+        """Hand on the message, or tell that it was too large."""
+        beginning, self._beginning = self._beginning, None
+        if beginning is None or self.skipped is None:
+            super().onMessageEnd()
+        else:
+            self.skipped(self.message_data_total_length, beginning)
 
     def pause_writing(self) -> None:
         self.little_unsent.clear()
@@ -109,6 +136,8 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn is not type
         self.over: asyncio.Future[str] = loop.create_future()
 
     def onConnect(self) -> None:  # noqa: N802  # autobahn's names
+        if not self._transport:  # it is gone again
+            return
         match self._key:
             case Ticket():
                 self.join(self.config.realm, ["ticket"], self._name)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -174,6 +175,30 @@ async def test_what_is_odd_goes_into_quarantine_and_the_rest_goes_on(
     assert any("'ocs-taken' is somebody else already" in each for each in found)
     assert any("cannot name a node" in each for each in found)
     assert "ocs-taken" not in {node.name for node in await hearing.nodes()}
+
+
+async def test_a_message_that_is_larger_than_may_be_costs_only_itself_and_is_counted(
+    hearing: Consumer, site: Site, fleet: Fleet
+) -> None:
+    before = {field: (await values(hearing, NODE, field))[-1] for field in ("received.quarantined", "lost")}
+    process = fleet.processes[NODE]
+    with site.agent("large") as agent:
+        agent.client.socket.settimeout(PATIENCE)
+        agent.sample("f", {"n": [1]}, [time.time()])
+        assert await values(hearing, "ocs-large", "f.n") == [1]
+        await asyncio.to_thread(agent.sample, "f", {"text": ["x" * 65 * 2**20]}, [time.time()])
+        agent.sample("f", {"n": [2]}, [time.time()])
+        assert await values(hearing, "ocs-large", "f.n", 2) == [1, 2]
+    async with asyncio.timeout(PATIENCE):
+        while (await values(hearing, NODE, "received.quarantined"))[-1] == before["received.quarantined"]:
+            await asyncio.sleep(0.1)
+    (refused,) = [each for each in quarantine.latest(fleet.settings.state, NODE, 100) if each.source == "large"]
+    assert re.fullmatch(
+        r"it has 68,15\d,\d{3} bytes, and a message may have 67,108,864: it was left out", refused.reason
+    )
+    assert b"observatory.large.feeds.f" in refused.payload
+    assert (await values(hearing, NODE, "lost"))[-1] == before["lost"]
+    assert process.poll() is None
 
 
 async def reasons(state: Any, name: str, least: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +19,12 @@ from sisock.frames import Column, Frame
 from sisock.store.journal import Journal
 from sisock.times import NS
 from tests.fleet import COUNTER, Fleet, running_fleet
+from tests.resetting import wire
 
 PATIENCE = 60.0  # seconds until a test gives up
 ABSENCE, INTERVAL, SENSORS = 48 * 3600, 10, 5
 ROWS = ABSENCE // INTERVAL
+RESETS = int(os.environ.get("RESETS", "50"))  # 1,000 in `make soak`
 FAST = '''
 import numpy as np
 from sisock.frames import Column, Frame
@@ -101,6 +105,30 @@ async def test_48_hours_of_absence_arrive_with_their_times_in_order_and_once_thr
         assert after == list(range(1, len(after) + 1))
 
 
+@pytest.mark.timeout(120 + 2 * RESETS)
+async def test_connections_that_are_reset_again_and_again_cost_no_sample_and_no_process(fleet: Fleet) -> None:
+    record(fleet)
+    (fleet.folder / "counter.py").write_text(COUNTER)
+    async with wire(fleet.settings.router_port) as one, Consumer(fleet.settings, "cli") as lab:
+        through = ["env", f"SISOCK_ROUTER=ws://127.0.0.1:{one.port}/ws"]
+        fleet.within["counter"] = through
+        process = fleet.node("counter")
+        done = 0
+        async with asyncio.timeout(PATIENCE + RESETS):
+            while done < RESETS:
+                await one.connected.wait()
+                await asyncio.sleep(random.uniform(0, 0.3))  # in whatever it is doing then
+                done += one.reset()
+        await all_of(lab, "counter", "count", 20)
+        frames = await on_disk(lab, "counter")
+        await taken(lab, sum(map(len, frames)))
+        assert process.poll() is None
+        fleet.kill("counter")
+        _, counts = await all_of(lab, "counter", "count", sum(len(each) for each in frames if "count" in each.columns))
+        assert counts == list(range(1, len(counts) + 1))
+        assert "Traceback" not in fleet.log("counter").read_text()
+
+
 async def taken(lab: Consumer, least: int) -> dict[str, float]:
     """What the recorder of now says of itself, once it has taken so many samples."""
     names = ["samples", "lost", "doubles"]
@@ -125,6 +153,15 @@ async def recorded(lab: Consumer) -> int:
                 t, lag = (await lab.data("recorder", ["lag"], -3, 0)).series("lag")
                 if len(t) and t[-1] - lag.values[-1] * NS > then:
                     return counts
+            await asyncio.sleep(0.1)
+
+
+async def on_disk(lab: Consumer, node: str) -> list[Frame]:
+    """The samples on the node's disk, as soon as it answers."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with contextlib.suppress(ConsumerError):
+                return [frame for batch in await pages(lab, node) for frame in batch.frames]
             await asyncio.sleep(0.1)
 
 
