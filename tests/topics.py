@@ -51,6 +51,23 @@ def produce(kafka: Kafka, topic: str, messages: Iterable[tuple[int, bytes | None
         each.get(0)
 
 
+def fill(kafka: Kafka, topic: str, messages: Iterable[tuple[int, bytes]]) -> None:
+    """Write very many messages, each to a partition, as quickly as librdkafka does."""
+    import confluent_kafka
+
+    old = {"api.version.request": False, "broker.version.fallback": "0.9.0.1"} if kafka.version == "0.9" else {}
+    queue = {"queue.buffering.max.messages": 200_000, "linger.ms": 50}
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap, **old, **queue})
+    for partition, payload in messages:
+        while True:
+            try:
+                producer.produce(topic, payload, partition=partition)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    assert not producer.flush(PATIENCE)
+
+
 def collect() -> None:
     """See that no thread of it is left, and let go of what it held, before the test of another module sees that."""
     until = time.monotonic() + PATIENCE

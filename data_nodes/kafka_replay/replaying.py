@@ -115,7 +115,7 @@ class Stretch:
     def __init__(self, topics: Topics, windows: Windows, place: Place, start: int, end: int) -> None:
         self._topics, self._windows, self._place = topics, windows, place
         self._start, self._end = start, end
-        self._at, self._beyond = windows.begin(place, start), windows.end(place)
+        _, self._at, self._beyond = windows.span(place, start, end)
         self._waiting: list[Frame] = []
 
     def fill(self) -> None:

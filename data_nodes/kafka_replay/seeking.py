@@ -15,50 +15,55 @@ class Look(NamedTuple):
 
 
 class Marks:
-    """Times at offsets that were looked at before: later questions begin between two of them."""
+    """What was found at offsets that were looked at before: later questions begin between two of them."""
 
     def __init__(self) -> None:
-        self._times: dict[int, int] = {}
+        self._times: dict[int, tuple[int, int]] = {}  # by offset, the time and one past what was looked at there
 
-    def add(self, offset: int, t: int) -> None:
+    def add(self, offset: int, t: int, beyond: int) -> None:
         """Note what was found."""
         if len(self._times) >= _MOST_MARKS:
             self._times.pop(next(iter(self._times)))
-        self._times[offset] = t
+        self._times[offset] = t, beyond
 
-    def around(self, t: int, first: int, beyond: int) -> tuple[int, int]:
-        """Offsets between which the time lies, as far as is known."""
-        low = max((offset for offset, at in self._times.items() if at < t and first <= offset < beyond), default=first)
-        high = min((offset for offset, at in self._times.items() if at >= t and low < offset < beyond), default=beyond)
-        return low, high
+    def around(self, t: int, first: int, beyond: int) -> tuple[int, int, int]:
+        """Offsets between which to look for the time, as far as is known, and one from which on all is later."""
+        known = [(offset, at, end) for offset, (at, end) in self._times.items() if first <= offset < beyond]
+        low = max((offset for offset, at, _ in known if at < t), default=first)
+        upto, high = min(
+            ((offset, end) for offset, at, end in known if at >= t and offset > low), default=(beyond, beyond)
+        )
+        return low, upto, min(high, beyond)
 
     def at(self, offset: int) -> int | None:
         """The time that was found there."""
-        return self._times.get(offset)
+        return self._times.get(offset, (None, 0))[0]
 
 
 def seek(
     look: Callable[[int], Look], first: int, beyond: int, t: int, marks: Marks, hint: int | None = None
 ) -> tuple[int, int]:
-    """Offsets (low, high) at most NEAR apart: what lies below `low` is before t, what lies from `high` on is not.
+    """Offsets (low, high), NEAR and a look apart at most: what lies below `low` is before t, what lies from `high` on is not.
 
     `hint`: an offset near to which the broker has the time.
     """
-    low, high = marks.around(t, first, beyond)
+    low, upto, high = marks.around(t, first, beyond)
     tries = [] if hint is None else [hint + NEAR // 2, hint - NEAR // 2]
     by_halves = False
-    while high - low > NEAR:
-        at = tries.pop() if tries else _middle(low, high, t, marks, by_halves=by_halves)
+    while upto - low > NEAR:
+        at = tries.pop() if tries else _middle(low, upto, t, marks, by_halves=by_halves)
         by_halves = not by_halves
-        if not low < at < high:
+        if not low < at < upto:
             continue
-        found = _look(look, at, high)
-        if found is None or found.t is None or found.t >= t:
-            high = at
+        found = _look(look, at, upto)
+        if found is None or found.t is None:
+            upto, high = at, at if high == upto else high
+        elif found.t >= t:
+            upto, high = at, min(high, found.beyond)  # of what was looked at some may be before t
         else:
             low = at
         if found is not None and found.t is not None:
-            marks.add(at, found.t)
+            marks.add(at, found.t, found.beyond)
     return low, high
 
 

@@ -74,7 +74,7 @@ class Windows:
         topics = set().union(*(self._where.get(name, ()) for name in fields))
         places = [place for place in self.places if place.topic in topics]
         self._ends.update(self._topics.ends(places))
-        spans = tuple(self._span(place, start, end) for place in places)
+        spans = tuple(self.span(place, start, end) for place in places)
         many = sum(beyond - first for _, first, beyond in spans)
         if many > MOST + 2 * len(spans) * 256:
             raise TooMuchError(
@@ -86,13 +86,12 @@ class Windows:
             self._kept.popitem(last=False)
         return replace_frames(found, [frame.between(start, end) for frame in found.frames])
 
-    def begin(self, place: Place, t: int) -> int:
-        """An offset below which everything is before a time."""
-        return self._span(place, t, LAST)[1]
-
-    def end(self, place: Place) -> int:
-        """One past the last offset, as of the latest look."""
-        return self._ends.get(place, (0, 0))[1]
+    def span(self, place: Place, start: int, end: int) -> Span:
+        """The offsets among which all messages of [start, end) are."""
+        first, beyond = self._ends[place]
+        low = first if start <= FIRST + self._disorder else self._seek(place, start - self._disorder)[0]
+        high = beyond if end >= LAST - self._disorder else self._seek(place, end + self._disorder)[1]
+        return place, low, max(low, high)
 
     def made(self, messages: Sequence[Message], seen: Seen | None = None) -> Made:
         """The samples in messages, but for those that were seen before; what is none is refused, once."""
@@ -105,18 +104,11 @@ class Windows:
             self._meet(frame, {each.place.topic for each in messages})
         return made
 
-    def _span(self, place: Place, start: int, end: int) -> Span:
-        """The offsets among which all messages of [start, end) are."""
-        first, beyond = self._ends[place]
-        low = first if start <= FIRST + self._disorder else self._seek(place, start - self._disorder)[0]
-        high = beyond if end >= LAST - self._disorder else self._seek(place, end + self._disorder)[1]
-        return place, low, max(low, high)
-
     def _seek(self, place: Place, t: int) -> tuple[int, int]:
         first, beyond = self._ends[place]
         marks = self._marks.setdefault(place, Marks())
-        low, high = marks.around(t, first, beyond)
-        hint = self._topics.after(place, t) if high - low > 4 * 256 else None
+        low, upto, _ = marks.around(t, first, beyond)
+        hint = self._topics.after(place, t) if upto - low > 4 * 256 else None
         return seek(lambda at: self._look(place, at), first, beyond, t, marks, hint)
 
     def _look(self, place: Place, offset: int) -> Look:
