@@ -118,6 +118,13 @@ def test_who_asks_first_is_told_before_sending(port):
         assert half_open(port, stack, head).recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize("rest", [b"Content-Length: 0\r\n\r\n", b"\r\n"])
+def test_who_asks_first_and_sends_no_body_is_answered(port, rest):
+    with contextlib.ExitStack() as stack:
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+        assert half_open(port, stack, head + rest).recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -23,6 +23,7 @@ from werkzeug.test import run_wsgi_app
 from grafana_json import openapi
 from grafana_json.app import create_app
 from grafana_json.exchange import LARGEST_REQUEST
+from grafana_json.measures import FORM
 from sisock.settings import Settings
 from tests.bridge import serving
 from tests.described import Described
@@ -36,7 +37,7 @@ SOON = 5.0  # seconds of a single answer: a second on a machine that does nothin
 GROWTH = 50 * 2**20  # bytes
 LONGEST_JUDGED = 20_000  # bytes of an answer: to hold much longer ones against the description takes too long
 PATIENCE = 20.0
-FORMS = ("text/csv; charset=utf-8; header=present", "application/vnd.apache.arrow.stream")
+FORMS = ("text/csv; charset=utf-8; header=present", "application/vnd.apache.arrow.stream", FORM)
 
 pytestmark = pytest.mark.timeout(120 + CALLS_EACH // 20)
 

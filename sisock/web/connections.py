@@ -62,8 +62,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         if self.expect_continue and self.content_length > most:  # whoever asks first is told before sending
             self.too_large = self.completed = True
             self.expect_continue = False
-        if self.error is not None:
-            self.expect_continue = False  # who is refused is not told to go on first: nobody would hear why
+        if self.completed or self.error is not None:
+            self.expect_continue = False  # who has said all, or is refused, is not told to go on first
         if self.completed and self.too_large and self.error is None:
             more = "" if most == self.adj.limits.largest else " without the token"
             self.error = RequestEntityTooLarge(f"a request may be {most} bytes long at the most{more}")
