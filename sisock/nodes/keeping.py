@@ -56,7 +56,7 @@ class Keeper:
         self._identified, self._settled = identified, settled
         self._some, self._much = asyncio.Event(), asyncio.Event()
         self._asked: list[_Asked] = []  # what the next commit is asked for
-        self._held: frozenset[str] = frozenset()  # timelines of frames that are being written
+        self._held = set[str]()  # timelines of frames that are being written, and of those behind them
         self._behind: list[tuple[Sequence[Frame], Notes]] = []  # what comes after them
         self._behind_bytes = self._given_up = 0
         self._thread = Threads(f"{name}-commit", most=1)
@@ -68,12 +68,16 @@ class Keeper:
         """Samples of this process that were given up."""
         return self._journal.lost - self._lost + self._given_up
 
+    @property
+    def _room(self) -> int:
+        """Bytes that may wait."""
+        return _MOST if self.trouble else _BURST
+
     def append(self, frames: Iterable[Frame], notes: Notes | None = None) -> None:
         """Let the frames and the notes come to disk soon, and together."""
         self._journal.append_all([(frame.timeline, frame) for frame in frames], notes)
-        most = _MOST if self.trouble else _BURST
-        if self._journal.waiting > most:
-            self._journal.shed(most)
+        if self._journal.waiting > self._room:
+            self._journal.shed(self._room)
         self._some.set()
         if self._journal.waiting > _MUCH:
             self._much.set()
@@ -114,8 +118,9 @@ class Keeper:
     def put_behind(self, frames: Sequence[Frame], notes: Notes | None) -> None:
         """Let these wait until that is over; what is too much where that hangs is given up, counted."""
         _check(frames)
+        self._held.update(frame.timeline for frame in frames)
         size = sum(map(weight, frames))
-        if self._behind_bytes + size > _MOST:
+        if self._behind_bytes + size > self._room:
             self._given_up += sum(map(len, frames))
             return
         self._behind_bytes += size
@@ -165,9 +170,9 @@ class Keeper:
         """Commit what waits and what is asked for; why that failed."""
         asked, notes = self._take_asked()
         frames = self._identified(frame for each in asked for frame in each.frames)
-        self._held = frozenset(frame.timeline for frame in frames)
+        self._held = {frame.timeline for frame in frames}
         trouble = await self._write(frames, notes)
-        self._held = frozenset()
+        self._held = set()
         for each in asked:
             _settle(each, trouble)
         try:

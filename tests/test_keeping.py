@@ -1,0 +1,96 @@
+"""Nodes that keep what they receive, where much happens at once: order, waits, and what some spoil for others."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from sisock.frames import Frame, column
+from sisock.nodes import NotKept
+from sisock.nodes.keeping import Keeper
+from sisock.store.journal import Journal, JournalError
+from sisock.store.journal.disk import Disk
+from tests.nodes import working
+from tests.test_receiving import at_work, node, on_disk
+
+T = 1_763_000_000 * 10**9
+
+
+def one(timeline, field, value):
+    return Frame(timeline, column([T]).values, {field: column([value])})
+
+
+def held(monkeypatch):
+    """A disk that stops within the first commit of something kept; what says that it has, and what lets it go on."""
+    commit, begun, go = Journal.commit, threading.Event(), threading.Event()
+
+    def slow(self, notes=None, frames=()):
+        frames = list(frames)
+        if frames and not begun.is_set():
+            begun.set()
+            assert go.wait(30)
+        commit(self, notes, frames)
+
+    monkeypatch.setattr(Journal, "commit", slow)
+    return begun, go
+
+
+def values(folder, field):
+    batch, _ = on_disk(folder)
+    return [n for f in batch.frames if field in f.columns for n in f.columns[field].values.tolist()]
+
+
+async def through(receive, folder):
+    """Let a node receive until that is over, and raise what it raises."""
+    over = asyncio.get_running_loop().create_future()
+
+    async def once(intake):
+        try:
+            await receive(intake)
+        except Exception as error:
+            over.set_exception(error)
+            raise
+        over.set_result(None)
+        await asyncio.Event().wait()
+
+    async with at_work(once, folder) as published:
+        await asyncio.wait_for(over, 50)
+    return published
+
+
+@pytest.mark.parametrize("notes", [None, {"place": "1"}])
+async def test_what_waits_beside_a_timeline_that_is_written_is_not_overtaken(tmp_path, monkeypatch, notes):
+    begun, go = held(monkeypatch)
+
+    async def receive(intake):
+        keeping = asyncio.ensure_future(intake.keep(one("a", "x", 1)))
+        await asyncio.to_thread(begun.wait, 30)
+        intake.take([one("a", "x", 2), one("b", "y", 1)])
+        intake.take(one("b", "y", 2), notes=notes)
+        intake.take(one("c", "z", 1), notes=notes)
+        intake.take(one("c", "z", 2))
+        go.set()
+        await keeping
+
+    published = await through(receive, tmp_path)
+    for field in "xyz":
+        assert values(tmp_path, field) == [1, 2]
+        frames = [frame for frame in published.frames if field in frame.columns]
+        assert [frame.columns[field].values.tolist() for frame in frames] == [[1], [2]]
+        assert [frame.seq for frame in frames] == [1, 2]
+
+
+async def test_as_much_may_wait_for_a_timeline_that_is_written_as_for_the_disk(tmp_path, monkeypatch):
+    begun, go = held(monkeypatch)
+
+    async def receive(intake):
+        keeping = asyncio.ensure_future(intake.keep(one("a", "x", 0.0)))
+        await asyncio.to_thread(begun.wait, 30)
+        intake.take(Frame("a", T + np.arange(1_200_000), {"x": column(np.ones(1_200_000))}))  # 19 MB: a scan of lsof
+        go.set()
+        await keeping
+        await intake.keep([])
+        assert intake.lost == 0
+
+    await through(receive, tmp_path)
