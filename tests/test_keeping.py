@@ -94,3 +94,40 @@ async def test_as_much_may_wait_for_a_timeline_that_is_written_as_for_the_disk(t
         assert intake.lost == 0
 
     await through(receive, tmp_path)
+
+
+class Odd:
+    """What no note can be."""
+
+
+@pytest.mark.parametrize("note", [b"1", 1, None, Odd(), "\ud800"])
+async def test_notes_that_are_no_texts_are_refused_and_spoil_nothing_for_others(tmp_path, note):
+    async def receive(intake):
+        kept = asyncio.ensure_future(intake.keep({"n": 1}, notes={"place": "1"}))
+        for notes in ({"odd": note}, lambda: {"other": "1", "odd": note}):
+            with pytest.raises((TypeError, ValueError), match="note"):
+                await intake.keep({"n": 2}, notes=notes)
+        with pytest.raises((TypeError, ValueError), match="note"):
+            intake.take({"n": 3}, notes={"odd": note})
+        await kept
+        assert intake.notes == {"place": "1"}
+        await intake.keep({"n": 4})
+
+    await through(receive, tmp_path)
+    assert values(tmp_path, "n") == [1, 4]
+    assert on_disk(tmp_path)[1] == {"place": "1"}
+
+
+@pytest.mark.parametrize("error", [StopIteration, KeyError, SystemExit, asyncio.CancelledError])
+async def test_whatever_a_function_of_notes_raises_the_others_are_kept(tmp_path, error):
+    def failing():
+        raise error("odd")
+
+    async def receive(intake):
+        odd = asyncio.ensure_future(intake.keep({"n": 1}, notes=failing))
+        await asyncio.wait_for(intake.keep({"n": 2}), 20)
+        assert isinstance((await asyncio.gather(odd, return_exceptions=True))[0], (KeyError, RuntimeError))
+        await asyncio.wait_for(intake.keep({"n": 3}), 20)
+
+    await through(receive, tmp_path)
+    assert values(tmp_path, "n") == [2, 3]

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sisock.frames import Frame
+from sisock.nodes.base import said
 from sisock.nodes.threads import Threads
 from sisock.store.journal import Journal, JournalError
-from sisock.store.journal.pending import checked
+from sisock.store.journal.pending import check_notes, checked
 from sisock.store.weights import weight
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,10 @@ class _Asked:
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def said(self) -> Notes:
-        return self.notes() if callable(self.notes) else self.notes
+        """The notes, checked. What is raised is an author's."""
+        notes = self.notes() if callable(self.notes) else self.notes
+        check_notes(notes)
+        return notes
 
 
 class Keeper:
@@ -189,8 +193,8 @@ class Keeper:
                 try:
                     notes.update(each.said())
                     asked.append(each)
-                except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the others are kept
-                    each.done.set_exception(error)
+                except BaseException as error:  # noqa: BLE001  # an author's code may raise anything; the others are kept
+                    each.done.set_exception(_holdable(error))
         self._asked = []
         return asked, notes
 
@@ -227,3 +231,10 @@ def _settle(asked: _Asked, trouble: str | None) -> None:
         asked.done.set_exception(JournalError(trouble))
     else:
         asked.done.set_result(None)
+
+
+def _holdable(error: BaseException) -> Exception:
+    """What a future can hold, and ends no process: sys.exit() and the like do not."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"{type(error).__name__} raised: {said(error)}")

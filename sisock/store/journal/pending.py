@@ -1,6 +1,6 @@
 """Samples that were appended to a journal and are not yet on disk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sisock.frames import Frame
@@ -82,3 +82,14 @@ def checked(entry: Entry) -> int:
     if frame.seq is not None and not len(frame) <= frame.seq < _FARTHEST:
         raise ValueError(f"a frame of {stream!r} has the sequence {frame.seq}: it is not one of ours")
     return size
+
+
+def check_notes(notes: Mapping[str, str]) -> None:
+    """Raise TypeError or ValueError for notes that are no texts: SQLite would refuse them, or damage be read later."""
+    for name, note in notes.items():
+        if not (isinstance(name, str) and isinstance(note, str)):
+            raise TypeError(f"the note {name!r:.80} is of type {type(note).__name__}: names and notes are texts")
+        try:
+            (name + note).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the note {name!r:.80} holds what no UTF-8 can") from error
