@@ -131,3 +131,31 @@ async def test_whatever_a_function_of_notes_raises_the_others_are_kept(tmp_path,
 
     await through(receive, tmp_path)
     assert values(tmp_path, "n") == [2, 3]
+
+
+async def test_what_is_being_written_is_in_no_answer_before_it_is_on_disk(tmp_path, monkeypatch):
+    whole, begun, go = Disk.write, threading.Event(), threading.Event()
+
+    def failing(self, batch, lost, notes):
+        if "a" in batch:
+            begun.set()
+            assert go.wait(30)
+            raise JournalError("the disk is full")
+        whole(self, batch, lost, notes)
+
+    monkeypatch.setattr(Disk, "write", failing)
+    answers = asyncio.get_running_loop().create_future()
+
+    async def receive(intake):
+        keeping = asyncio.ensure_future(intake.keep(one("a", "x", 1.0)))
+        await asyncio.to_thread(begun.wait, 30)
+        answers.set_result(await service.get_sample(["x"], T + 1, "at"))
+        go.set()
+        with pytest.raises(NotKept):
+            await keeping
+        await asyncio.Event().wait()
+
+    service = node(receive, tmp_path).service(journal=lambda: Journal(tmp_path / "made.sqlite"))
+    async with working(service):
+        answer = await asyncio.wait_for(answers, 30)
+        assert answer.samples == 0

@@ -65,10 +65,13 @@ class Pending:
         return gone
 
     def beside(self, position: int | None) -> tuple[Entry, ...]:
-        """All that is not yet on a disk which has reached this position (None: on none)."""
+        """All that waits, or did, and is not on a disk which has reached this position (None: on none).
+
+        What was given with a commit is nowhere before it is on disk: it may be refused.
+        """
         writing = self._writing
         there = position is not None and writing.beyond <= position
-        return (*(() if there else writing.entries), *self._waiting)
+        return (*(() if there else writing.entries[: writing.waited]), *self._waiting)
 
 
 def checked(entry: Entry) -> int:
