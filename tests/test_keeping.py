@@ -159,3 +159,23 @@ async def test_what_is_being_written_is_in_no_answer_before_it_is_on_disk(tmp_pa
     async with working(service):
         answer = await asyncio.wait_for(answers, 30)
         assert answer.samples == 0
+
+
+async def test_who_gave_up_waiting_for_a_disk_that_hangs_takes_no_memory(tmp_path, monkeypatch):
+    begun, go = held(monkeypatch)
+    keepers = []
+    init = Keeper.__init__
+    monkeypatch.setattr(Keeper, "__init__", lambda self, *given: (keepers.append(self), init(self, *given))[1])
+
+    async def receive(intake):
+        keeping = asyncio.ensure_future(intake.keep({"n": 1}))
+        await asyncio.to_thread(begun.wait, 30)
+        for _ in range(100):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(intake.keep({"n": 2}), 0.001)
+        assert not keepers[0]._asked
+        go.set()
+        await keeping
+
+    await through(receive, tmp_path)
+    assert values(tmp_path, "n") == [1]

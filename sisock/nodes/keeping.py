@@ -59,7 +59,7 @@ class Keeper:
         self._name, self._journal = name, journal
         self._identified, self._settled = identified, settled
         self._some, self._much = asyncio.Event(), asyncio.Event()
-        self._asked: list[_Asked] = []  # what the next commit is asked for
+        self._asked: dict[_Asked, None] = {}  # what the next commit is asked for
         self._held = set[str]()  # timelines of frames that are being written, and of those behind them
         self._behind: list[tuple[Sequence[Frame], Notes]] = []  # what comes after them
         self._behind_bytes = self._given_up = 0
@@ -101,16 +101,16 @@ class Keeper:
         """
         _check(frames)
         asked = _Asked(frames, notes)
-        self._asked.append(asked)
+        self._asked[asked] = None
         self._some.set()
         self._much.set()
         try:
             await asyncio.wait({asked.done}, timeout=_WITHIN)
             if not asked.done.done() and asked in self._asked:
-                self._asked.remove(asked)
                 raise JournalError(f"the disk did not come to it within {_WITHIN:g} s")
             await asked.done
         finally:
+            self._asked.pop(asked, None)
             asked.done.cancel()
 
     # while something is being written
@@ -195,7 +195,7 @@ class Keeper:
                     asked.append(each)
                 except BaseException as error:  # noqa: BLE001  # an author's code may raise anything; the others are kept
                     each.done.set_exception(_holdable(error))
-        self._asked = []
+        self._asked = {}
         return asked, notes
 
     async def _write(self, frames: Sequence[Frame], notes: Notes) -> str | None:
