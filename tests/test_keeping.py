@@ -1,6 +1,7 @@
 """Nodes that keep what they receive, where much happens at once: order, waits, and what some spoil for others."""
 
 import asyncio
+import sqlite3
 import threading
 
 import numpy as np
@@ -11,6 +12,7 @@ from sisock.nodes import NotKept
 from sisock.nodes.keeping import Keeper
 from sisock.store.journal import Journal, JournalError
 from sisock.store.journal.disk import Disk
+from sisock.store.journal.writing import Writer
 from tests.nodes import working
 from tests.test_receiving import at_work, node, on_disk
 
@@ -179,3 +181,30 @@ async def test_who_gave_up_waiting_for_a_disk_that_hangs_takes_no_memory(tmp_pat
 
     await through(receive, tmp_path)
     assert values(tmp_path, "n") == [1]
+
+
+async def test_what_is_on_disk_is_not_refused_where_only_looking_for_old_files_failed(tmp_path, monkeypatch):
+    def failing(self):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    numbers = np.arange(100_000)
+
+    async def receive(intake):
+        for place in range(10):
+            x = column(place * 100_000 + numbers)
+            await intake.keep(Frame("a", T + numbers, {"x": x}), notes={"place": str(place)})
+
+    def small():
+        return Journal(tmp_path / "made.sqlite", most_bytes=2**22)
+
+    over = asyncio.get_running_loop().create_future()
+
+    async def once(intake):
+        monkeypatch.setattr(Writer, "_remove_files", failing)
+        over.set_result(await asyncio.gather(receive(intake), return_exceptions=True))
+        await asyncio.Event().wait()
+
+    async with working(node(once, tmp_path).service(journal=small)):
+        assert await asyncio.wait_for(over, 50) == [None]
+    monkeypatch.undo()
+    assert on_disk(tmp_path)[1] == {"place": "9"}

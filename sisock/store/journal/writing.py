@@ -139,7 +139,9 @@ class Writer:
             streams = self._known() if removed else streams
         self.state, self.streams = state, streams
         if removed:
-            with contextlib.suppress(OSError):  # it is written, whatever becomes of these: they are tried again
+            with contextlib.suppress(
+                OSError, sqlite3.Error
+            ):  # it is written, whatever becomes of these: they are tried again
                 self._remove_files()
 
     def remove_upto(self, position: int) -> None:
