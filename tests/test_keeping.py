@@ -183,6 +183,27 @@ async def test_who_gave_up_waiting_for_a_disk_that_hangs_takes_no_memory(tmp_pat
     assert values(tmp_path, "n") == [1]
 
 
+async def test_what_was_noted_is_known_also_where_the_file_was_moved_aside_since(tmp_path):
+    async def receive(intake):
+        await intake.keep({"n": 1}, notes={"one": "1", "other": "1"})
+        journals[0].begin_anew()  # as where a reader finds it damaged
+        await intake.keep({"n": 2}, notes={"other": "2"})
+
+    journals, over = [], asyncio.get_running_loop().create_future()
+
+    async def once(intake):
+        over.set_result(await asyncio.gather(receive(intake), return_exceptions=True))
+        await asyncio.Event().wait()
+
+    def opened():
+        journals.append(Journal(tmp_path / "made.sqlite"))
+        return journals[0]
+
+    async with working(node(once, tmp_path).service(journal=opened)):
+        assert await asyncio.wait_for(over, 50) == [None]
+    assert on_disk(tmp_path)[1] == {"one": "1", "other": "2"}
+
+
 async def test_what_is_on_disk_is_not_refused_where_only_looking_for_old_files_failed(tmp_path, monkeypatch):
     def failing(self):
         raise sqlite3.OperationalError("disk I/O error")
