@@ -5,11 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import aiocoap
+import pytest
 from aiocoap import Message
 
 from data_nodes.coap import gateway as gateways
+from sisock.nodes import Intake
 from sisock.store.journal import Journal, JournalError
 from tests.coap import ask, clients, free_port, gateway, send
 from tests.nodes import data
@@ -190,3 +193,31 @@ async def test_after_a_restart_devices_units_and_numbers_are_known(tmp_path):
         assert (await data(at.service, "k/value"))["k/value"] == [1, 2]
         fields, _ = await at.service.get_fields(0, 0)
         assert fields["k/value"].units == "°C"
+
+
+@pytest.mark.parametrize("writing", [False, True])
+async def test_a_request_whose_sender_went_on_to_another_is_kept_once_all_the_same(tmp_path, monkeypatch, writing):
+    commit, begun, go = Journal.commit, threading.Event(), threading.Event()
+
+    def slow(self, notes=None, frames=()):
+        frames = list(frames)
+        if any(frame.timeline == "k" for _, frame in frames) is writing and not begun.is_set() and frames:
+            begun.set()
+            assert go.wait(30)
+        commit(self, notes, frames)
+
+    post = gateways.Post(b"7", None, "k", number=1, boot="b")
+    async with gateway(tmp_path) as at:
+        monkeypatch.setattr(Journal, "commit", slow)
+        gate, intake = at.node._gateway, Intake(at.service)
+        first = [asyncio.ensure_future(gate.take(intake, post._replace(device="other")))] if not writing else []
+        first += [asyncio.ensure_future(gate.take(intake, post))] if writing else []
+        await asyncio.to_thread(begun.wait, 30)
+        first += [asyncio.ensure_future(gate.take(intake, post))] if not writing else []
+        await asyncio.sleep(0)
+        first[-1].cancel()  # as aiocoap does where a sender uses its token again, or is not there
+        await asyncio.wait({first[-1]})
+        go.set()
+        await gate.take(intake, post)
+        assert gate.devices["k"].received == 1
+    assert on_disk(tmp_path, "k/value") == [7]

@@ -351,3 +351,60 @@ def test_topics_beyond_what_a_node_may_have_are_refused(monkeypatch):
     payloads = Payloads(rules(["#"]), Mqtt()._how, Naming(names([]), fields), fields)
     made = payloads.read([Message(f"t/{n}", b"1", NOW, 1, again=False, retained=False) for n in range(9)])
     assert (len(made.frames), len(made.refused)) == (3, 6)
+
+
+class Acknowledging:
+    """A broker of which only the acknowledgements are heard."""
+
+    def __init__(self):
+        self.acknowledged = []
+
+    def acknowledge(self, messages):
+        self.acknowledged += messages
+
+
+async def test_of_very_many_fields_in_messages_that_are_taken_together_none_is_left_out(tmp_path):
+    records = json.dumps([{"n": name, "v": 1.5} for name in "abc"]).encode()
+    came = [Message(f"home/{number % 300}/s", records, NOW + number, number, False, False) for number in range(4000)]
+    mqtt, heard = Mqtt(topics=[{"topic": "home/{device}/s", "form": "senml"}], plaintext=True), Acknowledging()
+    mqtt.home, over = tmp_path, asyncio.get_running_loop().create_future()
+    payloads = Payloads(mqtt._rules, mqtt._how, Naming(mqtt._lines, mqtt._met), mqtt._met)
+
+    async def receive(intake):
+        await mqtt._take(intake, payloads, heard, came)
+        over.set_result(None)
+        await asyncio.Event().wait()
+
+    mqtt.receive = receive
+    service = mqtt.service(journal=lambda: Journal(tmp_path / "mqtt.sqlite"))
+    async with working(service):
+        await asyncio.wait_for(over, 60)
+        assert len(heard.acknowledged) == 4000
+        taken = await data(service, *(f"{number}/{name}" for number in (0, 299) for name in "abc"))
+        assert {name: len(each) for name, each in taken.items()} == {
+            f"{number}/{name}": count for number, count in ((0, 14), (299, 13)) for name in "abc"
+        }
+        assert service.quarantine.count == 0
+
+
+async def test_a_field_keeps_its_kind_also_when_the_connection_was_made_anew(tmp_path, broker, monkeypatch):
+    monkeypatch.setattr("sisock.nodes.receiving._AGAIN_FIRST", 0.01)
+    failing, take = [], Mqtt._take
+
+    async def once(self, intake, payloads, broker, came):
+        await take(self, intake, payloads, broker, came)
+        if not failing:
+            failing.append(1)
+            raise ValueError("odd")
+
+    monkeypatch.setattr(Mqtt, "_take", once)
+    async with gateway(tmp_path, broker.port, topics=["#"]) as (_, published):
+        await subscribed(published)
+        broker.publish("k/t", "1.5")
+        await published.until(lambda frames: any(values(frames, "k/t")))
+        await published.health("failed")
+        broker.publish("k/t", "warm")
+        broker.publish("k/t", "2.5")
+        await published.until(lambda frames: values(frames, "k/t") == [1.5, 2.5])
+    (refused,) = quarantine.latest(tmp_path, "mqtt", 9)
+    assert (refused.source, refused.payload) == ("k/t", b"warm")

@@ -91,6 +91,10 @@ class Gateway:
         if self._waiting >= _MOST_WAITING:
             raise Busy(f"{self._waiting} messages wait for the disk: come again later")
         self._waiting += 1
+        return await asyncio.shield(asyncio.ensure_future(self._to_its_end(intake, post)))
+
+    async def _to_its_end(self, intake: Intake, post: Post) -> str:
+        """Take it also where its sender uses the token of the request again, or has gone: its number is noted as taken."""
         try:
             return await self._take(intake, post)
         except Denied as denied:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from data_nodes.ingest.bodies import Refusal
+from data_nodes.joining import Kind, kind
 from sisock.frames import Frame, concat
 
 _MOST = 10_000  # frames that a node takes at once
 _MANY = 10_000  # that are left apart
-_Kind = tuple[object, ...]
 
 
 class Together:
@@ -15,15 +15,13 @@ class Together:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._parts: dict[_Kind, list[Frame]] = {}
+        self._parts: dict[Kind, list[Frame]] = {}
         self._count = 0
 
     def add(self, frames: Iterable[Frame]) -> None:
         """Add some. Raises Refusal where there are too many that cannot be one."""
         for frame in frames:
-            columns = frame.columns.items()
-            kind = (frame.timeline, *(name for name, _ in columns), *(each.values.dtype for _, each in columns))
-            self._parts.setdefault(kind, []).append(frame)
+            self._parts.setdefault(kind(frame), []).append(frame)
             self._count += 1
         if self._count > 2 * len(self._parts) + _MANY:
             self.frames()
@@ -32,6 +30,6 @@ class Together:
 
     def frames(self) -> list[Frame]:
         """All of them."""
-        self._parts = {kind: [concat(some)] for kind, some in self._parts.items()}
+        self._parts = {of: [concat(some)] for of, some in self._parts.items()}
         self._count = len(self._parts)
         return [frame for (frame,) in self._parts.values()]

@@ -107,8 +107,7 @@ class Mqtt(ReceivingNode):
         def tell(why: str | None) -> None:
             intake.tell("no data" if why else "ok", why)
 
-        self._met = fields = Fields()
-        payloads = Payloads(self._rules, self._how, points.Naming(self._lines, fields), fields)
+        payloads = Payloads(self._rules, self._how, points.Naming(self._lines, self._met), self._met)
         if not self._last:
             self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)

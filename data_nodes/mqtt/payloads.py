@@ -10,6 +10,7 @@ import numpy as np
 
 from data_nodes import senml
 from data_nodes.admitting import Fields, printable
+from data_nodes.joining import joined
 from data_nodes.mqtt.topics import Rule
 from data_nodes.points import Naming
 from sisock import records
@@ -57,7 +58,7 @@ class Payloads:
         self._rules, self._how, self._naming, self._fields = rules, how, naming, fields
 
     def read(self, messages: Sequence[Message]) -> Made:
-        """The samples in messages; those of one topic that are single values are rows of one frame."""
+        """The samples in messages; those of one timeline with the same fields are rows of one frame."""
         self._frames: list[Frame] = []
         self._refused: list[Refused] = []
         single: dict[tuple[str, str], list[tuple[Message, Any]]] = {}
@@ -84,7 +85,7 @@ class Payloads:
         for (name, _), values in single.items():
             t = np.array([message.t for message, _ in values], np.int64)
             self._admit(Frame(name, t, {name: column([value for _, value in values])}), [m for m, _ in values])
-        return Made(self._frames, self._refused)
+        return Made(joined(self._frames), self._refused)
 
     def _single(self, payload: bytes, name: str, form: str) -> Any:
         """The value that a payload is; a text such as `nan` only of a field that has texts. Raises ValueError."""

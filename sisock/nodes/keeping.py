@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sisock.frames import Frame
+from sisock.nodes.base import said
 from sisock.nodes.threads import Threads
 from sisock.store.journal import Journal, JournalError
-from sisock.store.journal.pending import checked
+from sisock.store.journal.pending import check_notes, checked
 from sisock.store.weights import weight
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,10 @@ class _Asked:
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def said(self) -> Notes:
-        return self.notes() if callable(self.notes) else self.notes
+        """The notes, checked. What is raised is an author's."""
+        notes = self.notes() if callable(self.notes) else self.notes
+        check_notes(notes)
+        return notes
 
 
 class Keeper:
@@ -55,8 +59,8 @@ class Keeper:
         self._name, self._journal = name, journal
         self._identified, self._settled = identified, settled
         self._some, self._much = asyncio.Event(), asyncio.Event()
-        self._asked: list[_Asked] = []  # what the next commit is asked for
-        self._held: frozenset[str] = frozenset()  # timelines of frames that are being written
+        self._asked: dict[_Asked, None] = {}  # what the next commit is asked for
+        self._held = set[str]()  # timelines of frames that are being written, and of those behind them
         self._behind: list[tuple[Sequence[Frame], Notes]] = []  # what comes after them
         self._behind_bytes = self._given_up = 0
         self._thread = Threads(f"{name}-commit", most=1)
@@ -68,12 +72,16 @@ class Keeper:
         """Samples of this process that were given up."""
         return self._journal.lost - self._lost + self._given_up
 
+    @property
+    def _room(self) -> int:
+        """Bytes that may wait."""
+        return _MOST if self.trouble else _BURST
+
     def append(self, frames: Iterable[Frame], notes: Notes | None = None) -> None:
         """Let the frames and the notes come to disk soon, and together."""
         self._journal.append_all([(frame.timeline, frame) for frame in frames], notes)
-        most = _MOST if self.trouble else _BURST
-        if self._journal.waiting > most:
-            self._journal.shed(most)
+        if self._journal.waiting > self._room:
+            self._journal.shed(self._room)
         self._some.set()
         if self._journal.waiting > _MUCH:
             self._much.set()
@@ -93,16 +101,16 @@ class Keeper:
         """
         _check(frames)
         asked = _Asked(frames, notes)
-        self._asked.append(asked)
+        self._asked[asked] = None
         self._some.set()
         self._much.set()
         try:
             await asyncio.wait({asked.done}, timeout=_WITHIN)
             if not asked.done.done() and asked in self._asked:
-                self._asked.remove(asked)
                 raise JournalError(f"the disk did not come to it within {_WITHIN:g} s")
             await asked.done
         finally:
+            self._asked.pop(asked, None)
             asked.done.cancel()
 
     # while something is being written
@@ -114,8 +122,9 @@ class Keeper:
     def put_behind(self, frames: Sequence[Frame], notes: Notes | None) -> None:
         """Let these wait until that is over; what is too much where that hangs is given up, counted."""
         _check(frames)
+        self._held.update(frame.timeline for frame in frames)
         size = sum(map(weight, frames))
-        if self._behind_bytes + size > _MOST:
+        if self._behind_bytes + size > self._room:
             self._given_up += sum(map(len, frames))
             return
         self._behind_bytes += size
@@ -165,9 +174,9 @@ class Keeper:
         """Commit what waits and what is asked for; why that failed."""
         asked, notes = self._take_asked()
         frames = self._identified(frame for each in asked for frame in each.frames)
-        self._held = frozenset(frame.timeline for frame in frames)
+        self._held = {frame.timeline for frame in frames}
         trouble = await self._write(frames, notes)
-        self._held = frozenset()
+        self._held = set()
         for each in asked:
             _settle(each, trouble)
         try:
@@ -184,9 +193,9 @@ class Keeper:
                 try:
                     notes.update(each.said())
                     asked.append(each)
-                except Exception as error:  # noqa: BLE001  # an author's code may raise anything; the others are kept
-                    each.done.set_exception(error)
-        self._asked = []
+                except BaseException as error:  # noqa: BLE001  # an author's code may raise anything; the others are kept
+                    each.done.set_exception(_holdable(error))
+        self._asked = {}
         return asked, notes
 
     async def _write(self, frames: Sequence[Frame], notes: Notes) -> str | None:
@@ -222,3 +231,10 @@ def _settle(asked: _Asked, trouble: str | None) -> None:
         asked.done.set_exception(JournalError(trouble))
     else:
         asked.done.set_result(None)
+
+
+def _holdable(error: BaseException) -> Exception:
+    """What a future can hold, and ends no process: sys.exit() and the like do not."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"{type(error).__name__} raised: {said(error)}")

@@ -14,6 +14,7 @@ from sisock.nodes.base import MOST_FIELDS, Publish
 from sisock.nodes.keeping import Keeper, Notes, Noting
 from sisock.nodes.threads import Threads
 from sisock.store.journal import Journal, JournalError
+from sisock.store.journal.pending import check_notes
 from sisock.store.ring import Ring
 from sisock.times import FIRST, NS
 
@@ -77,6 +78,7 @@ class Memory:
 
     def extend(self, frames: Iterable[Frame], notes: Notes | None = None) -> None:
         """As `append`, for frames and notes that are on disk together, soon."""
+        check_notes(notes or {})
         given = list(frames)
         if self._keeper is not None and self._keeper.holds(given, notes):
             self._keeper.put_behind(given, notes)

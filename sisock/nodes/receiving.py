@@ -164,8 +164,8 @@ class ReceivingService(LiveService):
 
     def remember(self, frames: list[Frame], notes: Notes | None) -> None:
         """Take the frames: on disk soon, and together."""
-        self._came(frames, notes or {})
         self._memory.extend(frames, notes)
+        self._came(frames, notes or {})
 
     async def keep(self, frames: list[Frame], notes: Noting) -> None:
         """Take the frames once they are on disk; all that was taken where there are none. Raises JournalError."""

@@ -38,6 +38,7 @@ class Disk:
         self._told: set[int] = set()  # positions of damaged rows
         self._broken = False  # a reader found the file to be damaged beyond use
         self._reached: tuple[State, Mapping[str, Stream]] | None = None  # where a damaged file ended
+        self._noted: Mapping[str, str] = {}  # the notes in it, as far as they could be read
         self._bulk = Bulk(self._file.folder, 0)
         self._idle: list[sqlite3.Connection] = []  # connections that wait for the next reader
         self._lock = threading.Lock()
@@ -120,7 +121,7 @@ class Disk:
             self._bulk = Bulk(self._file.folder, self._limits.most_bytes // _SHARE)
             writer = Writer(db, self._bulk, self._limits, self._clock, self.tell)
             if new and self._reached is not None:
-                writer.take_over(*self._reached)
+                writer.take_over(*self._reached, self._noted)
             else:
                 writer.begin(self.epoch, ours=ours)
         except BaseException:
@@ -130,7 +131,9 @@ class Disk:
         return writer
 
     def _replace(self, writer: Writer, why: str) -> None:
-        self._reached = writer.state, writer.streams
+        self._reached, self._noted = (writer.state, writer.streams), {}
+        with contextlib.suppress(sqlite3.Error):  # it is damaged
+            self._noted = writer.notes()
         with contextlib.suppress(sqlite3.Error):  # it is damaged
             self._let_go(clean=False)
         self._file.move_aside(why)

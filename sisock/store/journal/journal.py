@@ -13,7 +13,7 @@ from sisock.frames import Frame, concat
 from sisock.nearest import Which, nearer, nearest, sought
 from sisock.store.journal.disk import Disk, JournalError
 from sisock.store.journal.file import JournalInUse
-from sisock.store.journal.pending import Entry, Pending, checked
+from sisock.store.journal.pending import Entry, Pending, check_notes, checked
 from sisock.store.journal.reading import Snapshot, Wanted
 from sisock.store.journal.rows import MOST
 from sisock.store.journal.writing import JUMP, Limits
@@ -71,7 +71,11 @@ class Journal:
         self.append_all([(stream, frame)])
 
     def append_all(self, entries: Iterable[Entry], notes: Mapping[str, str] | None = None) -> None:
-        """Let frames wait, and notes that are on disk in the same transaction. Raises ValueError as `append`, for all."""
+        """Let frames wait, and notes that are on disk in the same transaction. Raises ValueError as `append`, for all.
+
+        TypeError where notes are no texts.
+        """
+        check_notes(notes or {})
         sized = [(entry, checked(entry)) for entry in entries if len(entry[1])]
         with self._lock:
             for entry, size in sized:

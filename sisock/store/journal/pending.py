@@ -1,6 +1,6 @@
 """Samples that were appended to a journal and are not yet on disk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sisock.frames import Frame
@@ -65,10 +65,13 @@ class Pending:
         return gone
 
     def beside(self, position: int | None) -> tuple[Entry, ...]:
-        """All that is not yet on a disk which has reached this position (None: on none)."""
+        """All that waits, or did, and is not on a disk which has reached this position (None: on none).
+
+        What was given with a commit is nowhere before it is on disk: it may be refused.
+        """
         writing = self._writing
         there = position is not None and writing.beyond <= position
-        return (*(() if there else writing.entries), *self._waiting)
+        return (*(() if there else writing.entries[: writing.waited]), *self._waiting)
 
 
 def checked(entry: Entry) -> int:
@@ -82,3 +85,14 @@ def checked(entry: Entry) -> int:
     if frame.seq is not None and not len(frame) <= frame.seq < _FARTHEST:
         raise ValueError(f"a frame of {stream!r} has the sequence {frame.seq}: it is not one of ours")
     return size
+
+
+def check_notes(notes: Mapping[str, str]) -> None:
+    """Raise TypeError or ValueError for notes that are no texts: SQLite would refuse them, or damage be read later."""
+    for name, note in notes.items():
+        if not (isinstance(name, str) and isinstance(note, str)):
+            raise TypeError(f"the note {name!r:.80} is of type {type(note).__name__}: names and notes are texts")
+        try:
+            (name + note).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the note {name!r:.80} holds what no UTF-8 can") from error

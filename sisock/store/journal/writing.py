@@ -95,7 +95,7 @@ class Writer:
         self._fresh = self._limits.join_after if state.sealed < state.position else 0  # as many may be there
         self._remove_files()
 
-    def take_over(self, state: State, streams: Mapping[str, Stream]) -> None:
+    def take_over(self, state: State, streams: Mapping[str, Stream], notes: Mapping[str, str]) -> None:
         """Go on in an empty file where a damaged one ended: epoch, positions and sequences are those that were reached."""
         self.state = replace(state, first=state.position, sealed=state.position)
         self.streams = dict(streams)
@@ -105,6 +105,7 @@ class Writer:
                 "INSERT INTO streams (name, id, next, gone, longest, dropped) VALUES (?, ?, ?, ?, 0, 0)",
                 [(name, *stream) for name, stream in streams.items()],
             )
+            self._note(notes)
 
     def end(self, *, clean: bool) -> None:
         """Note that all is written, if it is, and let the file go."""
@@ -132,14 +133,16 @@ class Writer:
             changed = [(each.next, each.id) for name in batch if (each := streams[name]) != self.streams.get(name)]
             self._db.executemany("UPDATE streams SET next = ? WHERE id = ?", changed)
             self._join(sizes, before, state)
-            self._db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes.items())
+            self._note(notes)
             self._trim(state)
             self._save(state)
             removed = state.first != self.state.first
             streams = self._known() if removed else streams
         self.state, self.streams = state, streams
         if removed:
-            with contextlib.suppress(OSError):  # it is written, whatever becomes of these: they are tried again
+            with contextlib.suppress(
+                OSError, sqlite3.Error
+            ):  # it is written, whatever becomes of these: they are tried again
                 self._remove_files()
 
     def remove_upto(self, position: int) -> None:
@@ -151,6 +154,13 @@ class Writer:
             streams = self._known()
         self.state, self.streams = state, streams
         self._remove_files()
+
+    def notes(self) -> dict[str, str]:
+        """All notes."""
+        return dict(checked(each, (str, str)) for each in self._db.execute("SELECT name, value FROM notes"))
+
+    def _note(self, notes: Mapping[str, str]) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?)", notes.items())
 
     def _known(self) -> dict[str, Stream]:
         """The streams of the file."""
