@@ -10,7 +10,6 @@ import pytest
 from sisock.consumer import Consumer
 from sisock.errors import ConsumerError
 from sisock.frames import Answer
-from sisock.times import NS
 from tests.fleet import COUNTER, Fleet, running_fleet
 
 PATIENCE = 40.0  # seconds until a test gives up
@@ -96,7 +95,7 @@ async def test_a_recorder_that_is_killed_goes_on_and_has_each_sample_once(fleet:
         after = await until(lab, lambda a: len(count(a)) > len(count(before)) + 10)
         assert count(after)[: len(count(before))] == count(before)
         assert (np.diff(np.array(count(after))[-20:]) == 1).all()
-        assert (np.diff(after.series("count")[0]) > NS // 100).all()
+        assert (np.diff(after.series("count")[0]) > 0).all()
         doubles = (await lab.data("recorder", ["doubles", "lost"], -5, 0)).series("doubles")[1].values
         assert len(doubles)
 
