@@ -4,18 +4,12 @@ from collections.abc import Iterable
 
 from sisock.frames import Frame, concat
 
-Kind = tuple[object, ...]
-
-
-def kind(frame: Frame) -> Kind:
-    """What is the same of frames that can be one."""
-    columns = frame.columns.items()
-    return (frame.timeline, *(name for name, _ in columns), *(each.values.dtype for _, each in columns))
-
 
 def joined(frames: Iterable[Frame]) -> list[Frame]:
     """The same samples: a node's intake takes 10,000 frames at once."""
-    parts: dict[Kind, list[Frame]] = {}
+    parts: dict[tuple[object, ...], list[Frame]] = {}
     for frame in frames:
-        parts.setdefault(kind(frame), []).append(frame)
+        columns = frame.columns.items()
+        kind = (frame.timeline, *(name for name, _ in columns), *(each.values.dtype for _, each in columns))
+        parts.setdefault(kind, []).append(frame)
     return [each[0] if len(each) == 1 else concat(each) for each in parts.values()]
