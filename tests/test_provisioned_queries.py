@@ -51,6 +51,33 @@ def test_the_bridge_answers_what_panels_ask(door: str):
     assert answered >= 6
 
 
+@pytest.mark.parametrize("doors", [["simplejson"], ["prometheus", "simpod"]])
+def test_the_bridge_answers_what_dashboards_ask_for_annotations(doors):
+    source = memory()
+    source.tags["weather"] = ["alert", "command"]
+    node = seen("weather", "", source.frames["weather"][0])
+    made = files([node], [DOORS[door] for door in doors], BRIDGE, FOLDER)
+    client = create_app(source, Settings()).test_client()
+    client.post("/search")  # which waits until the bridge knows what is there
+    window = {"from": "2026-02-02T00:00:00Z", "to": "2026-02-02T01:00:00Z"}
+    for page in (json.loads(made[f"dashboards/{uid}.json"]) for uid in (node.uid, "sisock-fleet")):
+        listed = page["annotations"]["list"]
+        assert [each["name"] for each in listed] == ["nodes", "alerts", "commands"]
+        assert {each["datasource"]["uid"] for each in listed} == {f"sisock-{doors[-1]}"}
+        found = [_annotated(client, window, each) for each in listed]
+        assert "came" in found[0]
+        assert found[1] == found[2] > ""
+
+
+def _annotated(client, window, annotation) -> str:
+    """The titles of what an annotation of a dashboard is answered, asked as its plugin asks."""
+    if "target" not in annotation:
+        answer = client.post("/annotations", json={"range": window, "annotation": annotation})
+        return " ".join(each["title"] for each in answer.json)
+    answer = client.post("/query", json={"range": window, "targets": [annotation["target"]]})
+    return " ".join(answer.json[0]["data"]["values"][2])
+
+
 def test_the_prometheus_door_answers_what_panels_and_rules_ask():
     source = memory()
     nodes = [seen(name, "", fields) for name, (fields, _) in source.frames.items()]

@@ -23,11 +23,16 @@ def names(text: str, known: Known, tags: Tags, most: int) -> list[str]:
         case ["fields", "of", nodes]:
             found = set(fields_of(nodes.strip(), known))
         case ["nodes", "with", wanted]:
-            chosen = set(_chosen(wanted.strip(), {tag for of_node in tags.values() for tag in of_node}))
-            found = {node for node in known if chosen.intersection(tags.get(node, ()))}
+            found = nodes_with(wanted.strip(), known, tags)
         case _:
             return search(text, known, most)
     return sorted(found)[:most]
+
+
+def nodes_with(pattern: str, known: Known, tags: Tags) -> set[str]:
+    """The nodes that have one of the tags that the pattern stands for."""
+    chosen = set(_chosen(pattern, {tag for of_node in tags.values() for tag in of_node}))
+    return {node for node in known if chosen.intersection(tags.get(node, ()))}
 
 
 def fields_of(pattern: str, known: Known) -> dict[str, Field]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sisock.grafana.dashboards import NODE_TAG, comings_and_goings, dashboard
+from sisock.grafana.dashboards import NODE_TAG, annotations, dashboard
 from sisock.grafana.doors import Door
 from sisock.grafana.layout import WIDTH, Sized, laid_out
 from sisock.grafana.panels import UP_AWAY, dashboards, series, stat, states, table
@@ -31,7 +31,7 @@ def fleet_dashboard(nodes: Sequence[Seen], doors: Sequence[Door]) -> dict[str, A
         described,
         laid_out(panels, []),
         time=_TIME,
-        annotations=comings_and_goings(door),
+        annotations=annotations(doors),
     )
 
 

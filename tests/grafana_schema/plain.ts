@@ -1,5 +1,5 @@
 // Grafana's types as JSON has them: a member of an enum is its value.
-import type { AnnotationQuery, Dashboard, FieldConfigSource } from "@grafana/schema";
+import type { AnnotationQuery, Dashboard, DataQuery, FieldConfigSource } from "@grafana/schema";
 import type * as dashlist from "@grafana/schema/dist/esm/raw/composable/dashboardlist/panelcfg/x/DashboardListPanelCfg_types.gen";
 import type * as stat from "@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen";
 import type * as states from "@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen";
@@ -32,6 +32,11 @@ export type Panels = {
   table: Of<table.Options, table.FieldConfig>;
   timeseries: Of<lines.Options, lines.FieldConfig>;
 };
-// SimpleJSON adds `query` to an annotation.
-type Annotations = { annotations?: { list?: (Plain<AnnotationQuery> & { query?: string })[] } };
+// SimpleJSON adds `query` to an annotation; simPod's queries are as in panels.
+interface Asked extends DataQuery {
+  target: string;
+  payload: Record<string, unknown>;
+  editorMode: string;
+}
+type Annotations = { annotations?: { list?: (Plain<AnnotationQuery<Asked>> & { query?: string })[] } };
 export type Page = Omit<Plain<Dashboard>, "annotations"> & Annotations;
