@@ -108,9 +108,9 @@ async def send(uri: str, payload: bytes | str = b"", code: Any = aiocoap.POST, *
         return await ask(context, uri, payload, code, **options)
 
 
-async def libcoap(uri: str, *options: str) -> Said:
+async def libcoap(uri: str, *options: str, client: str = LIBCOAP) -> Said:
     """The answer that libcoap's client gets."""
-    argv = (need(LIBCOAP), "-v", "7", "-B", "20", *options, uri)
+    argv = (need(client), "-v", "7", "-B", "20", *options, uri)
     running = await asyncio.create_subprocess_exec(
         *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -16,6 +16,8 @@ from tools import apart
 PEERS = {  # program: its Debian package
     "chromium": "chromium",
     "coap-client-notls": "libcoap3-bin",
+    "coap-client-openssl": "libcoap3-bin",
+    "coap-client-gnutls": "libcoap3-bin",
     "curl": "curl",
     "influxd": "influxdb",
     "java": "default-jre-headless",

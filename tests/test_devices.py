@@ -102,6 +102,7 @@ def test_after_a_restart_all_is_known_again():
         '{"boots": 7}',
         '{"first": 1, "seen": 1, "boots": {}, "foreign": 2}',
         '{"first": [], "seen": 1, "boots": {}}',
+        '{"first": 1e999, "seen": 1, "boots": {}}',
     ],
 )
 def test_a_note_that_cannot_be_read_costs_no_other(note):

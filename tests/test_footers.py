@@ -151,3 +151,10 @@ def test_a_chunk_of_numbers_that_counts_bytes_of_texts_is_refused_before_arrow_e
         data[kind] = 10
     with pytest.raises(OSError, match="its footer is damaged"):
         footers.check_types(footer._replace(data=bytes(data)))
+
+
+def test_a_field_that_is_there_twice_is_damage_as_arrow_takes_both():
+    _, footer = footers.sealed(memoryview(written(1, 1)[0]))
+    again = b"\x05\x02\x04"  # field 1 of the whole, in the long form
+    with pytest.raises(OSError, match="its footer is damaged"):
+        footers.check_types(footer._replace(data=footer.data[:-9] + again + footer.data[-9:]))

@@ -67,26 +67,39 @@ def oscore(folder: Path, device: str, out: Path) -> None:
 
 
 @main.command()
+@click.argument("device")
+@_command
+def dtls(folder: Path, device: str) -> None:
+    """Make a DTLS key of DEVICE and print it: its messages are encrypted, and nobody else can send for it.
+
+    The device's name is the identity that goes with it. It takes the place of the one before. The gateway speaks DTLS
+    where its table in sisock.toml says dtls_port = 5684.
+    """
+    click.echo(access.make_key(folder, device))
+
+
+@main.command()
 @_command
 def ls(folder: Path) -> None:
     """List who has a token or credentials."""
     if access.token_file(folder).exists():
         click.echo("(any device)  token")
-    for kind in ("tokens", access.OSCORE):
+    for kind, called in ((access.TOKENS, "token"), (access.OSCORE, "OSCORE"), (access.DTLS, "DTLS key")):
         for path in sorted((folder / kind).glob("[!.]*")):
-            click.echo(f"{access.device_of(path)}  {'token' if kind == 'tokens' else 'OSCORE'}")
+            click.echo(f"{access.device_of(path)}  {called}")
 
 
 @main.command()
 @click.argument("device", required=False)
 @_command
 def rm(folder: Path, device: str | None) -> None:
-    """Take back token and credentials of DEVICE, or the token that lets any device in."""
-    path = access.token_file(folder, device)
+    """Take back token, DTLS key and credentials of DEVICE, or the token that lets any device in."""
+    files = [access.token_file(folder, device), *([access.dtls_file(folder, device)] if device else [])]
     credentials = access.oscore_folder(folder, device) if device else None
-    if not path.exists() and not (credentials and credentials.exists()):
+    if not any(each.exists() for each in files) and not (credentials and credentials.exists()):
         raise FileNotFoundError(f"{device or 'the gateway'} has no token and no credentials here: see ls")
-    path.unlink(missing_ok=True)
+    for each in files:
+        each.unlink(missing_ok=True)
     if credentials and credentials.exists():
         shutil.rmtree(credentials)
 

@@ -1,4 +1,4 @@
-"""Who may send: tokens in files, OSCORE credentials in folders, and what is done with devices that have neither."""
+"""Who may send: tokens and DTLS keys in files, OSCORE credentials in folders, and what is done with devices without."""
 
 import hashlib
 import hmac
@@ -17,7 +17,8 @@ from sisock.nodes.devices import check_device
 log = logging.getLogger(__name__)
 Unknown = Literal["open", "token", "closed"]
 FOLDER = "coap"  # of the state directory; below it one for each gateway
-_SHARED, _TOKENS, OSCORE = "token", "tokens", "oscore"
+_SHARED, TOKENS, OSCORE, DTLS = "token", "tokens", "oscore", "dtls"
+_SHORTEST_KEY, _LONGEST_KEY = 16, 128  # characters
 _LOOK = 0.5  # seconds between two looks at the folders
 _DENIED = 5.0  # looks a second, at the most, as somebody is denied who may just have got a token
 _AFRESH = 10.0  # seconds after which files are read anew that somebody may have edited
@@ -26,8 +27,15 @@ _AFRESH = 10.0  # seconds after which files are read anew that somebody may have
 class Known(NamedTuple):
     """What a device has to prove itself by."""
 
-    token: str | None
-    has_oscore: bool
+    token: str | None = None
+    has_oscore: bool = False
+    key: bytes | None = None
+    has_key: bool = False
+
+    @property
+    def proves(self) -> str:
+        """What the device has to send with; empty where it has no credentials."""
+        return "OSCORE credentials" if self.has_oscore else "a DTLS key" if self.has_key else ""
 
 
 class Denied(Exception):
@@ -59,11 +67,33 @@ class Access:
         if time.monotonic() - self._looked > _LOOK:
             self._look()
         if device is not None and not any(quote(device, safe=":") in names for names in self._listed.values()):
-            return Known(None, has_oscore=False)
+            return Known()
         if device not in self._known:
             has_oscore = device is not None and (oscore_folder(self.folder, device) / "settings.json").exists()
-            self._known[device] = Known(self._token(token_file(self.folder, device)), has_oscore)
+            has_key = device is not None and dtls_file(self.folder, device).exists()
+            key = self._key(dtls_file(self.folder, device)) if device is not None and has_key else None
+            self._known[device] = Known(self._token(token_file(self.folder, device)), has_oscore, key, has_key)
         return self._known[device]
+
+    def key_of(self, device: str) -> bytes | None:
+        """The DTLS key of a device; None where it has none, or its file holds none."""
+        found = self._of(device).key
+        return self._of(device).key if found is None and self._look_again() else found
+
+    def _key(self, path: Path) -> bytes | None:
+        try:
+            key = read_token(path, _SHORTEST_KEY)
+            if len(key) > _LONGEST_KEY:
+                raise ValueError(f"{path} holds more than {_LONGEST_KEY} characters: DTLS keys are shorter")
+        except (FileNotFoundError, ValueError) as error:
+            self._tell_once(f"{device_of(path)} cannot use its DTLS key: {error}")
+            return None
+        return key.encode("ascii")
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            log.warning("%s", text)
+            self._told.add(text)
 
     def _token(self, path: Path) -> str | None:
         """The token in a file; None where there is no file, and one that nobody has where it holds none."""
@@ -72,15 +102,13 @@ class Access:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            if str(error) not in self._told:
-                log.warning("nobody is let in by the token of %s: %s", device_of(path), error)
-                self._told.add(str(error))
+            self._tell_once(f"nobody is let in by the token of {device_of(path)}: {error}")
             return secrets.token_urlsafe(32)
 
     def _look(self) -> None:
         """See whether something came to the folders, or went."""
         now = time.monotonic()
-        folders = (self.folder, self.folder / _TOKENS, self.folder / OSCORE)
+        folders = (self.folder, *_below(self.folder))
         changes, self._looked = tuple(each.stat().st_mtime_ns if each.is_dir() else 0 for each in folders), now
         if changes != self._changes or now - self._read_all > _AFRESH:
             self._known, self._changes, self._read_all = {}, changes, now
@@ -96,7 +124,7 @@ class Access:
     def check(self, device: str, token: str, identity: str | None) -> None:
         """Raise Denied unless a sender may act for this device, DeviceRefused where it can be none.
 
-        identity: the device that OSCORE has proved it to be. A device with credentials or a token of its own has to
+        identity: the device that OSCORE or DTLS has proved it to be. A device with credentials or a token of its own has to
         use them, whatever the policy.
         """
         check_device(device)
@@ -112,9 +140,10 @@ class Access:
             self._check(device, token)
 
     def _check(self, device: str, token: str) -> None:
-        own, has_oscore = self._of(device)
-        if has_oscore:
-            raise Denied(f"{device} has OSCORE credentials: send with them")
+        known = self._of(device)
+        own = known.token
+        if known.proves:
+            raise Denied(f"{device} has {known.proves}: send with {'them' if known.has_oscore else 'it'}")
         if own is not None or self.unknown == "closed":
             if not _same(token, own):
                 raise Denied(f"this is no token of {device}" if own else f"{device} is not known here")
@@ -130,19 +159,23 @@ class Access:
     @property
     def lacks_tokens(self) -> bool:
         """Whether nobody can send, as no token and no credentials were made."""
-        folders = (self.folder / _TOKENS, self.folder / OSCORE)
-        made = token_file(self.folder).exists() or any(each.is_dir() and any(each.iterdir()) for each in folders)
+        made = token_file(self.folder).exists() or any(map(_names, _below(self.folder)))
         return self.unknown != "open" and not made
 
 
 def token_file(folder: Path, device: str | None = None) -> Path:
     """Where the token of a device lies; the one of the gateway, for devices that have none of their own."""
-    return folder / _TOKENS / quote(device, safe=":") if device else folder / _SHARED
+    return folder / TOKENS / quote(device, safe=":") if device else folder / _SHARED
 
 
 def oscore_folder(folder: Path, device: str) -> Path:
     """Where the gateway's half of a device's OSCORE credentials lies."""
     return folder / OSCORE / quote(device, safe=":")
+
+
+def dtls_file(folder: Path, device: str) -> Path:
+    """Where the key lies by which a device proves itself in DTLS."""
+    return folder / DTLS / quote(device, safe=":")
 
 
 def device_of(path: Path) -> str:
@@ -156,6 +189,18 @@ def make_token(folder: Path, device: str | None = None) -> str:
     token = secrets.token_urlsafe(16)
     write(path, token + "\n")
     return token
+
+
+def make_key(folder: Path, device: str) -> str:
+    """Make the DTLS key of a device, in place of the one before."""
+    key = secrets.token_hex(16)
+    write(dtls_file(folder, check_device(device)), key + "\n")
+    return key
+
+
+def _below(folder: Path) -> tuple[Path, ...]:
+    """The folders of what devices prove themselves by."""
+    return folder / TOKENS, folder / OSCORE, folder / DTLS
 
 
 def _names(folder: Path) -> list[str]:

@@ -27,6 +27,7 @@ class Coap(ReceivingNode):
         *,
         host: str = "localhost",
         port: int = 5683,
+        dtls_port: int = 0,
         unknown: Unknown = "token",
         most: int = MOST,
         payload: int = 16384,
@@ -35,15 +36,18 @@ class Coap(ReceivingNode):
     ) -> None:
         """Listen at this UDP port of a host; take what `unknown` allows, of `most` devices.
 
+        `dtls_port`: where DTLS is spoken, usually 5684; 0: nowhere.
         `payload`: bytes of a message, all blocks together. `rate`: datagrams a second of one address, 0 for any number.
         `interval`: seconds between two looks at how the devices do.
         """
-        self.host, self.port, self.interval = host, port, interval
+        self.host, self.port, self.dtls_port, self.interval = host, port, dtls_port, interval
         self._unknown, self._most, self._payload, self._rate = unknown, most, payload, rate
         self._gateway: Gateway | None = None
         Access(Path(), unknown)
         if not 0 < port < 65536 or most < 1 or payload < 1 or rate < 0:
             raise ValueError("port is from 1 to 65535, most and payload are above 0, and rate is not below 0")
+        if not 0 <= dtls_port < 65536 or dtls_port == port:
+            raise ValueError("dtls_port is from 1 to 65535 and another than port, or 0 where DTLS is not spoken")
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -70,6 +74,7 @@ class Coap(ReceivingNode):
     async def receive(self, intake: Intake) -> None:
         """Answer devices until cancelled."""
         from data_nodes.coap import transport
+        from data_nodes.coap.dtls import Sessions
         from data_nodes.coap.oscore import Credentials, Protected
         from data_nodes.coap.pace import Pace
         from data_nodes.coap.site import Site
@@ -93,10 +98,14 @@ class Coap(ReceivingNode):
             gateway.denied += 1
             intake.quarantine(device, why)
 
+        def opened(send: Any) -> Sessions:
+            return Sessions(gateway.access.key_of, send, deny, self._most)
+
+        secure = (self.dtls_port, opened) if self.dtls_port else None
         credentials = Credentials(self.folder, deny)
         site = Protected(Site(gateway, take, refuse, self._payload), credentials)
         try:
-            async with transport.listening(site, hosts, self.port, Pace(self._rate), dropped) as where:
+            async with transport.listening(site, hosts, self.port, Pace(self._rate), dropped, secure) as where:
                 log.info("%s: listens at %s", name_of(self), " and ".join(where))
                 if gateway.access.lacks_tokens:
                     intake.tell("no data", _nobody(name_of(self)))

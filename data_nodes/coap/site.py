@@ -157,9 +157,10 @@ class Site(resource.ObservableResource, resource.PathCapable):  # type: ignore[m
 
 
 def _identity(request: Any) -> str | None:
-    """The device that OSCORE has proved to be the sender."""
+    """The device that OSCORE, or else DTLS, has proved to be the sender."""
     context = getattr(request.remote, "security_context", None)
-    return None if context is None else context.device
+    proved: str | None = getattr(request.remote if context is None else context, "device", None)
+    return proved
 
 
 def _key(request: Any) -> Any:

@@ -12,6 +12,7 @@ from aiocoap import Context, error
 from aiocoap.numbers import TransportTuning
 from aiocoap.transports.udp6 import UDP6EndpointAddress
 
+from data_nodes.coap.coaps import Open, Secure
 from data_nodes.coap.pace import Pace
 
 log = logging.getLogger(__name__)
@@ -36,11 +37,12 @@ class Recent(OrderedDict[Any, Any]):
 
 @contextlib.asynccontextmanager
 async def listening(
-    site: Any, hosts: Sequence[str], port: int, pace: Pace, dropped: Dropped
+    site: Any, hosts: Sequence[str], port: int, pace: Pace, dropped: Dropped, secure: tuple[int, Open] | None = None
 ) -> AsyncIterator[list[str]]:
     """Serve a site on each of these addresses for as long as the block lasts; gives where.
 
-    Raises OSError with the cure where no address can be had.
+    `secure`: a further port, on which DTLS is spoken, and how its sessions are opened. Raises OSError with the cure where
+    no address can be had.
     """
     logging.getLogger(_QUIET).setLevel(logging.CRITICAL)
     async with contextlib.AsyncExitStack() as stack:
@@ -55,6 +57,8 @@ async def listening(
                 raise OSError(f"CoAP cannot listen at {_shown(host, port)}: {trouble}") from trouble
             stack.push_async_callback(context.shutdown)
             where.append(f"coap://{_shown(host, port)}")
+            if secure is not None:
+                where.append(await _secure(context, host, *secure, pace, dropped))
         yield where
 
 
@@ -80,6 +84,19 @@ async def _context(site: Any, host: str, port: int, pace: Pace, dropped: Dropped
         _prepare(manager)
         _guard(manager.message_interface, pace, dropped)
     return context
+
+
+async def _secure(context: Any, host: str, port: int, opened: Open, pace: Pace, dropped: Dropped) -> str:
+    """Speak DTLS at this port as well; gives where. Raises OSError with the cure."""
+    try:
+        _check_free(host, port)
+        await context._append_tokenmanaged_messagemanaged_transport(  # noqa: SLF001  # what aiocoap appends its own with
+            lambda manager: Secure(manager, opened, pace, dropped, _PATIENT).listen(host, port)
+        )
+    except OSError as trouble:
+        raise OSError(f"CoAP over DTLS cannot listen at {_shown(host, port)}: {trouble}") from trouble
+    context.request_interfaces[-1].token_interface._recent_messages = Recent()  # noqa: SLF001
+    return f"coaps://{_shown(host, port)}"
 
 
 class Peer(UDP6EndpointAddress):  # type: ignore[misc]  # aiocoap has no types

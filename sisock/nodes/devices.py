@@ -132,7 +132,7 @@ class Devices(Mapping[str, Device]):
             counts: dict[str, Any] = {each: int(value) for each, value in told.items()}
             said = {str(each): str(value) for each, value in json.loads(units or "{}").items()}
             self._devices[name] = Device(**counts, boots=boots, units=said)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             log.warning("what was known of the device %r cannot be read, it begins anew: %r", name, error)
 
     def __getitem__(self, name: str) -> Device:

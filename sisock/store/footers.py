@@ -161,28 +161,35 @@ def check_types(footer: Footer) -> None:
         for begin in footer.bounds[:-1].tolist():
             if list(_chunk_types(footer.data, begin)) != leaves:
                 raise OSError("its footer is damaged")
-    except (IndexError, RecursionError, OverflowError) as error:
+    except (KeyError, IndexError, RecursionError, OverflowError) as error:
         raise OSError("its footer is damaged") from error
 
 
 def _leaf_types(data: bytes) -> Iterator[int | None]:
     """Of each column its type, as the schema has it."""
-    for schema in (at for number, _, at in _members(data, 0) if number == _SCHEMA):
-        for element in _structs(data, schema):
-            found = {number: at for number, _, at in _members(data, element)}
-            if _CHILDREN not in found:
-                yield _varint(data, found[_TYPE])[0] if _TYPE in found else None
+    for element in _structs(data, _each_once(data, 0)[_SCHEMA]):
+        found = _each_once(data, element)
+        if _CHILDREN not in found:
+            yield _varint(data, found[_TYPE])[0] if _TYPE in found else None
 
 
 def _chunk_types(data: bytes, group: int) -> Iterator[int | None]:
     """Of each chunk of a row group the type that it says it has."""
-    for columns in (at for number, _, at in _members(data, group) if number == _COLUMNS):
-        for column in _structs(data, columns):
-            about = next((at for number, _, at in _members(data, column) if number == _ABOUT), None)
-            found = {} if about is None else {number: at for number, _, at in _members(data, about)}
-            kind = _varint(data, found[_TYPE])[0] if _TYPE in found else None
-            sizes = [number for number, _, _ in _members(data, found[_SIZES])] if _SIZES in found else []
-            yield None if _TEXT_BYTES in sizes and kind != _TEXTS else kind
+    for column in _structs(data, _each_once(data, group)[_COLUMNS]):
+        found = _each_once(data, _each_once(data, column)[_ABOUT])
+        kind = _varint(data, found[_TYPE])[0] if _TYPE in found else None
+        sizes = _each_once(data, found[_SIZES]) if _SIZES in found else {}
+        yield None if _TEXT_BYTES in sizes and kind != _TEXTS else kind
+
+
+def _each_once(data: bytes, at: int) -> dict[int, int]:
+    """Where the fields of a struct lie, by their numbers; of one that is there twice Arrow would take both."""
+    found: dict[int, int] = {}
+    for number, _, place in _members(data, at):
+        if number in found:
+            raise OSError("its footer is damaged")
+        found[number] = place
+    return found
 
 
 def _structs(data: bytes, at: int) -> Iterator[int]:

@@ -1,0 +1,212 @@
+"""DTLS sessions as datagrams come, are lost, come again, or are of nobody."""
+
+import itertools
+import random
+import time
+from collections import deque
+
+import pytest
+from OpenSSL import SSL
+
+from data_nodes.coap.dtls import Sessions
+from tests.dtls import HERE, Client, converse
+
+KEY = b"0123456789abcdef"
+OTHER = b"fedcba9876543210"
+THERE = ("192.0.2.8", 40_000)
+
+
+class Gateway:
+    """Sessions with devices whose keys are known."""
+
+    def __init__(self, most=10):
+        self.keys, self.refused, self.now = {"kitchen": KEY}, [], 0.0
+        self.answers = deque()
+        self.sessions = Sessions(self.keys.get, self._send, lambda *why: self.refused.append(why), most)
+
+    def _send(self, datagram, _address):
+        self.answers.append(datagram)
+
+    def received(self, datagram, address=HERE):
+        return [message for _, message in self.sessions.received(datagram, address, self.now)]
+
+    def welcome(self, client, address=HERE):
+        """Let a client come in; the messages that it says meanwhile."""
+        return converse(client, lambda datagram: self.received(datagram, address), self.answers)
+
+
+@pytest.fixture
+def gateway():
+    return Gateway()
+
+
+@pytest.mark.parametrize(
+    "ciphers", [b"PSK-AES128-CCM8:@SECLEVEL=0", b"PSK-AES128-GCM-SHA256", b"ECDHE-PSK-CHACHA20-POLY1305"]
+)
+def test_messages_go_both_ways_once_the_device_has_proved_itself(gateway, ciphers):
+    client = Client(b"kitchen", KEY, ciphers)
+    gateway.welcome(client)
+    client.say(b"21.5")
+    ((session, message),) = gateway.sessions.received(client.sent.popleft(), HERE, 0.0)
+    assert (session.device, message) == ("kitchen", b"21.5")
+    gateway.sessions.write(session, b"thanks")
+    client.take(gateway.answers.popleft())
+    assert client.heard() == b"thanks"
+
+
+def test_of_who_has_not_shown_where_it_is_nothing_is_kept_and_little_said(gateway):
+    hello = Client(b"kitchen", KEY).sent.popleft()
+    for port in range(1000):
+        assert gateway.received(hello, ("192.0.2.7", port)) == []
+    assert not gateway.sessions._shaking
+    assert sum(map(len, gateway.answers)) < 1000 * len(hello)
+
+
+def test_a_cookie_is_of_one_address(gateway):
+    client = Client(b"kitchen", KEY)
+    gateway.received(client.sent.popleft())
+    client.take(gateway.answers.popleft())
+    client.shake()
+    gateway.received(client.sent[0], THERE)
+    assert not gateway.sessions._shaking
+    gateway.received(client.sent[0], HERE)
+    assert list(gateway.sessions._shaking) == [HERE]
+
+
+@pytest.mark.parametrize(
+    ("identity", "key", "refused"),
+    [
+        (b"kitchen", OTHER, ("kitchen", "a DTLS client of this name has another key")),
+        (b"hall", KEY, ("", "a DTLS client calls itself 'hall', which has no key here")),
+        (b"\xff\n" * 60, KEY, ("", "a DTLS client calls itself '\ufffd\\n")),
+    ],
+)
+def test_who_cannot_prove_itself_is_not_heard_and_told_of(gateway, identity, key, refused):
+    client = Client(identity, key)
+    assert gateway.welcome(client) == []
+    assert len(gateway.sessions) == 0
+    gateway.now = 60
+    gateway.sessions.tick(60)
+    ((device, why),) = gateway.refused
+    assert device == refused[0]
+    assert why.startswith(refused[1])
+    assert not gateway.sessions._shaking
+
+
+def test_what_comes_again_is_not_taken_again(gateway):
+    client = Client(b"kitchen", KEY)
+    gateway.welcome(client)
+    client.say(b"21.5")
+    datagram = client.sent.popleft()
+    assert [gateway.received(datagram) for _ in range(3)] == [[b"21.5"], [], []]
+
+
+def test_a_session_ends_with_its_key(gateway):
+    client = Client(b"kitchen", KEY)
+    gateway.welcome(client)
+    gateway.keys["kitchen"] = OTHER
+    client.say(b"21.5")
+    assert gateway.received(client.sent.popleft()) == []
+    client.take(gateway.answers.popleft())
+    with pytest.raises(SSL.ZeroReturnError):
+        client.heard()
+    assert len(gateway.sessions) == 0
+
+
+def test_a_key_that_is_gone_ends_a_silent_session_as_well(gateway):
+    client = Client(b"kitchen", KEY)
+    gateway.welcome(client)
+    del gateway.keys["kitchen"]
+    gateway.sessions.tick(0.5)
+    client.take(gateway.answers.popleft())
+    with pytest.raises(SSL.ZeroReturnError):
+        client.heard()
+
+
+def test_a_device_that_begins_anew_at_the_same_address_is_let_in_and_the_session_before_ends(gateway):
+    before = Client(b"kitchen", KEY)
+    gateway.welcome(before)
+    after = Client(b"kitchen", KEY)
+    gateway.welcome(after)
+    assert len(gateway.sessions) == 1
+    after.say(b"2")
+    assert gateway.received(after.sent.popleft()) == [b"2"]
+    before.say(b"1")
+    assert gateway.received(before.sent.popleft()) == []
+
+
+def test_somebody_else_at_the_address_does_not_end_a_session_without_a_key(gateway):
+    client = Client(b"kitchen", KEY)
+    gateway.welcome(client)
+    stranger = Client(b"kitchen", OTHER)
+    gateway.welcome(stranger)
+    gateway.sessions.tick(60)
+    client.say(b"21.5")
+    assert gateway.received(client.sent.popleft()) == [b"21.5"]
+
+
+def test_a_device_may_end_its_session(gateway):
+    client = Client(b"kitchen", KEY)
+    gateway.welcome(client)
+    client.connection.shutdown()
+    client._collect()
+    gateway.received(client.sent.popleft())
+    assert len(gateway.sessions) == 0
+
+
+def test_of_too_many_sessions_the_one_that_is_silent_for_longest_ends():
+    gateway = Gateway(most=3)
+    clients = [Client(b"kitchen", KEY) for _ in range(4)]
+    for port, client in enumerate(clients[:3]):
+        gateway.welcome(client, ("192.0.2.7", port))
+    clients[0].say(b"0")
+    assert gateway.received(clients[0].sent.popleft(), ("192.0.2.7", 0)) == [b"0"]
+    gateway.welcome(clients[3], ("192.0.2.7", 3))
+    assert [address[1] for address in gateway.sessions._sessions] == [2, 0, 3]
+
+
+@pytest.mark.parametrize("lost", range(7))
+def test_a_handshake_comes_to_its_end_whichever_datagram_is_lost(gateway, lost):
+    client = Client(b"kitchen", KEY)
+    passed = itertools.count()
+    while not (client.shake() and len(gateway.sessions)):
+        while client.sent:
+            datagram = client.sent.popleft()
+            if next(passed) != lost:
+                gateway.received(datagram)
+        while gateway.answers:
+            datagram = gateway.answers.popleft()
+            if next(passed) != lost:
+                client.take(datagram)
+        time.sleep(0.01)  # OpenSSL says again after a second what was not answered
+        client.again()
+        gateway.sessions.tick(0)
+    client.say(b"21.5")
+    assert gateway.received(client.sent.pop()) == [b"21.5"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_ends_nothing(gateway, seed):
+    noise = random.Random(seed)
+    client = Client(b"kitchen", KEY)
+    gateway.welcome(client)
+    client.say(b"0")
+    real = client.sent.popleft()
+    for _ in range(2000):
+        datagram = bytearray(real if noise.random() < 0.5 else noise.randbytes(noise.randrange(80)))
+        for _ in range(noise.randrange(4)):
+            if datagram:
+                datagram[noise.randrange(len(datagram))] = noise.randrange(256)
+        if bytes(datagram) != real:
+            assert gateway.received(bytes(datagram)) == []
+    client.say(b"1")
+    assert gateway.received(client.sent.popleft()) == [b"1"]
+
+
+def test_all_are_told_when_the_gateway_ends(gateway):
+    client = Client(b"kitchen", KEY)
+    gateway.welcome(client)
+    gateway.sessions.close()
+    client.take(gateway.answers.popleft())
+    with pytest.raises(SSL.ZeroReturnError):
+        client.heard()
