@@ -218,7 +218,7 @@ def test_plot_shows_a_single_spike_at_its_full_height_and_says_so() -> None:
     values[500] = 7.5
     lines = drawn(series("n::a", list(range(1000)), values, units="V"), 60, 10, BRAILLE)
     assert lines[0] == "n::a (V)"
-    assert lines[1].strip(" ⠀") == "7.5 ┤⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⢸"
+    assert lines[1].strip(" ⠀") == "7.5 ┤⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⡇"
     assert lines[10].strip().startswith("0 ┤")
     assert lines[11].split() == ["1970-01-01T00:00:00Z", "1970-01-01T00:16:39Z"]
     assert lines[12].startswith("min 0, max 7.5; 1,000 values")

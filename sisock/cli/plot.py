@@ -13,6 +13,7 @@ from sisock.cli.canvas import BRAILLE, STARS, Canvas, Kind
 from sisock.cli.failures import Failure
 from sisock.cli.moments import span
 from sisock.cli.options import CLIENT, with_settings
+from sisock.cli.scale import scale
 from sisock.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,12 +81,12 @@ def drawn(series: "Series", columns: int, rows: int, kind: Kind) -> list[str]:
             beyond + label([series]),
         ]
     low, high = float(v.min()), float(v.max())
-    scale = _scale(low, high, rows)
-    margin = max(map(len, scale))
-    canvas = Canvas(max(8, columns - margin - 2), rows, kind)
-    _curve(canvas, series, t, _heights(v.tolist(), low, high))
+    bottom, top, marks = scale(low, high, rows)
+    margin = max(map(len, marks))
+    canvas = Canvas(max(8, columns - margin - 2), len(marks), kind)
+    _curve(canvas, series, t, _heights(v.tolist(), bottom, top))
     body = [f"{mark:>{margin}} ┤{row}" if kind is BRAILLE else f"{mark:>{margin}} |{row}"
-            for mark, row in zip(scale, canvas.rows(), strict=True)]  # fmt: skip
+            for mark, row in zip(marks, canvas.rows(), strict=True)]  # fmt: skip
     width = margin + 2 + canvas.width // kind.across
     return [title, *body, _times(t, margin + 2, width), f"min {low:.6g}, max {high:.6g}; {beyond}{label([series])}"]
 
@@ -93,24 +94,6 @@ def drawn(series: "Series", columns: int, rows: int, kind: Kind) -> list[str]:
 def _heights(values: list[float], low: float, high: float) -> list[float]:
     """Where each lies between lowest and highest, from 0 to 1; by halves, whose difference is always a number."""
     return [(each / 2 - low / 2) / (high / 2 - low / 2 or 1) if high > low else 0.5 for each in values]
-
-
-def _scale(low: float, high: float, rows: int) -> list[str]:
-    """What stands beside each row: the value at the top, every few rows, and at the bottom."""
-    if low == high:  # the curve is in the middle
-        return ["" if row != (rows - 1) // 2 else f"{low:.6g}" for row in range(rows)]
-    step, digits = max(1, (rows - 1) // 4), _digits(low, high)
-    marks = []
-    for row in range(rows):
-        marked = (row % step == 0 and row <= rows - 1 - step) or row == rows - 1
-        marks.append(f"{high * (1 - row / (rows - 1)) + low * (row / (rows - 1)):.{digits}g}" if marked else "")
-    return marks
-
-
-def _digits(low: float, high: float) -> int:
-    """So many that values which differ by a fifth of the range do not look the same."""
-    ratio = max(abs(low), abs(high)) / ((high - low) / 5 or 1)
-    return min(15, max(5, math.ceil(math.log10(ratio)) + 1)) if 0 < ratio < math.inf else 5
 
 
 def _curve(canvas: Canvas, series: "Series", t: "Times", heights: list[float]) -> None:
