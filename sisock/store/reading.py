@@ -1,60 +1,31 @@
 """Answers from an archive: of stored bins where the screen asks for fewer points than there are samples."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from sisock import picking, reduction
+from sisock import reduction
 from sisock.axes import merge
 from sisock.bins import Bins, alike, one
-from sisock.frames import Answer, Frame, Part, Query, concat
+from sisock.frames import Answer, Frame, Part, Query
 from sisock.gaps import of_bins
 from sisock.grid import Grid
 from sisock.grouping import Many, in_line, join
-from sisock.store import elder
+from sisock.store import elder, texts
+from sisock.store.asked import FEW, Asked, asked_of, is_text, no_longer, now, singly
 from sisock.store.identified import Identified
-from sisock.store.kinds import Won, settled
 from sisock.store.levels import Level
-from sisock.store.parquet import ROWS
 from sisock.store.recorded import Recorded, Samples
 from sisock.store.snapshot import Trouble
 from sisock.store.tiers import Kept, Span, binned
-from sisock.times import FIRST, NS, utc
-from sisock.uris import JOINT
+from sisock.times import NS, utc
 
 MOST_VALUES = 64_000_000  # of an answer that is not reduced
-_FEW = 2 * ROWS  # samples up to which they are read, whatever tiers there are
 _AT_ONCE = 2_000_000  # samples in memory at a time where bins are made of very many
-_MOST_TEXTS = 1_000_000  # samples up to which every text is looked at
 _LOST = "bins of {} between {} and {} were damaged, and their samples are no longer kept: some may be missing"
-_LOOKS = 64  # row groups that are looked at where there are more
-
-
-class Asked(NamedTuple):
-    """What is asked of one timeline: fields it has, the time both have in common, what there was of it at one moment."""
-
-    series: Recorded
-    names: list[str]
-    span: Span
-    ends: Span  # of all there is
-    snapshot: Samples
-    rows: int  # samples at the most
-    raw_from: int  # before, bins stand for the samples
-    single_from: int  # before, samples went
-    new: Mapping[str, int] | None  # where only what is new is asked for: epochs, each from a sequence on
-    won: Mapping[str, Won]  # what those fields are here that have been texts and others
-
-    def few(self, start: int, end: int) -> bool:
-        """Whether there are so few samples in `[start, end)` that they are quicker to read than bins."""
-        return self.snapshot.rows_within(start, end) <= _FEW
-
-    @property
-    def like(self) -> Frame:
-        """No samples, with the timeline's name, and how far all of them went at that moment."""
-        return Frame(self.series.timeline, np.empty(0, np.int64), {}, *self.snapshot.identity)
 
 
 class _ChangedError(Exception):
@@ -69,7 +40,7 @@ def answer(timelines: Sequence[Recorded], query: Query) -> Answer:
     while True:
         with contextlib.suppress(_ChangedError):
             trouble = Trouble()
-            return _answer(list(_asked(timelines, query, trouble)), query, trouble)
+            return _answer(list(asked_of(timelines, query, trouble)), query, trouble)
 
 
 def _answer(asked: Sequence[Asked], query: Query, trouble: Trouble) -> Answer:
@@ -94,41 +65,7 @@ def _of_bins(asked: Asked, query: Query) -> bool:
         return False
     if asked.span[0] < asked.raw_from and asked.series.kinds:
         return query.max_points is not None or query.bin is not None
-    return asked.rows > _FEW and reduction.is_reduced(query, asked.rows)
-
-
-def _asked(timelines: Iterable[Recorded], query: Query, trouble: Trouble) -> Iterator[Asked]:
-    for series in timelines:
-        asked = _now(series, query, trouble)
-        if asked is not None:
-            yield asked
-
-
-def _now(series: Recorded, query: Query, trouble: Trouble) -> Asked | None:
-    """What is asked of the timeline as it is now; None if it has nothing of that."""
-    snapshot = series.snapshot()
-    names = [name for name in query.fields if name in series.fields]  # not before: all fields of the snapshot are known
-    ends = snapshot.ends()
-    if not names or ends is None:
-        return None
-    new = snapshot.since(*query.since[series.timeline]) if series.timeline in query.since else None
-    some = snapshot if new is None else snapshot.having(new)
-    old = series.tiers.old  # not before the snapshot: what went is told
-    span = max(query.start, ends[0], old.cut if old else FIRST), min(query.end, ends[1])
-    if span[0] >= span[1] or new == {}:
-        return None
-    some, won = settled(series, some, span, names, trouble)
-    return Asked(
-        series,
-        names,
-        span,
-        ends,
-        some,
-        some.rows_within(*span),
-        *((old.raw_from, old.beyond) if old else (FIRST, FIRST)),
-        new,
-        won,
-    )
+    return asked.rows > FEW and reduction.is_reduced(query, asked.rows)
 
 
 def _widened(how: Grid, stored: Sequence[Asked], wanted: set[str]) -> Grid:
@@ -152,18 +89,13 @@ def _coarsened(how: Grid, stored: Sequence[Asked], wanted: set[str], trouble: Tr
     return Grid(width, how.most)
 
 
-def no_longer(asked: Asked) -> str:
-    """The beginning of a sentence on samples that went."""
-    return f"samples of {asked.series.timeline or 'this timeline'} before {utc(asked.single_from)} are no longer kept singly"
-
-
 # of samples -------------------------------------------------------------------------------------
 
 
 def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Trouble) -> Answer:
     """Answers made of the samples themselves."""
     frames, until = [], {}
-    for each in (_singly(each, trouble) for each in asked):
+    for each in (singly(each, trouble) for each in asked):
         if each.rows * len(each.names) > MOST_VALUES:
             raise reduction.TooMuchError(
                 f"up to {each.rows} samples of {len(each.names)} fields are too many for one answer: "
@@ -174,17 +106,6 @@ def _direct(asked: Sequence[Asked], query: Query, how: Grid | None, trouble: Tro
             frames.append(replace(each.like, t=samples.frame.t, columns=samples.frame.columns))
             until[each.series.timeline] = each.span[1]
     return reduction.answer(frames, query, until, how)
-
-
-def _singly(asked: Asked, trouble: Trouble) -> Asked:
-    """What is asked as far as samples are kept; what is not is told."""
-    if asked.new is not None or asked.span[0] >= asked.single_from:
-        return asked
-    width = asked.series.tiers.old_width() if asked.series.kinds else None
-    cure = "" if width is None else f", only in bins of {width / NS:.3g} s: ask for max_points"
-    trouble.told[f"raw {asked.series.timeline}"] = no_longer(asked) + cure
-    span = min(asked.single_from, asked.span[1]), asked.span[1]
-    return asked._replace(span=span, rows=asked.snapshot.rows_within(*span))
 
 
 def _samples(asked: Asked, trouble: Trouble) -> Identified | None:
@@ -201,10 +122,10 @@ def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[li
     series, wanted = asked.series, reduction.needs_of(query)
     with series.lock:  # tiers, what is stored and what waits, at one moment
         level = series.tiers.level_for(how.width, wanted)
-        before, asked = asked.raw_from, _now(series, query, trouble) or asked
+        before, asked = asked.raw_from, now(series, query, trouble) or asked
         if before != asked.raw_from:
             raise _ChangedError
-        fields = series.asked([name for name in asked.names if not _is_text(asked, name)])
+        fields = series.asked([name for name in asked.names if not is_text(asked, name)])
         kept = [kept for _, kept in fields]
         read = series.tiers.read(kept, _outward(asked, level), how.width, wanted, level, asked.few)
         pieces = [([fields[row] for row in rows], pieces) for rows, pieces in read]
@@ -219,7 +140,7 @@ def _stored(asked: Asked, query: Query, how: Grid, trouble: Trouble) -> tuple[li
         if starts not in gaps:  # most fields have bins at the same times
             gaps[starts] = of_bins(bins.start, how.width)
         parts.append(Part(points, series.timeline, asked.span[1], bins.samples, gaps[starts]))
-    parts += [_texts(asked, name, query, how, trouble) for name in asked.names if _is_text(asked, name)]
+    parts += [texts.part_of(asked, name, query, how, trouble) for name in asked.names if is_text(asked, name)]
     return parts, None if level is None else level.width
 
 
@@ -242,7 +163,7 @@ def bins_of(
                 found.setdefault(name, []).append(bins)
     waiting = snapshot.only_waiting().read(asked.span, asked.names, trouble)
     if waiting is not None:
-        for some in _by_type(waiting.frame.only(name for name in asked.names if not _is_text(asked, name))):
+        for some in _by_type(waiting.frame.only(name for name in asked.names if not is_text(asked, name))):
             more = binned(dict.fromkeys(some, waiting.frame), some, width, wanted)
             for name, bins in zip(some, more.each(len(some)) if more else [], strict=False):
                 found.setdefault(name, []).append(bins)
@@ -278,47 +199,3 @@ def _between(
         for some in snapshot.stretches(span, _AT_ONCE)
     ]
     return in_line([part for part in parts if part is not None], width)
-
-
-# texts ------------------------------------------------------------------------------------------
-
-
-def _is_text(asked: Asked, name: str) -> bool:
-    """Whether a field is a text here; one of numbers may not have been written yet."""
-    if name in asked.won:
-        return asked.won[name].text
-    if name in asked.series.kinds:
-        return False
-    columns = (each.frame.columns.get(name) for each in asked.snapshot.waiting)
-    return all(column is None or column.type == "string" for column in columns)
-
-
-def _texts(asked: Asked, name: str, query: Query, how: Grid, trouble: Trouble) -> Part:
-    """A text as asked, or by its changes; of very many samples only some stretches are looked at, which is told."""
-    asked = _singly(asked, trouble)
-    series, snapshot = asked.series, asked.snapshot
-    if name in asked.won:
-        span = max(asked.span[0], asked.won[name].since), asked.span[1]
-        asked = asked._replace(span=span, rows=snapshot.rows_within(*span))
-    looks: list[Span] = [asked.span]
-    if asked.rows > _MOST_TEXTS:
-        inside = snapshot.starts_within(*asked.span)
-        rows = np.unique(np.linspace(0, max(0, len(inside) - 2), _LOOKS).astype(np.intp)).tolist()
-        looks = [(int(inside[i]), int(inside[i + 1])) for i in rows] if len(inside) > 1 else looks
-        trouble.told[f"::{name}"] = (
-            f"{name} was looked at in {len(looks)} of {len(inside)} stretches: changes in between may be missing, zoom in"
-        )
-    frames = [snapshot.read(look, (name,), trouble) for look in looks]
-    some_frames = [each.frame for each in frames if each is not None and name in each.frame.columns]
-    axis = f"{series.timeline}{JOINT}{name}"
-    if not some_frames:
-        return Part(replace(asked.like, timeline=axis), series.timeline, asked.span[1], 0)
-    whole = concat(some_frames)
-    if len(looks) == 1 and reduction.method_of(query) in reduction.OF_TEXTS:
-        whole = replace(asked.like, t=whole.t, columns=whole.columns)
-        return reduction.answer([whole], query, {series.timeline: asked.span[1]}, how).parts[0]
-    rows, _ = changes = picking.changes(whole.columns[name], query.max_points or reduction.MOST_POINTS)
-    trouble.told |= {f"::{name} changes": notice for notice in changes.notices(name)}
-    points = replace(asked.like, timeline=axis, t=whole.t[rows], columns={name: whole.columns[name].rows(rows)})
-    samples = len(whole) if len(looks) == 1 else asked.rows
-    return Part(points, series.timeline, asked.span[1], samples)
