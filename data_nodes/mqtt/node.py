@@ -3,8 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -77,7 +76,7 @@ class Mqtt(ReceivingNode):
         self._lines = points.rules(rules, series)
         self._met = Fields()
         self._counts = dict.fromkeys(_FIELDS, 0)
-        self._last: deque[str] = deque(maxlen=_REMEMBERED)  # messages that were kept
+        self._last: dict[str, None] = {}  # messages that were kept, the latest last
         if not self._rules or largest < 1 or not 0 < self.port < 65536:
             raise ValueError("topics names at least one, largest is above 0, and port from 0 to 65535")
         if password and not (tls or plaintext or interfaces.loopback(host)):
@@ -109,7 +108,7 @@ class Mqtt(ReceivingNode):
 
         payloads = Payloads(self._rules, self._how, points.Naming(self._lines, self._met), self._met)
         if not self._last:
-            self._last.extend(json.loads(intake.notes.get(_KEPT, "[]")))
+            self._remember(json.loads(intake.notes.get(_KEPT, "[]")))
         broker = Broker(self._address(), [rule.subscription for rule in self._rules], tell)
         broker.open()
         try:
@@ -144,7 +143,7 @@ class Mqtt(ReceivingNode):
             before = [*islice(reversed(self._last), _NOTED)][::-1]
             noted = {_KEPT: json.dumps([*before, *marks][-_NOTED:])}
             await intake.keep(made.frames, source="mqtt", notes=noted)
-        self._last.extend(marks)
+        self._remember(marks)
         refused = [*made.refused, *(self._too_large(each) for each in wanted if len(each.payload) > self._largest)]
         for message, reason in refused:
             intake.quarantine(message.topic, reason, message.payload)
@@ -152,6 +151,13 @@ class Mqtt(ReceivingNode):
             await intake.quarantined()
         self._counts["mqtt.messages"] += len(came)
         broker.acknowledge(came)
+
+    def _remember(self, marks: Iterable[str]) -> None:
+        for mark in marks:
+            self._last.pop(mark, None)
+            self._last[mark] = None
+        for mark in list(islice(self._last, max(0, len(self._last) - _REMEMBERED))):
+            del self._last[mark]
 
     def _is_wanted(self, message: Message, here: set[str]) -> bool:
         """Whether it is new; what is not is counted. `here`: the marks of those before it."""
