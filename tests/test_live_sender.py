@@ -70,11 +70,11 @@ def test_after_any_trouble_every_line_arrives_in_order(sender, trouble):
     waiting, told = Waiting(), Told()
     with serving() as grafana:
         grafana.failing = [trouble] * 3
-        sender(grafana.port, waiting, told)
+        started = sender(grafana.port, waiting, told)
         waiting.put(f"m v={n}" for n in range(100))
         grafana.wait(lambda: len(grafana.lines) >= 100)
         waiting.put(["m v=100"])
-        grafana.wait(lambda: len(grafana.lines) >= 101)
+        wait_for(lambda: started.sent == 101)  # it has the answers
     assert grafana.lines == [f"m v={n}" for n in range(101)]
     assert len(told) == 2  # once that it is away, once that it is there again
     assert told[1] == "Grafana takes lines again; 0 were dropped for want of room, 0 were refused"
