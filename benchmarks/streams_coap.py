@@ -4,8 +4,8 @@ The gateway is a process of its own, with its journal; each device has a socket 
 the next when the last is answered. Afterwards every message is looked for on disk. The peer in the same run is libcoap's
 example server (Debian: libcoap3-bin), which is written in C, keeps the last message in memory, and nothing on disk.
 
-`python -m benchmarks.streams_coap [--rate 500] [--devices 100] [--seconds 20]`; exit code 1 if an aim is missed or a
-message is.
+`python -m benchmarks.streams_coap [--rate 500] [--devices 100] [--seconds 20] [--dtls]`; exit code 1 if an aim is missed
+or a message is. With `--dtls` each device has a key, and says everything encrypted.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +25,10 @@ import numpy as np
 import psutil
 
 from benchmarks.common import Figure, end, machine, outcome, table
+from data_nodes.coap import access
 from data_nodes.coap.node import Coap
 from sisock.store.journal import Journal
+from tests.dtls import Client
 
 PEER = "coap-server-notls"
 CON, ACK, POST, PUT = 0, 2, 2, 3
@@ -59,7 +61,7 @@ class Device(asyncio.DatagramProtocol):
         """Take the answer, which comes in the acknowledgement or by itself."""
         kind, code, number = data[0] >> 4 & 3, data[1], int.from_bytes(data[2:4], "big")
         if kind == CON:
-            self.transport.sendto(bytes([0x40 | ACK << 4, 0]) + data[2:4])
+            self.pass_on(bytes([0x40 | ACK << 4, 0]) + data[2:4])
         if code in DONE and (kind == CON or number == self._number & 0xFFFF):
             self._answered.set()
         elif code:
@@ -68,13 +70,17 @@ class Device(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         """Nobody is there yet: it is sent again."""
 
+    def pass_on(self, message: bytes) -> None:
+        """Send a message once."""
+        self.transport.sendto(message)
+
     async def send(self, payload: bytes) -> float:
         """Send until it is answered; the seconds that took."""
         self._number += 1
         self._answered.clear()
         datagram, began = self._datagram(payload), time.perf_counter()
         while True:
-            self.transport.sendto(datagram)
+            self.pass_on(datagram)
             try:
                 async with asyncio.timeout(_PATIENCE):
                     await self._answered.wait()
@@ -92,6 +98,36 @@ class Device(asyncio.DatagramProtocol):
         return head + _options(options) + b"\xff" + payload
 
 
+class SecureDevice(Device):
+    """The same over DTLS."""
+
+    def __init__(self, method: int, path: str, token: bytes, identity: bytes, key: bytes) -> None:
+        """Prove to be this device by its key."""
+        super().__init__(method, path, token)
+        self._client, self._welcome = Client(identity, key), False
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Take an answer, or go on with the handshake."""
+        self._client.take(data)
+        if self._welcome:
+            super().datagram_received(self._client.heard(), addr)
+        else:
+            self._welcome = self._client.shake()
+            self._flush()
+
+    def pass_on(self, message: bytes) -> None:
+        """Encrypt a message, and send it once; until it is welcome it goes on with its greeting."""
+        if self._welcome:
+            self._client.say(message)
+        else:
+            self._client.again()
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._client.sent:
+            self.transport.sendto(self._client.sent.popleft())
+
+
 def _options(options: list[tuple[int, bytes]]) -> bytes:
     """Options of up to 255 bytes each, in the order of their numbers."""
     written, before = b"", 0
@@ -103,15 +139,25 @@ def _options(options: list[tuple[int, bytes]]) -> bytes:
     return written
 
 
-async def run(port: int, method: int, path: str, rate: float, devices: int, seconds: float) -> Run:
-    """Devices send at a rate for a time. `path` has a place for a device's number."""
+async def run(
+    port: int, method: int, path: str, rate: float, devices: int, seconds: float, keys: Sequence[str] = ()
+) -> Run:
+    """Devices send at a rate for a time. `path` has a place for a device's number; with keys they speak DTLS."""
     loop = asyncio.get_running_loop()
+
+    def made_for(number: int) -> Device:
+        common = method, path.format(number), b"d%03d" % number
+        return SecureDevice(*common, b"device-%d" % number, keys[number].encode()) if keys else Device(*common)
+
     made = []
     for number in range(devices):
-        factory = lambda n=number: Device(method, path.format(n), b"d%03d" % n)  # noqa: E731
+        factory = lambda n=number: made_for(n)  # noqa: E731
         made.append((await loop.create_datagram_endpoint(factory, remote_addr=("127.0.0.1", port)))[1])
     await made[0].send(b"0")  # which waits for the server
-    made[0].again = 0
+    if keys:
+        await asyncio.gather(*(each.send(b"0") for each in made[1:]))  # and for each to be welcome
+    for device in made:
+        device.again = 0
     begin, step = loop.time() + 0.1, devices / rate
     each = round(seconds / step)
 
@@ -129,9 +175,9 @@ async def run(port: int, method: int, path: str, rate: float, devices: int, seco
     return Run(np.concatenate(waits), each * devices / took, sum(device.again for device in made))
 
 
-def serve(home: Path, port: int) -> None:
+def serve(home: Path, port: int, dtls_port: int) -> None:
     """Be the gateway."""
-    node = Coap(port=port, unknown="open", rate=0)
+    node = Coap(port=port, dtls_port=dtls_port, unknown="open", rate=0)
     node.home = home
     service = node.service(journal=lambda: Journal(home / "coap.sqlite", patient=True))
     asyncio.run(service.run(lambda frame: None))
@@ -167,14 +213,16 @@ def kept(home: Path) -> int:
         journal.close()
 
 
-def measured(home: Path, rate: float, devices: int, seconds: float) -> tuple[Run, str, int]:
+def measured(home: Path, rate: float, devices: int, seconds: float, *, dtls: bool) -> tuple[Run, str, int]:
     """The gateway's run, what it cost, and how many messages are missing on disk."""
-    port = free_port()
-    with process(sys.executable, "-m", "benchmarks.streams_coap", "--serve", str(home), str(port)) as gateway:
-        own = asyncio.run(run(port, POST, "ingest/device-{}", rate, devices, seconds))
+    port, secure = free_port(), free_port() if dtls else 0
+    keys = [access.make_key(home / "coap" / "coap", f"device-{number}") for number in range(devices)] if dtls else []
+    argv = (sys.executable, "-m", "benchmarks.streams_coap", "--serve", str(home), str(port), str(secure))
+    with process(*argv) as gateway:
+        own = asyncio.run(run(secure or port, POST, "ingest/device-{}", rate, devices, seconds, keys))
         memory, cpu = psutil.Process(gateway.pid).memory_info().rss / 2**20, psutil.Process(gateway.pid).cpu_times()
     cost = f"the gateway took {memory:.0f} MiB, and {(cpu.user + cpu.system) / len(own.waits) * 1e3:.2f} ms of CPU a message"
-    return own, cost, len(own.waits) + 1 - kept(home)
+    return own, cost, len(own.waits) + max(1, len(keys)) - kept(home)
 
 
 def main() -> int:
@@ -183,13 +231,14 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=500.0)
     parser.add_argument("--devices", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--dtls", action="store_true", help="each device has a key, and says everything encrypted")
+    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        serve(Path(given.serve[0]), int(given.serve[1]))
+        serve(Path(given.serve[0]), *map(int, given.serve[1:]))
         return 0
     with tempfile.TemporaryDirectory() as home:
-        own, cost, missing = measured(Path(home), given.rate, given.devices, given.seconds)
+        own, cost, missing = measured(Path(home), given.rate, given.devices, given.seconds, dtls=given.dtls)
     rows = [["", "POST/s", "p50 ms", "p95 ms", "max ms", "sent again"], _row("gateway, on disk", own)]
     if shutil.which(PEER):
         port = free_port()

@@ -185,6 +185,18 @@ def test_a_handshake_comes_to_its_end_whichever_datagram_is_lost(gateway, lost):
     assert gateway.received(client.sent.pop()) == [b"21.5"]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_greeting_that_had_to_be_sent_again_is_answered_so_that_the_client_takes_it(gateway, times):
+    client = Client(b"kitchen", KEY)
+    for _ in range(times):
+        client.sent.clear()
+        while not client.sent:
+            time.sleep(0.05)
+            client.again()
+    gateway.welcome(client)  # nothing is said again meanwhile
+    assert len(gateway.sessions) == 1
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_ends_nothing(gateway, seed):
     noise = random.Random(seed)

@@ -15,6 +15,7 @@ _CIPHERS = (  # the last is what RFC 7252 asks of every device; OpenSSL admits i
 )
 _HANDSHAKE, _CLIENT_HELLO = 22, 1  # the type of a record, and of the message in it
 _HEADER = 13  # bytes of a record before its message
+_NUMBER = slice(5, 11)  # where in it the record's number is
 _MTU = 1280  # bytes, which every network with IPv6 passes on
 _LARGEST = 16_384  # bytes of a message in one record
 _MOST_SHAKING = 200  # handshakes under way
@@ -30,6 +31,7 @@ class Session:
     def __init__(self, connection: SSL.Connection, address: Address, hello: bytes, now: float) -> None:
         """Begin with the greeting of a client that has shown that it is at its address."""
         self.connection, self.address, self.hello, self.begun = connection, address, hello, now
+        self.ahead = 0  # by how much our record numbers lie behind those of the client
         self.device: str | None = None
         self.claimed = ""
         self.key: bytes | None = None
@@ -108,7 +110,7 @@ class Sessions:
         if self._sessions.get(session.address) is session:
             with contextlib.suppress(SSL.Error):
                 session.connection.send(message)
-            self._flush(session.connection, session.address)
+            self._flush(session.connection, session.address, session.ahead)
 
     def tick(self, now: float) -> None:
         """Say again what was not answered, and end what has no key any more, or takes too long; once a second."""
@@ -118,7 +120,7 @@ class Sessions:
                 continue
             with contextlib.suppress(SSL.Error):
                 session.connection.DTLSv1_handle_timeout()
-            self._flush(session.connection, address)
+            self._flush(session.connection, address, session.ahead)
         for session in list(self._sessions.values()):
             self._is_current(session)
 
@@ -147,6 +149,7 @@ class Sessions:
         except SSL.Error:
             return
         session = self._shaking[address] = Session(connection, address, datagram[_HEADER:], now)
+        session.ahead = max(0, int.from_bytes(datagram[_NUMBER]) - 1)
         if len(self._shaking) > _MOST_SHAKING:
             self._shaking.popitem(last=False)
         self._shake(session)
@@ -157,10 +160,10 @@ class Sessions:
         try:
             session.connection.do_handshake()
         except SSL.WantReadError:
-            self._flush(session.connection, session.address)
+            self._flush(session.connection, session.address, session.ahead)
             return False
         except SSL.Error:
-            self._flush(session.connection, session.address)
+            self._flush(session.connection, session.address, session.ahead)
             self._give_up(session)
             return False
         finally:
@@ -171,7 +174,7 @@ class Sessions:
             before.device = None
         session.device = session.claimed
         self._sessions[session.address] = session
-        self._flush(session.connection, session.address)
+        self._flush(session.connection, session.address, session.ahead)
         if len(self._sessions) > self._most:
             self._end(next(iter(self._sessions.values())))
         return True
@@ -197,7 +200,7 @@ class Sessions:
                 return
             self._sessions.move_to_end(session.address)
             yield message
-        self._flush(session.connection, session.address)
+        self._flush(session.connection, session.address, session.ahead)
 
     def _is_current(self, session: Session) -> bool:
         """Whether the device of a session still has its key; the session ends where not."""
@@ -211,9 +214,25 @@ class Sessions:
         self._sessions.pop(session.address, None)
         with contextlib.suppress(SSL.Error):
             session.connection.shutdown()
-        self._flush(session.connection, session.address)
+        self._flush(session.connection, session.address, session.ahead)
 
-    def _flush(self, connection: SSL.Connection, address: Address) -> None:
-        """Send what OpenSSL has to say."""
+    def _flush(self, connection: SSL.Connection, address: Address, ahead: int = 0) -> None:
+        """Send what OpenSSL has to say, its plain records numbered so much higher."""
         with contextlib.suppress(SSL.WantReadError):
-            self._send(connection.bio_read(_LARGEST), address)
+            datagram = connection.bio_read(_LARGEST)
+            self._send(_renumbered(datagram, ahead) if ahead else datagram, address)
+
+
+def _renumbered(datagram: bytes, ahead: int) -> bytes:
+    """Add to the numbers of the records that are not encrypted.
+
+    OpenSSL begins with 1 after its cookie, the client's second greeting has a higher number where its first was sent again.
+    RFC 6347, 4.2.1 wants ours to begin with that one: the client takes what is lower for a copy of the cookie's record.
+    """
+    records, at = bytearray(datagram), 0
+    while at + _HEADER <= len(records):
+        if records[at + 3 : at + 5] == b"\0\0":
+            number = slice(at + _NUMBER.start, at + _NUMBER.stop)
+            records[number] = (int.from_bytes(records[number]) + ahead).to_bytes(6)
+        at += _HEADER + int.from_bytes(records[at + 11 : at + _HEADER])
+    return bytes(records)
