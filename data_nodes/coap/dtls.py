@@ -3,23 +3,28 @@
 import contextlib
 import hmac
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from OpenSSL import SSL
 
+from sisock import interfaces
+
 _CIPHERS = (  # the last is what RFC 7252 asks of every device; OpenSSL admits it at its lowest level only
     b"ECDHE-PSK-CHACHA20-POLY1305:PSK-AES256-GCM-SHA384:PSK-AES128-GCM-SHA256:PSK-CHACHA20-POLY1305:"
     b"PSK-AES128-CCM:PSK-AES128-CCM8:@SECLEVEL=0"
 )
-_HANDSHAKE, _CLIENT_HELLO = 22, 1  # the type of a record, and of the message in it
+_ALERT, _HANDSHAKE, _DATA = 21, 22, 23  # types of records
+_CLIENT_HELLO = 1  # the type of a message in one
 _HEADER = 13  # bytes of a record before its message
 _MTU = 1280  # bytes, which every network with IPv6 passes on
 _LARGEST = 16_384  # bytes of a message in one record
+_LARGEST_DATAGRAM = _LARGEST + 2048
 _MOST_SHAKING = 200  # handshakes under way
+_MOST_OF_ONE = 8  # sessions of one device, which may begin anew without ending the one before
 _LONGEST = 10.0  # seconds of a handshake
-_COOKIE = 16  # bytes
+_COOKIE, _FRESH = 16, 30.0  # bytes of a cookie, and seconds after which there is another
 _PSK = "unsigned int (*)(SSL *, const char *, unsigned char *, unsigned int)"
 Address = tuple[Any, ...]
 
@@ -30,6 +35,7 @@ class Session:
     def __init__(self, connection: SSL.Connection, address: Address, hello: bytes, now: float) -> None:
         """Begin with the greeting of a client that has shown that it is at its address."""
         self.connection, self.address, self.hello, self.begun = connection, address, hello, now
+        self.sender = interfaces.sender(str(address[0]))
         self.device: str | None = None
         self.claimed = ""
         self.key: bytes | None = None
@@ -39,7 +45,7 @@ class Sessions:
     """The sessions of one socket. `send` sends a datagram to an address.
 
     `key_of` is the key of a device, None of one that has none; where that changes, its session ends. `refuse` is told of
-    devices (empty where none is meant) that could not prove themselves, and why.
+    devices (empty where none is meant) that could not prove themselves, and why; `ended` of each session that has ended.
     """
 
     def __init__(
@@ -47,13 +53,14 @@ class Sessions:
         key_of: Callable[[str], bytes | None],
         send: Callable[[bytes, Address], None],
         refuse: Callable[[str, str], None],
+        ended: Callable[[Session], None],
         most: int,
     ) -> None:
         """Keep at most so many sessions: of more, that which was silent for longest gives way."""
-        self._key_of, self._send, self._refuse, self._most = key_of, send, refuse, most
+        self._key_of, self._send, self._refuse, self._ended, self._most = key_of, send, refuse, ended, most
         self._shaking: OrderedDict[Address, Session] = OrderedDict()
         self._sessions: OrderedDict[Address, Session] = OrderedDict()
-        self._secret, self._greeting = secrets.token_bytes(32), b""
+        self._secret, self._greeting = secrets.token_bytes(32), (Address(), 0)  # where that comes from, and when
         self._proving: Session | None = None
         self._context = self._made()
 
@@ -61,17 +68,21 @@ class Sessions:
         context = SSL.Context(SSL.DTLS_SERVER_METHOD)
         context.set_cipher_list(_CIPHERS)
         context.set_options((SSL.OP_COOKIE_EXCHANGE or 0) | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
+        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_cookie_generate_callback(lambda _: self._cookie())
-        context.set_cookie_verify_callback(lambda _, given: hmac.compare_digest(given, self._cookie()))
+        context.set_cookie_verify_callback(
+            lambda _, given: any(hmac.compare_digest(given, self._cookie(ago)) for ago in (0, 1))
+        )
         lib, self._ffi = SSL._lib, SSL._ffi  # type: ignore[attr-defined]  # noqa: SLF001  # pyOpenSSL wraps certificates only
         self._callback = self._ffi.callback(_PSK, self._prove)  # kept for as long as OpenSSL may call it
         lib.SSL_CTX_set_psk_server_callback(context._context, self._callback)  # noqa: SLF001
         return context
 
-    def _cookie(self) -> bytes:
-        """What only who is at this address can send back."""
-        return hmac.digest(self._secret, self._greeting, "sha256")[:_COOKIE]
+    def _cookie(self, ago: int = 0) -> bytes:
+        """What only who is at this address can send back: the one of now, or one of before."""
+        address, number = self._greeting
+        return hmac.digest(self._secret, repr((address, number - ago)).encode(), "sha256")[:_COOKIE]
 
     def _prove(self, _ssl: Any, identity: Any, into: Any, most: int) -> int:
         """Give OpenSSL the key of whom the client says to be; one that nobody has where there is none."""
@@ -88,13 +99,15 @@ class Sessions:
 
     def received(self, datagram: bytes, address: Address, now: float) -> Iterator[tuple[Session, bytes]]:
         """Take a datagram; gives the messages that came in it, decrypted, of devices that have proved to be theirs."""
-        if len(datagram) <= _HEADER:
+        if not _HEADER < len(datagram) <= _LARGEST_DATAGRAM:
             return
-        session = self._shaking.get(address) or self._sessions.get(address)
+        session, shaking = self._sessions.get(address), self._shaking.get(address)
         if datagram[0] == _HANDSHAKE and datagram[_HEADER] == _CLIENT_HELLO and datagram[3:5] == b"\0\0":
-            if address not in self._shaking or datagram[_HEADER:] != self._shaking[address].hello:
+            if all(each is None or datagram[_HEADER:] != each.hello for each in (session, shaking)):
                 self._greet(datagram, address, now)
             return
+        if session is None or (shaking is not None and not _is_sealed(datagram)):
+            session = shaking
         if session is None:
             return
         session.connection.bio_write(datagram)
@@ -138,7 +151,7 @@ class Sessions:
         connection.set_accept_state()
         connection.set_ciphertext_mtu(_MTU)
         connection.bio_write(datagram)
-        self._greeting = repr(address).encode()
+        self._greeting = address, int(now // _FRESH)
         try:
             connection.DTLSv1_listen()
         except SSL.WantReadError:
@@ -146,9 +159,11 @@ class Sessions:
             return
         except SSL.Error:
             return
+        self._shaking.pop(address, None)
         session = self._shaking[address] = Session(connection, address, datagram[_HEADER:], now)
-        if len(self._shaking) > _MOST_SHAKING:
-            self._shaking.popitem(last=False)
+        if len(self._shaking) > _MOST_SHAKING:  # who has begun most of them gives up one
+            ((sender, _),) = Counter(each.sender for each in self._shaking.values()).most_common(1)
+            del self._shaking[next(each.address for each in self._shaking.values() if each.sender == sender)]
         self._shake(session)
 
     def _shake(self, session: Session) -> bool:
@@ -165,16 +180,22 @@ class Sessions:
             return False
         finally:
             self._proving = None
-        self._shaking.pop(session.address, None)
-        before = self._sessions.pop(session.address, None)
-        if before is not None:
-            before.device = None
+        del self._shaking[session.address]
+        if (before := self._sessions.pop(session.address, None)) is not None:
+            self._let_go(before)
         session.device = session.claimed
         self._sessions[session.address] = session
         self._flush(session.connection, session.address)
-        if len(self._sessions) > self._most:
-            self._end(next(iter(self._sessions.values())))
+        self._make_room(session.device)
         return True
+
+    def _make_room(self, device: str) -> None:
+        """End the session that was silent for longest, where these are too many of this device, or of all."""
+        own = [each for each in self._sessions.values() if each.device == device]
+        if len(own) > _MOST_OF_ONE:
+            self._end(own[0])
+        elif len(self._sessions) > self._most:
+            self._end(next(iter(self._sessions.values())))
 
     def _give_up(self, session: Session) -> None:
         """Go on with a handshake no more: what another key has encrypted cannot be told from noise, and is not answered."""
@@ -189,7 +210,8 @@ class Sessions:
             try:
                 message = session.connection.recv(_LARGEST)
             except SSL.WantReadError:
-                break
+                self._flush(session.connection, session.address)
+                return
             except SSL.Error:  # the device has ended it
                 self._end(session)
                 return
@@ -197,7 +219,6 @@ class Sessions:
                 return
             self._sessions.move_to_end(session.address)
             yield message
-        self._flush(session.connection, session.address)
 
     def _is_current(self, session: Session) -> bool:
         """Whether the device of a session still has its key; the session ends where not."""
@@ -207,13 +228,25 @@ class Sessions:
         return False
 
     def _end(self, session: Session) -> None:
-        session.device = None
-        self._sessions.pop(session.address, None)
+        """End a session, and say so to the device."""
+        del self._sessions[session.address]
         with contextlib.suppress(SSL.Error):
             session.connection.shutdown()
         self._flush(session.connection, session.address)
+        self._let_go(session)
+
+    def _let_go(self, session: Session) -> None:
+        """Keep nothing large of a session that has ended: whoever knows it may remember it for minutes."""
+        del session.connection
+        session.device = None
+        self._ended(session)
 
     def _flush(self, connection: SSL.Connection, address: Address) -> None:
         """Send what OpenSSL has to say."""
         with contextlib.suppress(SSL.WantReadError):
-            self._send(connection.bio_read(_LARGEST), address)
+            self._send(connection.bio_read(_LARGEST_DATAGRAM), address)
+
+
+def _is_sealed(datagram: bytes) -> bool:
+    """Whether this is encrypted, and no part of a handshake: what another handshake at the address takes nothing away from."""
+    return datagram[0] in (_ALERT, _DATA) and datagram[3:5] != b"\0\0"
