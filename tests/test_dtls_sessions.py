@@ -1,5 +1,6 @@
 """DTLS sessions as datagrams come, are lost, come again, or are of nobody."""
 
+import contextlib
 import gc
 import itertools
 import random
@@ -305,6 +306,54 @@ def test_noise_ends_nothing(gateway, seed):
             assert gateway.received(bytes(datagram)) == []
     client.say(b"1")
     assert gateway.received(client.sent.popleft()) == [b"1"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_comes_in_whatever_order_each_message_is_of_the_device_that_said_it_and_once(seed):
+    chance = random.Random(seed)
+    gateway = Gateway(most=5)
+    gateway.keys["hall"] = OTHER
+    clients, on_way, said, heard = {}, [], set(), []
+    for step in range(300):
+        at = ("192.0.2.7", chance.randrange(4))
+        if at not in clients or chance.random() < 0.03:
+            who = chance.choice([(b"kitchen", KEY), (b"hall", OTHER), (b"kitchen", OTHER), (b"nobody", KEY)])
+            clients[at] = Client(*who), who[0].decode()
+        client, name = clients[at]
+        with contextlib.suppress(SSL.Error):
+            if client.shake() and chance.random() < 0.8:
+                said.add(f"{name} {step}")
+                client.say(f"{name} {step}".encode())
+            elif chance.random() < 0.05:
+                client.end()
+        on_way += [(at, datagram) for datagram in client.sent]
+        client.sent.clear()
+        for _ in range(chance.randrange(4)):
+            where, datagram = chance.choice(on_way)
+            if chance.random() < 0.8:
+                on_way.remove((where, datagram))
+                on_way = on_way or [(at, b"nothing")]
+            where = at if chance.random() < 0.05 else where
+            for session, message in gateway.sessions.received(spoiled(datagram, on_way, chance), where, step):
+                assert session.device == message.decode().split()[0]
+                heard.append(message.decode())
+            for answer in gateway.answers:
+                clients[where][0].take(answer)
+            gateway.answers.clear()
+        gateway.sessions.tick(step)
+    assert len(heard) == len(set(heard))
+    assert said >= set(heard) > set()
+
+
+def spoiled(datagram, others, chance):
+    """A datagram as it is, or with another behind it, bytes changed or its end cut off."""
+    if chance.random() < 0.1:
+        return datagram + chance.choice(others)[1]
+    if chance.random() < 0.1:
+        changed = bytearray(datagram)
+        changed[chance.randrange(len(changed))] = chance.randrange(256)
+        return bytes(changed)
+    return datagram[: chance.randrange(len(datagram))] if chance.random() < 0.05 else datagram
 
 
 def test_all_are_told_when_the_gateway_ends(gateway):

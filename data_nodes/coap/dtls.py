@@ -15,6 +15,7 @@ _CIPHERS = (  # the last is what RFC 7252 asks of every device; OpenSSL admits i
     b"ECDHE-PSK-CHACHA20-POLY1305:PSK-AES256-GCM-SHA384:PSK-AES128-GCM-SHA256:PSK-CHACHA20-POLY1305:"
     b"PSK-AES128-CCM:PSK-AES128-CCM8:@SECLEVEL=0"
 )
+_VERSION = 0xFEFD  # DTLS 1.2: records of later ones look otherwise
 _ALERT, _HANDSHAKE, _DATA = 21, 22, 23  # types of records
 _CLIENT_HELLO = 1  # the type of a message in one
 _HEADER = 13  # bytes of a record before its message
@@ -67,6 +68,7 @@ class Sessions:
     def _made(self) -> SSL.Context:
         context = SSL.Context(SSL.DTLS_SERVER_METHOD)
         context.set_cipher_list(_CIPHERS)
+        context.set_max_proto_version(_VERSION)
         context.set_options((SSL.OP_COOKIE_EXCHANGE or 0) | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
         context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
