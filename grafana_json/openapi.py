@@ -61,7 +61,7 @@ DOORS = (
     Door("get", "/", "How many nodes are up; Grafana's test of the data source", "Health"),
     Door("post", "/search", "Targets that contain a text; nodes, fields, tags", "Names", "Search", needs_body=False),
     Door("post", "/query", "The series of a panel, or simPod's annotations", "Series", "Query", errors="AnyError"),
-    Door("post", "/annotations", "Nodes that came and went, gaps of series", "Changes", "AnnotationQuery"),
+    Door("post", "/annotations", "Nodes that came and went, gaps and events of series", "Changes", "AnnotationQuery"),
     Door("post", "/tag-keys", "What ad-hoc filters can look at", "TagKeys"),
     Door("post", "/tag-values", "What an ad-hoc filter can be set to", "TagValues", "TagKey", errors="AnyError"),
     Door("post", "/metrics", "Nodes, and the form of each", "Metrics", "Metric", needs_body=False, errors="AnyError"),

@@ -57,7 +57,7 @@ ASKED: dict[str, Schema] = {
         annotation=obj(
             query={
                 **TEXT_OR_NOTHING,
-                "description": "a part of a node's name, or (a|b): it came and went; or node::field: its gaps",
+                "description": "a part of a node's name, or (a|b): it came and went; node::field: its gaps and events; events with TAG",
             },
             enable={"description": "whether anything is wanted", "default": True},
         ),

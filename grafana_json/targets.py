@@ -13,7 +13,7 @@ Known = Mapping[str, Mapping[str, Field]]  # what is known to be there: {node: {
 Tags = Mapping[str, Sequence[str]]  # the words by which nodes are chosen together: {node: [tag]}
 NO_TAGS: Tags = {}
 
-_MOST_SERIES = 1000
+MOST_SERIES = 1000  # of a panel
 _LONGEST_NAME = 300  # characters of a target that stands for nothing
 
 
@@ -54,8 +54,8 @@ def resolve(panel: Panel, known: Known, tags: Tags = NO_TAGS) -> list[Wanted | B
     series: list[Wanted | Broken] = []
     for target in panel.targets:
         series += _resolve(target, known, lookup)
-        if len(series) > _MOST_SERIES:
-            raise RequestError(f"the panel asks for more than {_MOST_SERIES} series: choose fewer values")
+        if len(series) > MOST_SERIES:
+            raise RequestError(f"the panel asks for more than {MOST_SERIES} series: choose fewer values")
     keep = [_passes(each, work, len(series), known, tags) for each in panel.filters]
     return [s for s in series if isinstance(s, Broken) or all(test(s.node, s.field) for test in keep)]
 
@@ -66,7 +66,7 @@ def _resolve(target: Target, known: Known, lookup: Lookup) -> list[Wanted | Brok
     if not is_pattern(text) or field in known.get(node, {}):
         return [_wanted(target, text)]
     try:
-        texts = lookup.texts(text, _MOST_SERIES)
+        texts = lookup.texts(text, MOST_SERIES)
     except RequestError:
         raise
     except ValueError as error:
@@ -94,7 +94,7 @@ def _passes(given: Filter, work: Work, series: int, known: Known, tags: Tags) ->
 def _chosen(given: Filter, work: Work, names: int) -> Callable[[str], bool]:
     """Whether a text is what the filter names, whichever way its operator has it."""
     if given.operator in ("=~", "!~"):
-        return choosing(given.value, names, _MOST_SERIES, work)
+        return choosing(given.value, names, MOST_SERIES, work)
     return set(given.values if given.operator.endswith("|") else (given.value,)).__contains__
 
 
@@ -127,7 +127,7 @@ def values(key: str, known: Known, tags: Tags, filters: Sequence[Filter] = ()) -
 def search(text: str, known: Known, most: int) -> list[str]:
     """Targets that contain what is typed (or one of its alternatives), in any case; sorted, at most so many."""
     try:
-        parts = [("", *map(str.lower, pieces), "") for pieces in expand(text, _MOST_SERIES)]
+        parts = [("", *map(str.lower, pieces), "") for pieces in expand(text, MOST_SERIES)]
     except ValueError as error:
         raise RequestError(str(error)) from None
     parts = list(dict.fromkeys([*parts, ("", text.lower(), "")]))

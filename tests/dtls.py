@@ -1,7 +1,10 @@
 """A DTLS client by OpenSSL that speaks to our sessions without a network between: what is lost on the way is ours to say."""
 
+import asyncio
+import contextlib
+import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -61,9 +64,14 @@ class Client:
         self.connection.DTLSv1_handle_timeout()
         self._collect()
 
+    def end(self) -> None:
+        """Tell the gateway that this is the end of the session."""
+        self.connection.shutdown()
+        self._collect()
+
     def _collect(self) -> None:
         try:
-            self.sent.append(self.connection.bio_read(16_384))
+            self.sent.append(self.connection.bio_read(20_000))
         except SSL.WantReadError:
             return
 
@@ -82,3 +90,21 @@ def converse(
         if not client.sent:
             break
     return messages
+
+
+@contextlib.asynccontextmanager
+async def joined(client: Client, port: int, host: str = "127.0.0.1") -> AsyncIterator[socket.socket]:
+    """A socket at which a gateway knows this client."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.setblocking(False)
+        await loop.sock_connect(own, (host, port))
+        async with asyncio.timeout(30):
+            while not client.shake() or client.sent:
+                while client.sent:
+                    await loop.sock_sendall(own, client.sent.popleft())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        client.take(await loop.sock_recv(own, 20_000))
+                client.again()
+        yield own

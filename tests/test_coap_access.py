@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import socket
 import sys
 import time
@@ -135,10 +136,31 @@ def test_a_token_file_that_holds_none_lets_nobody_in_and_is_told(tmp_path, held,
     assert f"{path} holds no token: write one line" in caplog.text
 
 
-def until_denied(gate, token):
+@pytest.mark.parametrize("unreadable", ["tokens", "dtls", "oscore"])
+@pytest.mark.parametrize("policy", ["open", "token"])
+def test_where_it_cannot_be_read_who_may_send_nobody_does_and_it_is_told_once(tmp_path, unreadable, policy, caplog):
+    token, key = access.make_token(tmp_path), access.make_key(tmp_path, "k")
+    gate = access.Access(tmp_path, policy)
+    gate.check("other", token, None)
+    assert gate.key_of("k") == key.encode()
+    folder = tmp_path / unreadable
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.symlink_to(folder)
+    with pytest.raises(access.Denied):
+        until_denied(gate, token, "other")
+    for _ in range(10):
+        with pytest.raises(access.Denied, match="cannot be read here"):
+            gate.check("other", token, None)
+        assert gate.key_of("k") is None
+    assert [each.message.startswith(f"{folder} cannot be read") for each in caplog.records] == [True]
+    folder.unlink()
+    gate.check("other", token, None)
+
+
+def until_denied(gate, token, device="k"):
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        gate.check("k", token, None)
+        gate.check(device, token, None)
 
 
 async def test_closed_takes_only_devices_that_are_known(tmp_path):

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
 import re
 import socket
 import typing
 
+import aiocoap
 import pytest
+from aiocoap import Message
 from click.testing import CliRunner
 
 from data_nodes.coap import access
@@ -14,11 +17,13 @@ from data_nodes.coap.__main__ import main
 from data_nodes.coap.node import Coap
 from sisock.store import quarantine
 from tests.coap import free_port, gateway, libcoap, send
+from tests.dtls import Client, joined
 from tests.nodes import data
 from tests.peers import need
 
 CLIENTS = ("coap-client-openssl", "coap-client-gnutls")
 POST = ("-m", "post", "-e")
+NUMBERS = itertools.count(1)  # of messages
 SOON = ("-B", "3")  # seconds after which the client gives up
 
 
@@ -105,6 +110,59 @@ async def _pass_on(relay, port, passed):
         if address[1] != port:
             client = address
         await loop.sock_sendto(relay, datagram, ("127.0.0.1", port) if address[1] != port else client)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_a_device_said_before_it_ended_its_session_is_taken(tmp_path, together):
+    async with speaking(tmp_path, unknown="closed") as (at, _):
+        client = Client(b"kitchen", access.make_key(at.node.folder, "kitchen").encode())
+        async with joined(client, at.node.dtls_port) as own:
+            client.say(message(b"21.5"))
+            client.end()
+            datagrams = [client.sent[0] + client.sent[1]] if together else list(client.sent)
+            for datagram in datagrams:
+                own.send(datagram)
+            while "kitchen" not in at.node._gateway.last:
+                await asyncio.sleep(0.01)
+        assert await data(at.service, "kitchen/value") == {"kitchen/value": [21.5]}
+        assert at.node._gateway.denied == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+async def test_who_asks_at_one_of_several_addresses_is_answered_from_there(tmp_path, host):
+    async with speaking(tmp_path, host=host) as (at, _):
+        client = Client(b"kitchen", access.make_key(at.node.folder, "kitchen").encode())
+        async with joined(client, at.node.dtls_port, "127.0.0.2") as own:
+            client.say(message(b"21.5"))
+            own.send(client.sent.popleft())
+            assert (await asyncio.wait_for(asyncio.get_running_loop().sock_recv(own, 2000), 30))[0] == 23
+
+
+async def test_who_watches_is_forgotten_when_its_session_ends(tmp_path):
+    async with speaking(tmp_path) as (at, _):
+        client = Client(b"kitchen", access.make_key(at.node.folder, "kitchen").encode())
+        async with joined(client, at.node.dtls_port) as own:
+            client.say(message(b"21.5"))
+            own.send(client.sent.popleft())
+            while "kitchen" not in at.node._gateway.last:
+                await asyncio.sleep(0.01)
+            client.say(message(code=aiocoap.GET, observe=0))
+            own.send(client.sent.popleft())
+            watching = at.node._gateway.changed.__self__
+            while not watching._devices:
+                await asyncio.sleep(0.01)
+            client.end()
+            own.send(client.sent.popleft())
+            while watching._devices:
+                await asyncio.sleep(0.01)
+
+
+def message(payload=b"", code=aiocoap.POST, **options):
+    numbered = next(NUMBERS)
+    return Message(
+        code=code, payload=payload, uri_path=("ingest", "kitchen"), _mid=numbered, _token=bytes([numbered]),
+        _mtype=aiocoap.NON, **options,
+    ).encode()  # fmt: skip
 
 
 async def test_a_key_that_is_taken_back_or_of_another_lets_nobody_in(tmp_path):

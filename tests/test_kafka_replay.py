@@ -12,10 +12,12 @@ import pytest
 
 from data_nodes.kafka_replay.following import Group
 from data_nodes.kafka_replay.node import KafkaReplay
+from data_nodes.kafka_replay.reading import meet
 from data_nodes.kafka_replay.seeking import NEAR, Look, Marks, seek
-from sisock.frames import Query
-from sisock.nodes.base import tags_of
+from sisock.frames import Field, Frame, Query, column
+from sisock.nodes.base import MOST_FIELDS, tags_of
 from sisock.outlets.kafka import Kafka
+from sisock.records import Mapping
 from sisock.reduction import TooMuchError
 from sisock.store.journal import Journal, JournalError
 from sisock.times import NS
@@ -435,6 +437,15 @@ def test_what_was_looked_at_before_shortens_the_search():
     first = len(looks)
     seek(look, 0, 10**7, 7 * 5_000_050, marks)
     assert len(looks) - first <= 3
+
+
+def test_fields_are_met_as_many_as_a_node_may_have():
+    known = {f"f{number}": Field(None, "t") for number in range(MOST_FIELDS - 1)}
+    columns = {name: column([1.0]) for name in ("lab/x", "f1", "lab/y")}
+    meet(known, Frame("lab/seconds", np.array([T]), columns), Mapping(units={"x": "K", "lab/y": "V"}))
+    assert len(known) == MOST_FIELDS
+    assert known["lab/x"] == Field(None, "lab/seconds", "number", "K")
+    assert known["f1"].timeline == "t"
 
 
 @pytest.mark.parametrize(

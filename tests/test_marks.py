@@ -1,5 +1,7 @@
 """What the fields of nodes tell as annotations: texts where they change, booleans while they are true."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -36,10 +38,12 @@ def source():
 
 @pytest.fixture
 def asked(source):
-    client = create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    client = cache(
+        lambda: create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    )  # it reads at once what there is
 
     def ask(text):
-        listed = client.post("/annotations", json={"range": SPAN, "annotation": {"name": "x", "query": text}}).json
+        listed = client().post("/annotations", json={"range": SPAN, "annotation": {"name": "x", "query": text}}).json
         return [
             (each["time"] / 1000 - MONDAY, each.get("timeEnd", 0) / 1000 - MONDAY, each["title"], each["tags"])
             for each in listed
@@ -71,6 +75,32 @@ def test_a_boolean_is_not_marked_through_a_gap(source, asked):
     ]
 
 
+def test_a_boolean_is_not_marked_through_a_gap_where_it_is_reduced_either(source, asked):
+    seconds = [*range(3990), *range(7200, 11200)]
+    source.frames["watch"] = ({"warm": Field(type="bool")}, frame(seconds, warm=[True] * 7990))
+    before, gap, after = asked("watch::warm")
+    assert [each[:2] for each in (before, gap)] == [(0, 3989), (3989, 7200)]
+    assert after[0] == 7200
+    assert 11_170 < after[1] <= 11_199
+
+
+def test_several_gaps_between_two_points_end_a_stretch_once(source, asked):
+    seconds = [*range(8000), 8010, 8020, *range(8030, 12_000)]
+    source.frames["watch"] = ({"warm": Field(type="bool")}, frame(seconds, warm=[True] * len(seconds)))
+    stretches = [each[:2] for each in asked("watch::warm") if not each[2].startswith("gap")]
+    assert stretches[0] == (0, 7999)
+    assert all(begin < end <= 12_000 or end == -MONDAY for begin, end in stretches)
+    assert [begin for begin, _ in stretches] == sorted({begin for begin, _ in stretches})
+
+
+def test_events_with_a_tag_are_no_gaps(source, asked):
+    seconds = [0, 1, 2, 3, 500, 501, 900]
+    done = frame(seconds, done=["a", "b", "c", "d", "e", "f", "g"])
+    source.frames["relay"] = ({"done": Field(type="string")}, done)
+    assert [each[2] for each in asked("events with command")] == ["a", "b", "c", "d", "e", "f", "g"]
+    assert "gap in relay::done" in [each[2] for each in asked("relay::done")]
+
+
 def test_events_are_those_of_all_nodes_with_the_tag(asked):
     assert [each[2] for each in asked("events with alert")] == ["watch::warm", "watch::warm"]
     assert [each[2] for each in asked("events with (alert|command)")] == [
@@ -81,9 +111,47 @@ def test_events_are_those_of_all_nodes_with_the_tag(asked):
     ]
 
 
-@pytest.mark.parametrize("text", ["watch::C", "events with nothing", "events with", "events", "events with alert::x"])
+def test_a_tag_of_too_many_fields_is_refused_with_the_cure(source):
+    source.frames["watch"] = ({f"f{number}": Field(type="bool") for number in range(1001)}, frame([1], f1=[True]))
+    client = create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    answer = client.post("/annotations", json={"range": SPAN, "annotation": {"query": "events with alert"}})
+    told = "the nodes with alert have 1001 texts and booleans, and 1000 are looked at: give the tag to fewer"
+    assert (answer.status_code, answer.json) == (400, {"error": told})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "watch::C",
+        "events with nothing",
+        "events with",
+        "events",
+        "events with alert::x",
+        "events with (((",
+        "events with \\",
+    ],
+)
 def test_numbers_and_other_words_tell_nothing(asked, text):
     assert asked(text) == []
+
+
+def test_of_a_text_that_is_very_long_the_beginning_is_told(source):
+    source.frames["watch"] = ({"a": Field(type="string")}, frame([1], a=["\n  \n\nfirst\n" + "x" * 100_000]))
+    client = create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    (told,) = client.post("/annotations", json={"range": SPAN, "annotation": {"query": "watch::a"}}).json
+    assert (told["title"], told["text"][:6], len(told["text"])) == ("first", "first\n", 2000)
+
+
+def test_of_very_much_that_happens_the_last_is_told(source, asked):
+    series = 20
+    seconds = np.arange(1000) * 10
+    fields = {f"f{number:02}": Field(type="string") for number in range(series)}
+    texts = {name: [f"{name} {at}" for at in seconds.tolist()] for name in fields}
+    source.frames["watch"] = (fields, frame(seconds, **texts))
+    told = asked("events with alert")
+    assert len(told) == 5000
+    assert (told[0][0], told[-1][0]) == (7500, 9990)
+    assert [each[2] for each in told[-2:]] == ["f18 9990", "f19 9990"]
 
 
 def test_what_happens_at_one_time_is_in_order_of_its_names(source, asked):

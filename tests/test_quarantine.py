@@ -64,6 +64,22 @@ def test_of_large_ones_the_beginning_is_kept_and_the_oldest_goes(tmp_path):
     assert latest[-1].payload[0] == 599 % 256
 
 
+def test_of_whom_nothing_is_kept_but_the_name_pushes_nothing_out(tmp_path):
+    quarantine = Quarantine(tmp_path, "coap")
+    for number in range(1500):
+        quarantine.add(f"stranger {number}", "it has no token")
+    quarantine.add("kitchen", "no CBOR", b"what it sent")
+    for _ in range(30):
+        for number in range(100):
+            quarantine.add(f"stranger {number}", "it has no token")
+        quarantine.write()
+    rows = held(tmp_path)
+    assert ("kitchen", "no CBOR", b"what it sent") in rows
+    assert len(rows) == 1001
+    assert rows[-1] == ("stranger 99", "it has no token", b"")
+    assert sum(each.n for each in kept.counts(tmp_path, "coap")) == 4501
+
+
 def test_so_many_sources_are_counted_together_as_others(tmp_path):
     quarantine = Quarantine(tmp_path, "coap")
     for rounds in range(2):

@@ -1,10 +1,12 @@
 """Who may send: tokens and DTLS keys in files, OSCORE credentials in folders, and what is done with devices without."""
 
+import contextlib
 import hashlib
 import hmac
 import logging
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
@@ -63,22 +65,41 @@ class Access:
         self._changes: tuple[int, ...] = ()
 
     def _of(self, device: str | None) -> Known:
-        """What there is of a device, or of the gateway, on disk; looked up where something has changed."""
+        """What there is of a device, or of the gateway, on disk; looked up where something has changed. Raises Denied."""
         if time.monotonic() - self._looked > _LOOK:
             self._look()
         if device is not None and not any(quote(device, safe=":") in names for names in self._listed.values()):
             return Known()
         if device not in self._known:
-            has_oscore = device is not None and (oscore_folder(self.folder, device) / "settings.json").exists()
-            has_key = device is not None and dtls_file(self.folder, device).exists()
-            key = self._key(dtls_file(self.folder, device)) if device is not None and has_key else None
-            self._known[device] = Known(self._token(token_file(self.folder, device)), has_oscore, key, has_key)
+            with self._readable():
+                self._known[device] = self._read(device)
         return self._known[device]
 
+    def _read(self, device: str | None) -> Known:
+        token = self._token(token_file(self.folder, device))
+        if device is None:
+            return Known(token)
+        has_oscore = (oscore_folder(self.folder, device) / "settings.json").exists()
+        path = dtls_file(self.folder, device)
+        has_key = path.exists()
+        return Known(token, has_oscore, self._key(path) if has_key else None, has_key)
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Let nobody in where it cannot be read who may: who has no key could be taken for who has one."""
+        try:
+            yield
+        except OSError as error:
+            self._tell_once(f"{error.filename} cannot be read ({error.strerror}), and nobody may send: let us read it")
+            raise Denied("who may send cannot be read here: see the node's log") from error
+
     def key_of(self, device: str) -> bytes | None:
-        """The DTLS key of a device; None where it has none, or its file holds none."""
-        found = self._of(device).key
-        return self._of(device).key if found is None and self._look_again() else found
+        """The DTLS key of a device; None where it has none, or its file holds none that can be read. Never raises."""
+        try:
+            found = self._of(device).key
+            return self._of(device).key if found is None and self._look_again() else found
+        except Denied:
+            return None
 
     def _key(self, path: Path) -> bytes | None:
         try:
@@ -106,13 +127,15 @@ class Access:
             return secrets.token_urlsafe(32)
 
     def _look(self) -> None:
-        """See whether something came to the folders, or went."""
+        """See whether something came to the folders, or went. Raises Denied."""
         now = time.monotonic()
         folders = (self.folder, *_below(self.folder))
-        changes, self._looked = tuple(each.stat().st_mtime_ns if each.is_dir() else 0 for each in folders), now
-        if changes != self._changes or now - self._read_all > _AFRESH:
-            self._known, self._changes, self._read_all = {}, changes, now
-            self._listed = {each.name: frozenset(_names(each)) for each in folders[1:]}
+        with self._readable():
+            changes = tuple(each.stat().st_mtime_ns if each.is_dir() else 0 for each in folders)
+            if changes != self._changes or now - self._read_all > _AFRESH:
+                self._listed = {each.name: frozenset(_names(each)) for each in folders[1:]}
+                self._known, self._changes, self._read_all = {}, changes, now
+        self._looked = now
 
     def _look_again(self) -> bool:
         """Look whether somebody who is denied has just got what lets them in; not for each of very many."""
@@ -151,7 +174,7 @@ class Access:
             raise Denied("this is no token of this gateway" if token else "a token is needed: …?token=…")
 
     def may_look(self, token: str, identity: str | None) -> bool:
-        """Whether a sender may see which devices there are."""
+        """Whether a sender may see which devices there are. Raises Denied where it cannot be read who may."""
         if identity is not None or self.unknown == "open" or _same(token, self._of(None).token):
             return True
         return self._look_again() and _same(token, self._of(None).token)

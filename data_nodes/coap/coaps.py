@@ -9,28 +9,25 @@ from typing import Any
 from aiocoap import Message, error
 from aiocoap.interfaces import EndpointAddress, MessageInterface
 
+from data_nodes.coap.datagrams import Datagrams
 from data_nodes.coap.dtls import Address, Session, Sessions
 from data_nodes.coap.pace import Pace
 
 log = logging.getLogger(__name__)
 _TICK = 0.5  # seconds between two looks at the sessions
-Open = Callable[[Callable[[bytes, Address], None]], Sessions]
+_AFTER = 0.5  # seconds in which what a device had said before its session ended has begun to be taken
+Open = Callable[[Callable[[bytes, Address], None], Callable[[Session], None]], Sessions]
 
 
 class Remote(EndpointAddress):  # type: ignore[misc]  # aiocoap has no types
-    """A device, for as long as its session lasts."""
+    """A device, as it has proved to be when it said something, whether its session lasts or not."""
 
     is_multicast = is_multicast_locally = False
     scheme = "coaps"
 
     def __init__(self, session: Session) -> None:
-        """The device of this session."""
-        self.session = session
-
-    @property
-    def device(self) -> str | None:
-        """Which device has proved to be there; None where its session has ended meanwhile."""
-        return self.session.device
+        """The device that this session has now."""
+        self.session, self.device = session, session.device
 
     @property
     def hostinfo(self) -> str:
@@ -67,31 +64,30 @@ class Remote(EndpointAddress):  # type: ignore[misc]  # aiocoap has no types
         return hash(self.session)
 
 
-class Secure(MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # aiocoap has no types
+class Secure(MessageInterface):  # type: ignore[misc]  # aiocoap has no types
     """A UDP socket on which DTLS is spoken."""
 
     def __init__(self, manager: Any, opened: Open, pace: Pace, dropped: Callable[[], None], tuning: Any) -> None:
         """Give what comes to a manager of messages, with this tuning; nobody is faster than the pace."""
         self._manager, self._pace, self._dropped, self._tuning = manager, pace, dropped, tuning
-        self._sessions = opened(self._to)
-        self._transport: asyncio.DatagramTransport | None = None
+        self._sessions = opened(self._to, self._ended)
+        self._datagrams: Datagrams | None = None
         self._ticking: asyncio.Task[None] | None = None
 
     async def listen(self, host: str, port: int) -> "Secure":
         """Begin. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, port))
-        self._ticking = asyncio.create_task(self._tick(loop))
+        self._datagrams = Datagrams(host, port, self._received)
+        self._ticking = asyncio.create_task(self._tick(asyncio.get_running_loop()))
         return self
 
-    def datagram_received(self, data: bytes, address: Address) -> None:
+    def _received(self, datagram: bytes, address: Address) -> None:
         """Take a datagram of whomever."""
         now = asyncio.get_running_loop().time()
         if not self._pace.allows(address[0], now):
             self._dropped()
             return
         try:
-            for session, message in self._sessions.received(data, address, now):
+            for session, message in self._sessions.received(datagram, address, now):
                 self._dispatch(session, message)
         except Exception as trouble:  # noqa: BLE001  # whatever strangers send, others are served
             log.debug("a datagram of %s: %r", address[0], trouble)
@@ -103,9 +99,6 @@ class Secure(MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc] 
             decoded = Message.decode(message, Remote(session))
             decoded.transport_tuning = self._tuning
             self._manager.dispatch_message(decoded)
-
-    def error_received(self, exc: Exception) -> None:
-        """What was sent came to nobody: who is there no more sends no more."""
 
     def send(self, message: Any) -> None:
         """Send a message to the device it is for."""
@@ -124,14 +117,23 @@ class Secure(MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc] 
         if self._ticking is not None:
             self._ticking.cancel()
         self._sessions.close()
-        if self._transport is not None:
-            self._transport.close()
+        if self._datagrams is not None:
+            self._datagrams.close()
+            self._datagrams = None
 
     async def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
             await asyncio.sleep(_TICK)
             self._sessions.tick(loop.time())
 
+    def _ended(self, session: Session) -> None:
+        """Let aiocoap end what it does for who watches; what was said before is taken, whoever has gone."""
+        asyncio.get_running_loop().call_later(_AFTER, self._forget, Remote(session))
+
+    def _forget(self, remote: Remote) -> None:
+        if self._manager is not None:
+            self._manager.dispatch_error(error.NetworkError("its session has ended"), remote)
+
     def _to(self, datagram: bytes, address: Address) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(datagram, address)
+        if self._datagrams is not None:
+            self._datagrams.send(datagram, address)

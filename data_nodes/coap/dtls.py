@@ -3,24 +3,31 @@
 import contextlib
 import hmac
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from OpenSSL import SSL
 
+from sisock import interfaces
+
 _CIPHERS = (  # the last is what RFC 7252 asks of every device; OpenSSL admits it at its lowest level only
     b"ECDHE-PSK-CHACHA20-POLY1305:PSK-AES256-GCM-SHA384:PSK-AES128-GCM-SHA256:PSK-CHACHA20-POLY1305:"
     b"PSK-AES128-CCM:PSK-AES128-CCM8:@SECLEVEL=0"
 )
-_HANDSHAKE, _CLIENT_HELLO = 22, 1  # the type of a record, and of the message in it
+_VERSION = 0xFEFD  # DTLS 1.2: records of later ones look otherwise
+_ALERT, _HANDSHAKE, _DATA = 21, 22, 23  # types of records
+_CLIENT_HELLO = 1  # the type of a message in one
 _HEADER = 13  # bytes of a record before its message
 _NUMBER = slice(5, 11)  # where in it the record's number is
+_MOST_AHEAD = 2**47  # of 2**48 numbers that there are
 _MTU = 1280  # bytes, which every network with IPv6 passes on
 _LARGEST = 16_384  # bytes of a message in one record
+_LARGEST_DATAGRAM = _LARGEST + 2048
 _MOST_SHAKING = 200  # handshakes under way
+_MOST_OF_ONE = 8  # sessions of one device, which may begin anew without ending the one before
 _LONGEST = 10.0  # seconds of a handshake
-_COOKIE = 16  # bytes
+_COOKIE, _FRESH = 16, 30.0  # bytes of a cookie, and seconds after which there is another
 _PSK = "unsigned int (*)(SSL *, const char *, unsigned char *, unsigned int)"
 Address = tuple[Any, ...]
 
@@ -32,6 +39,7 @@ class Session:
         """Begin with the greeting of a client that has shown that it is at its address."""
         self.connection, self.address, self.hello, self.begun = connection, address, hello, now
         self.ahead = 0  # by how much our record numbers lie behind those of the client
+        self.sender = interfaces.sender(str(address[0]))
         self.device: str | None = None
         self.claimed = ""
         self.key: bytes | None = None
@@ -41,7 +49,7 @@ class Sessions:
     """The sessions of one socket. `send` sends a datagram to an address.
 
     `key_of` is the key of a device, None of one that has none; where that changes, its session ends. `refuse` is told of
-    devices (empty where none is meant) that could not prove themselves, and why.
+    devices (empty where none is meant) that could not prove themselves, and why; `ended` of each session that has ended.
     """
 
     def __init__(
@@ -49,31 +57,37 @@ class Sessions:
         key_of: Callable[[str], bytes | None],
         send: Callable[[bytes, Address], None],
         refuse: Callable[[str, str], None],
+        ended: Callable[[Session], None],
         most: int,
     ) -> None:
         """Keep at most so many sessions: of more, that which was silent for longest gives way."""
-        self._key_of, self._send, self._refuse, self._most = key_of, send, refuse, most
+        self._key_of, self._send, self._refuse, self._ended, self._most = key_of, send, refuse, ended, most
         self._shaking: OrderedDict[Address, Session] = OrderedDict()
         self._sessions: OrderedDict[Address, Session] = OrderedDict()
-        self._secret, self._greeting = secrets.token_bytes(32), b""
+        self._secret, self._greeting = secrets.token_bytes(32), (Address(), 0)  # where that comes from, and when
         self._proving: Session | None = None
         self._context = self._made()
 
     def _made(self) -> SSL.Context:
         context = SSL.Context(SSL.DTLS_SERVER_METHOD)
         context.set_cipher_list(_CIPHERS)
+        context.set_max_proto_version(_VERSION)
         context.set_options((SSL.OP_COOKIE_EXCHANGE or 0) | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
+        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_cookie_generate_callback(lambda _: self._cookie())
-        context.set_cookie_verify_callback(lambda _, given: hmac.compare_digest(given, self._cookie()))
+        context.set_cookie_verify_callback(
+            lambda _, given: any(hmac.compare_digest(given, self._cookie(ago)) for ago in (0, 1))
+        )
         lib, self._ffi = SSL._lib, SSL._ffi  # type: ignore[attr-defined]  # noqa: SLF001  # pyOpenSSL wraps certificates only
         self._callback = self._ffi.callback(_PSK, self._prove)  # kept for as long as OpenSSL may call it
         lib.SSL_CTX_set_psk_server_callback(context._context, self._callback)  # noqa: SLF001
         return context
 
-    def _cookie(self) -> bytes:
-        """What only who is at this address can send back."""
-        return hmac.digest(self._secret, self._greeting, "sha256")[:_COOKIE]
+    def _cookie(self, ago: int = 0) -> bytes:
+        """What only who is at this address can send back: the one of now, or one of before."""
+        address, number = self._greeting
+        return hmac.digest(self._secret, repr((address, number - ago)).encode(), "sha256")[:_COOKIE]
 
     def _prove(self, _ssl: Any, identity: Any, into: Any, most: int) -> int:
         """Give OpenSSL the key of whom the client says to be; one that nobody has where there is none."""
@@ -90,13 +104,15 @@ class Sessions:
 
     def received(self, datagram: bytes, address: Address, now: float) -> Iterator[tuple[Session, bytes]]:
         """Take a datagram; gives the messages that came in it, decrypted, of devices that have proved to be theirs."""
-        if len(datagram) <= _HEADER:
+        if not _HEADER < len(datagram) <= _LARGEST_DATAGRAM:
             return
-        session = self._shaking.get(address) or self._sessions.get(address)
+        session, shaking = self._sessions.get(address), self._shaking.get(address)
         if datagram[0] == _HANDSHAKE and datagram[_HEADER] == _CLIENT_HELLO and datagram[3:5] == b"\0\0":
-            if address not in self._shaking or datagram[_HEADER:] != self._shaking[address].hello:
+            if all(each is None or datagram[_HEADER:] != each.hello for each in (session, shaking)):
                 self._greet(datagram, address, now)
             return
+        if session is None or (shaking is not None and not _is_sealed(datagram)):
+            session = shaking
         if session is None:
             return
         session.connection.bio_write(datagram)
@@ -110,17 +126,17 @@ class Sessions:
         if self._sessions.get(session.address) is session:
             with contextlib.suppress(SSL.Error):
                 session.connection.send(message)
-            self._flush(session.connection, session.address, session.ahead)
+            self._say(session)
 
     def tick(self, now: float) -> None:
         """Say again what was not answered, and end what has no key any more, or takes too long; once a second."""
-        for address, session in list(self._shaking.items()):
+        for session in list(self._shaking.values()):
             if now - session.begun > _LONGEST:
                 self._give_up(session)
                 continue
             with contextlib.suppress(SSL.Error):
                 session.connection.DTLSv1_handle_timeout()
-            self._flush(session.connection, address, session.ahead)
+            self._say(session)
         for session in list(self._sessions.values()):
             self._is_current(session)
 
@@ -140,7 +156,7 @@ class Sessions:
         connection.set_accept_state()
         connection.set_ciphertext_mtu(_MTU)
         connection.bio_write(datagram)
-        self._greeting = repr(address).encode()
+        self._greeting = address, int(now // _FRESH)
         try:
             connection.DTLSv1_listen()
         except SSL.WantReadError:
@@ -148,10 +164,12 @@ class Sessions:
             return
         except SSL.Error:
             return
+        self._shaking.pop(address, None)
         session = self._shaking[address] = Session(connection, address, datagram[_HEADER:], now)
-        session.ahead = max(0, int.from_bytes(datagram[_NUMBER]) - 1)
-        if len(self._shaking) > _MOST_SHAKING:
-            self._shaking.popitem(last=False)
+        session.ahead = min(max(0, int.from_bytes(datagram[_NUMBER]) - 1), _MOST_AHEAD)
+        if len(self._shaking) > _MOST_SHAKING:  # who has begun most of them gives up one
+            ((sender, _),) = Counter(each.sender for each in self._shaking.values()).most_common(1)
+            del self._shaking[next(each.address for each in self._shaking.values() if each.sender == sender)]
         self._shake(session)
 
     def _shake(self, session: Session) -> bool:
@@ -160,24 +178,30 @@ class Sessions:
         try:
             session.connection.do_handshake()
         except SSL.WantReadError:
-            self._flush(session.connection, session.address, session.ahead)
+            self._say(session)
             return False
         except SSL.Error:
-            self._flush(session.connection, session.address, session.ahead)
+            self._say(session)
             self._give_up(session)
             return False
         finally:
             self._proving = None
-        self._shaking.pop(session.address, None)
-        before = self._sessions.pop(session.address, None)
-        if before is not None:
-            before.device = None
+        del self._shaking[session.address]
+        if (before := self._sessions.pop(session.address, None)) is not None:
+            self._let_go(before)
         session.device = session.claimed
         self._sessions[session.address] = session
-        self._flush(session.connection, session.address, session.ahead)
-        if len(self._sessions) > self._most:
-            self._end(next(iter(self._sessions.values())))
+        self._say(session)
+        self._make_room(session.device)
         return True
+
+    def _make_room(self, device: str) -> None:
+        """End the session that was silent for longest, where these are too many of this device, or of all."""
+        own = [each for each in self._sessions.values() if each.device == device]
+        if len(own) > _MOST_OF_ONE:
+            self._end(own[0])
+        elif len(self._sessions) > self._most:
+            self._end(next(iter(self._sessions.values())))
 
     def _give_up(self, session: Session) -> None:
         """Go on with a handshake no more: what another key has encrypted cannot be told from noise, and is not answered."""
@@ -192,7 +216,8 @@ class Sessions:
             try:
                 message = session.connection.recv(_LARGEST)
             except SSL.WantReadError:
-                break
+                self._say(session)
+                return
             except SSL.Error:  # the device has ended it
                 self._end(session)
                 return
@@ -200,7 +225,6 @@ class Sessions:
                 return
             self._sessions.move_to_end(session.address)
             yield message
-        self._flush(session.connection, session.address, session.ahead)
 
     def _is_current(self, session: Session) -> bool:
         """Whether the device of a session still has its key; the session ends where not."""
@@ -210,16 +234,27 @@ class Sessions:
         return False
 
     def _end(self, session: Session) -> None:
-        session.device = None
-        self._sessions.pop(session.address, None)
+        """End a session, and say so to the device."""
+        del self._sessions[session.address]
         with contextlib.suppress(SSL.Error):
             session.connection.shutdown()
+        self._say(session)
+        self._let_go(session)
+
+    def _let_go(self, session: Session) -> None:
+        """Keep nothing large of a session that has ended: whoever knows it may remember it for minutes."""
+        del session.connection
+        session.device = None
+        self._ended(session)
+
+    def _say(self, session: Session) -> None:
+        """Send what OpenSSL has to say in a session."""
         self._flush(session.connection, session.address, session.ahead)
 
     def _flush(self, connection: SSL.Connection, address: Address, ahead: int = 0) -> None:
         """Send what OpenSSL has to say, its plain records numbered so much higher."""
         with contextlib.suppress(SSL.WantReadError):
-            datagram = connection.bio_read(_LARGEST)
+            datagram = connection.bio_read(_LARGEST_DATAGRAM)
             self._send(_renumbered(datagram, ahead) if ahead else datagram, address)
 
 
@@ -236,3 +271,8 @@ def _renumbered(datagram: bytes, ahead: int) -> bytes:
             records[number] = (int.from_bytes(records[number]) + ahead).to_bytes(6)
         at += _HEADER + int.from_bytes(records[at + 11 : at + _HEADER])
     return bytes(records)
+
+
+def _is_sealed(datagram: bytes) -> bool:
+    """Whether this is encrypted, and no part of a handshake: what another handshake at the address takes nothing away from."""
+    return datagram[0] in (_ALERT, _DATA) and datagram[3:5] != b"\0\0"

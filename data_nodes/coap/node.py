@@ -98,8 +98,8 @@ class Coap(ReceivingNode):
             gateway.denied += 1
             intake.quarantine(device, why)
 
-        def opened(send: Any) -> Sessions:
-            return Sessions(gateway.access.key_of, send, deny, self._most)
+        def opened(send: Any, ended: Any) -> Sessions:
+            return Sessions(gateway.access.key_of, send, deny, ended, self._most)
 
         secure = (self.dtls_port, opened) if self.dtls_port else None
         credentials = Credentials(self.folder, deny)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from data_nodes.kafka_replay.reading import meet, received
 from data_nodes.kafka_replay.taken import Taken
 from data_nodes.kafka_replay.topics import MOST_BYTES, Message, Place, message, pattern
 from sisock.frames import Field, Frame
@@ -14,7 +15,7 @@ from sisock.nodes import Intake, NoData, NotKept, ReceivingNode
 from sisock.nodes.threads import Threads
 from sisock.outlets.kafka import Kafka, hang_up, is_of_kafka, why
 from sisock.records import Mapping as Records
-from sisock.records import Received, frames
+from sisock.records import frames
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -77,17 +78,12 @@ class Following(ReceivingNode):
 
     async def _keep(self, intake: Intake, messages: Sequence[Message]) -> None:
         """Return when all is on disk, with how far that is, however long it takes."""
-        received = [
-            Received(each.payload, each.stamp, each.place.topic if self._how.device else "") for each in messages
-        ]
-        made = frames(received, self._how, time.time_ns(), self._known)
+        made = frames(received(messages, self._how), self._how, time.time_ns(), self._known)
         for number, reason in made.refused:
             bad = messages[number]
             intake.quarantine(f"{bad.place}@{bad.offset}", bad.why or reason, bad.payload)
         for frame in made.frames:
-            for name, column in frame.columns.items():
-                units = self._how.units.get(name) or self._how.units.get(name.partition("/")[2])
-                self._known.setdefault(name, Field(None, frame.timeline, column.type, units))
+            meet(self._known, frame, self._how)
         if made.refused:
             await intake.quarantined()
         source, notes = ", ".join(sorted({each.place.topic for each in messages})), self._group.taken.notes(messages)

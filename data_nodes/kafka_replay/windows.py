@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_nodes.kafka_replay.reading import meet, received
 from data_nodes.kafka_replay.seeking import Look, Marks, seek
 from data_nodes.kafka_replay.topics import Message, Place, Topics
 from sisock.frames import Field, Frame, concat
-from sisock.nodes.base import MOST_FIELDS, interval
-from sisock.records import Made, Mapping, Received, frames
+from sisock.nodes.base import interval
+from sisock.records import Made, Mapping, frames
 from sisock.records.reading import Seen
 from sisock.reduction import TooMuchError
 from sisock.store.weights import volume
@@ -96,8 +97,7 @@ class Windows:
     def made(self, messages: Sequence[Message], seen: Seen | None = None) -> Made:
         """The samples in messages, but for those that were seen before; what is none is refused, once."""
         how, now = self._how, time.time_ns()
-        received = [Received(each.payload, each.stamp, each.place.topic if how.device else "") for each in messages]
-        made = frames(received, how, now, self.fields, seen)
+        made = frames(received(messages, how), how, now, self.fields, seen)
         for number, reason in made.refused:
             self._refuse_once(messages[number], reason)
         for frame in made.frames:
@@ -114,8 +114,7 @@ class Windows:
     def _look(self, place: Place, offset: int) -> Look:
         """The time about an offset: the middle one of a few, as a clock may be wrong."""
         some = self._topics.some(place, offset)
-        received = [Received(each.payload, each.stamp) for each in some]
-        made = frames(received, self._how, time.time_ns())
+        made = frames(received(some, self._how), self._how, time.time_ns())
         times = np.concatenate([frame.t for frame in made.frames]) if made.frames else np.empty(0, np.int64)
         beyond = some[-1].offset + 1 if some else offset + 1
         return Look(int(np.sort(times)[len(times) // 2]) if len(times) else None, beyond)
@@ -153,10 +152,8 @@ class Windows:
 
     def _meet(self, frame: Frame, topics: set[str]) -> None:
         """Note the fields of what came."""
-        for name, column in frame.columns.items():
-            if name not in self.fields and len(self.fields) < MOST_FIELDS:
-                units = self._how.units.get(name) or self._how.units.get(name.partition("/")[2])
-                self.fields[name] = Field(None, frame.timeline, column.type, units)
+        meet(self.fields, frame, self._how)
+        for name in frame.columns:
             if name in self.fields:
                 self._where.setdefault(name, set()).update(topics)
 

@@ -14,7 +14,7 @@ from data_nodes.joining import joined
 from data_nodes.mqtt.topics import Rule
 from data_nodes.points import Naming
 from sisock import records
-from sisock.frames import Frame, column
+from sisock.frames import Frame, column, is_number
 from sisock.records.mapping import Mapping
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -78,8 +78,8 @@ class Payloads:
                 except ValueError as error:
                     self._refused.append(Refused(message, str(error)))
                     continue
-                kind = "number" if isinstance(value, (int, float)) and value is not True and value is not False else ""
-                single.setdefault((name, kind or type(value).__name__), []).append((message, value))
+                kind = "number" if is_number(value) else type(value).__name__
+                single.setdefault((name, kind), []).append((message, value))
         for form, some in flat.items():
             self._records(form, some)
         for (name, _), values in single.items():

@@ -4,22 +4,24 @@ A source of them is a function in SOURCES: it is asked for a window and a text, 
 mean it.
 """
 
-from collections.abc import Callable, Iterator
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from grafana_json.changes import MOST_SHOWN
 from grafana_json.plugins.names import nodes_with
-from grafana_json.query import Panel, Target
+from grafana_json.query import Panel, RequestError, Target
 from grafana_json.series import Notice, Series, duration
+from grafana_json.targets import MOST_SERIES
 from grafana_json.views import View
 from sisock.times import NS
 from sisock.uris import JOINT
 
 _WENT = {"up": "came", "away": "went away"}
 _EVENTS = ("string", "bool")  # the types of fields that tell what happens, not how much there is of something
-_LONGEST_TITLE = 100  # characters
+_LONGEST_TITLE, _LONGEST_TEXT = 100, 2000  # characters
 _POINTS = 2000  # that a series is looked at with: shorter gaps than some of its bins may go unseen
 
 
@@ -62,28 +64,44 @@ def comings_and_goings(view: View, window: Window) -> Told:
 
 
 def of_series(view: View, window: Window) -> Told:
-    """What the series that the text stands for tell: what happened, and stretches without samples."""
-    targets = _targets(view, window.text)
-    series = view.panels.fetch(Panel(window.start, window.end, _POINTS, targets, ())) if targets else []
-    marks = [mark for each in series for mark in (*_gaps(each), *_events(each))]
-    troubles = dict.fromkeys(notice for each in series for notice in each.notices if notice.severity != "info")
-    return Told(tuple(marks), tuple(troubles))
+    """What series `node::field` tell: what happened, and stretches without samples."""
+    if JOINT not in window.text:
+        return Told()
+    series, troubles = _fetched(view, window, (Target(window.text, None),))
+    return Told(_latest(mark for each in series for mark in (*_gaps(each), *_events(each))), troubles)
 
 
-def _targets(view: View, text: str) -> tuple[Target, ...]:
-    """`node::field`, or `events with TAG`: all texts and booleans of the nodes that have the tag."""
-    match text.split(None, 2):
-        case ["events", "with", tag] if JOINT not in text:
-            known, tags = view.directory.known(), view.directory.tags()
-            names = [
-                f"{node}{JOINT}{field}"
-                for node in sorted(nodes_with(tag.strip(), known, tags))
-                for field, about in known[node].items()
-                if about.type in _EVENTS
-            ]
-            return tuple(Target(name, None) for name in names)
+def of_tagged(view: View, window: Window) -> Told:
+    """`events with TAG`: what happened in all texts and booleans of the nodes that have the tag."""
+    match window.text.split(None, 2):
+        case ["events", "with", tag] if JOINT not in window.text:
+            targets = tuple(_events_with(view, tag.strip()))
+            if len(targets) > MOST_SERIES:
+                told = (
+                    f"the nodes with {tag:.80} have {len(targets)} texts and booleans, and {MOST_SERIES} are looked at"
+                )
+                raise RequestError(f"{told}: give the tag to fewer")
+            series, troubles = _fetched(view, window, targets)
+            return Told(_latest(mark for each in series for mark in _events(each)), troubles)
         case _:
-            return (Target(text, None),) if JOINT in text else ()
+            return Told()
+
+
+def _events_with(view: View, tag: str) -> Iterator[Target]:
+    known, tags = view.directory.known(), view.directory.tags()
+    for node in sorted(nodes_with(tag, known, tags)):
+        for field, about in known[node].items():
+            if about.type in _EVENTS:
+                yield Target(f"{node}{JOINT}{field}", None)
+
+
+def _fetched(view: View, window: Window, targets: tuple[Target, ...]) -> tuple[list[Series], tuple[Notice, ...]]:
+    """The series, and what went wrong with them."""
+    if not targets:
+        return [], ()
+    series = view.panels.fetch(Panel(window.start, window.end, _POINTS, targets, ()))
+    troubles = dict.fromkeys(notice for each in series for notice in each.notices if notice.severity != "info")
+    return series, tuple(troubles)
 
 
 def _gaps(series: Series) -> Iterator[Mark]:
@@ -103,20 +121,24 @@ def _events(series: Series) -> Iterator[Mark]:
     before = ""
     there = np.flatnonzero(column.present())
     for at, text in zip(series.t[there].tolist(), column.values[there].tolist(), strict=True):
-        if text and text != before:
-            yield Mark(at, None, text.splitlines()[0][:_LONGEST_TITLE], text, _named(series))
+        told = text.strip()[:_LONGEST_TEXT]
+        if told and text != before:
+            yield Mark(at, None, told.splitlines()[0][:_LONGEST_TITLE], told, _named(series))
         before = text
 
 
 def _stretches(series: Series) -> Iterator[Mark]:
     """From each sample that is true until the next that is not; no further than samples go on coming."""
     t, on = series.t, series.column.values & series.column.present()
-    silent = np.isin(t, [start for start, _ in (series.label.gaps if series.label else ())])
-    stops = np.flatnonzero(~on | silent | (np.arange(len(t)) == len(t) - 1))
-    begins = np.flatnonzero(on & ~np.concatenate(([False], (on & ~silent)[:-1])))
-    for begin, stop in zip(begins.tolist(), stops[np.searchsorted(stops, begins)].tolist(), strict=True):
-        at, until = int(t[begin]), int(t[stop])
-        told = series.of.description if series.of and series.of.description else "true"
+    ends = np.append(t[1:], t[-1])  # until when each sample holds, where the next one does not go on with it
+    goes_on = np.append(on[1:], False)
+    for start, end in reversed(series.label.gaps if series.label else ()):
+        before = int(np.searchsorted(t, end)) - 1  # which, of reduced samples, is not the one with which the gap begins
+        if before >= 0:
+            ends[before], goes_on[before] = max(start, int(t[before])), False
+    begins = on & ~np.concatenate(([False], (on & goes_on)[:-1]))
+    told = series.of.description if series.of and series.of.description else "true"
+    for at, until in zip(t[begins].tolist(), ends[on & ~goes_on].tolist(), strict=True):
         yield Mark(at, until if until > at else None, series.name, told, _named(series))
 
 
@@ -125,11 +147,20 @@ def _named(series: Series) -> tuple[str, ...]:
     return () if series.of is None else (series.of.node, series.of.field, *series.of.tags)
 
 
-SOURCES: tuple[Callable[[View, Window], Told], ...] = (comings_and_goings, of_series)
+SOURCES: tuple[Callable[[View, Window], Told], ...] = (comings_and_goings, of_series, of_tagged)
 
 
 def find(view: View, window: Window) -> Told:
     """What all sources tell of the window, in order; the last 5000."""
     told = [source(view, window) for source in SOURCES]
-    marks = sorted((mark for each in told for mark in each.marks), key=lambda mark: (mark.at, mark.title))
-    return Told(tuple(marks[-MOST_SHOWN:]), tuple(notice for each in told for notice in each.notices))
+    notices = tuple(notice for each in told for notice in each.notices)
+    return Told(_latest(mark for each in told for mark in each.marks), notices)
+
+
+def _latest(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """The last 5000, in order: very many are made, and no more than these held."""
+    return tuple(sorted(heapq.nlargest(MOST_SHOWN, marks, key=_order), key=_order))
+
+
+def _order(mark: Mark) -> tuple[int, str]:
+    return mark.at, mark.title

@@ -173,7 +173,7 @@ class Memory:
 
     async def _gone(self, timelines: Collection[str]) -> dict[str, past.Gone]:
         """What neither memory nor the journal has any more."""
-        gone, _ = await self._also(past.gone, timelines)
+        gone, _ = await self._from_journal(past.gone, timelines)
         here = {each: self._from_memory(each) for each in timelines}
         return here if gone is None else {each: here[each].or_of(gone[each]) for each in timelines}
 
@@ -185,7 +185,7 @@ class Memory:
         `kept`: what had to go from here is kept elsewhere.
         """
         recent = [self._recent(timeline, names, query) for timeline, names in _by_timeline(fields).items()]
-        frames, notices = await self._also(past.frames, recent, fields, query)
+        frames, notices = await self._from_journal(past.frames, recent, fields, query)
         missing = [] if kept else await self._missing([each.frame.timeline for each in recent], query.start)
         there = set(self._ring.timelines())
         found = [each for each in frames or (each.frame for each in recent) if len(each) or each.timeline in there]
@@ -202,7 +202,7 @@ class Memory:
         """Of each field the sample nearest to t ns, as `Ring.nearest`, and what there is to know."""
         found = {name: self._ring.nearest(name, t, which) for name in fields}
         sought = {n: f for n, f in fields.items() if not self._is_nearest(found[n], f.timeline, t, which)}
-        older, notices = await self._also(past.samples, sought, t, which)
+        older, notices = await self._from_journal(past.samples, sought, t, which)
         for name, sample in (older or {}).items():
             found[name] = nearer(sample, found[name], which)
         lacking = {field.timeline for name, field in fields.items() if found[name] is None}
@@ -218,10 +218,12 @@ class Memory:
         """Of each timeline the mean seconds between its samples from start to end; None where there are not two."""
         times = {timeline: self._ring.window(timeline, (), start, end).t for timeline in timelines}
         before = {timeline: self._ring.oldest(timeline) for timeline in times}
-        older, _ = await self._also(past.spreads, before, start, end) if start < end else (None, ())
+        older, _ = await self._from_journal(past.spreads, before, start, end) if start < end else (None, ())
         return {timeline: _interval(t, (older or {}).get(timeline, (0, 0, 0))) for timeline, t in times.items()}
 
-    async def _also(self, ask: Callable[..., T], about: Collection[Any], *more: Any) -> tuple[T | None, list[str]]:
+    async def _from_journal(
+        self, ask: Callable[..., T], about: Collection[Any], *more: Any
+    ) -> tuple[T | None, list[str]]:
         """What the journal has of it, if there is one; or why it cannot say."""
         if not self.has_journal or not about:
             return None, []

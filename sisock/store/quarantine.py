@@ -15,6 +15,7 @@ FOLDER = "quarantine"  # of the state directory
 _SUFFIX = ".sqlite"
 _MOST_BYTES = 16 * 2**20  # of what is kept for one node; the oldest goes
 _MOST_WAITING = 1000  # that wait for the disk at once; those beyond are counted only
+_MOST_BARE_WAITING, _MOST_BARE = 100, 1000  # of these, and on disk, that hold nothing: anybody can send what is denied
 _LONGEST = 65_536  # bytes of one that are kept
 _LONGEST_TEXT = 500  # characters of a source or a reason
 _MOST_COUNTS = 1000  # sources and reasons that are counted apart
@@ -71,7 +72,7 @@ class Quarantine:
         with self._lock:
             self.count += 1
             self.latest = Refused(0, now, *key, len(raw), raw[:_LONGEST])
-            if len(self._waiting) < _MOST_WAITING:
+            if len(self._waiting) < (_MOST_WAITING if raw else _MOST_BARE_WAITING):
                 self._waiting.append(self.latest)
             self._count(Count(*key, 1, now, now))
 
@@ -184,7 +185,9 @@ def _insert(db: sqlite3.Connection, waiting: list[Refused], counts: list[Count])
 
 
 def _trim(db: sqlite3.Connection) -> None:
-    """Let the oldest go where all take too much."""
+    """Let the oldest go where all take too much, or too many hold nothing."""
+    bare = "SELECT id FROM kept WHERE size = 0 ORDER BY id DESC LIMIT -1 OFFSET ?"
+    db.execute(f"DELETE FROM kept WHERE id IN ({bare})", (_MOST_BARE,))  # noqa: S608  # its own words
     running = "SELECT id, sum(length(payload) + 200) OVER (ORDER BY id DESC) AS held FROM kept"
     db.execute(f"DELETE FROM kept WHERE id IN (SELECT id FROM ({running}) WHERE held > ?)", (_MOST_BYTES,))  # noqa: S608  # its own words
 
