@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import promql_parser
 import pytest
 import yaml
@@ -12,11 +13,13 @@ from data_nodes.weather.node import Weather
 from grafana_json.app import create_app
 from grafana_json.query import Panel, parse_targets
 from grafana_json.targets import Wanted, resolve
+from sisock.frames import Field, Frame, column
 from sisock.grafana.doors import DOORS
 from sisock.grafana.provisioning import files
 from sisock.grafana.seen import seen
 from sisock.nodes import health
 from sisock.settings import Settings
+from sisock.times import NS
 from tests.grafana_types import every_panel
 from tests.memory import MONDAY, memory
 from tests.provisioned import BRIDGE, FOLDER, dashboards, expressions, parsed
@@ -67,6 +70,35 @@ def test_the_bridge_answers_what_dashboards_ask_for_annotations(doors):
         found = [_annotated(client, window, each) for each in listed]
         assert "came" in found[0]
         assert found[1] == found[2] > ""
+
+
+def test_the_prometheus_door_has_annotations_where_it_is_alone():
+    source = memory()
+    open_at = [False, True, True, False]
+    frame = Frame(
+        "s", (np.arange(4) * 30 + MONDAY) * NS, {"open": column(open_at), "level": column([1.0, 2.0, 1.0, 2.0])}
+    )
+    source.frames["door"] = ({"open": Field(type="bool"), "level": Field(units="m")}, frame)
+    source.tags["door"] = ["alert"]
+    node = seen("door", "", source.frames["door"][0])
+    made = files([node], [DOORS["prometheus"]], BRIDGE, FOLDER)
+    client = create_app(source, Settings()).test_client()
+    client.post("/search")
+    for page in (json.loads(made[f"dashboards/{uid}.json"]) for uid in (node.uid, "sisock-fleet")):
+        nodes, alerts, commands = page["annotations"]["list"]
+        window = {"start": MONDAY, "end": MONDAY + 120, "step": "30s"}
+        found = {}
+        for each in (nodes, alerts, commands):
+            assert each["expr"] == each["target"]["expr"]
+            plain = each["expr"].replace("$__interval", "30s")
+            answer = client.post("/api/v1/query_range", data={"query": plain, **window})
+            assert answer.status_code == 200, answer.text
+            found[each["name"]] = answer.json["data"]["result"]
+        assert {value for of in found["nodes away"] for _, value in of["values"]} <= {"0"}
+        ((labels, times),) = [(of["metric"], [t for t, _ in of["values"]]) for of in found["alerts"]]
+        assert labels["field"] == "open"
+        assert times == [MONDAY + 30, MONDAY + 60]
+        assert found["commands"] == []
 
 
 def _annotated(client, window, annotation) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sisock.grafana.dashboards import NODE_TAG, annotations, dashboard
+from sisock.grafana.annotations import annotations
+from sisock.grafana.dashboards import NODE_TAG, dashboard
 from sisock.grafana.doors import Door
 from sisock.grafana.layout import WIDTH, Sized, laid_out
 from sisock.grafana.panels import UP_AWAY, dashboards, series, stat, states, table

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sisock.grafana.dashboards import LIVE, NODE_TAG, annotations, dashboard
+from sisock.grafana.annotations import annotations
+from sisock.grafana.dashboards import LIVE, NODE_TAG, dashboard
 from sisock.grafana.doors import Door
 from sisock.grafana.drawing import booleans, lines, newest
 from sisock.grafana.groups import Group, by_unit, chunks, of_type
@@ -45,7 +46,7 @@ def node_dashboard(node: Seen, doors: Sequence[Door]) -> dict[str, Any]:
         laid_out(top, [*rows, Row("Health", _health(node, door, texts))]),
         tags=[NODE_TAG],
         time=_time(node),
-        annotations=annotations(doors),
+        annotations=annotations(doors, node.name),
     )
 
 

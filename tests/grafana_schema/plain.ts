@@ -32,11 +32,20 @@ export type Panels = {
   table: Of<table.Options, table.FieldConfig>;
   timeseries: Of<lines.Options, lines.FieldConfig>;
 };
-// SimpleJSON adds `query` to an annotation; simPod's queries are as in panels.
+// SimpleJSON adds `query` to an annotation; simPod's and Prometheus's queries are as in panels, and Prometheus says more.
 interface Asked extends DataQuery {
   target: string;
   payload: Record<string, unknown>;
   editorMode: string;
 }
-type Annotations = { annotations?: { list?: (Plain<AnnotationQuery<Asked>> & { query?: string })[] } };
+interface Computed extends DataQuery {
+  expr: string;
+  legendFormat: string;
+  editorMode: string;
+  instant: boolean;
+  range: boolean;
+  format: string;
+}
+type Told = { query?: string; expr?: string; step?: string; titleFormat?: string; textFormat?: string; tagKeys?: string };
+type Annotations = { annotations?: { list?: (Plain<AnnotationQuery<Asked | Computed>> & Told)[] } };
 export type Page = Omit<Plain<Dashboard>, "annotations"> & Annotations;
