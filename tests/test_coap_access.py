@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sys
@@ -134,6 +135,17 @@ def test_a_token_file_that_holds_none_lets_nobody_in_and_is_told(tmp_path, held,
             gate.check("k", guess, None)
     gate.check("other", shared, None)
     assert f"{path} holds no token: write one line" in caplog.text
+
+
+def test_a_pipe_in_place_of_a_token_or_a_key_keeps_nobody_waiting(tmp_path, caplog):
+    for path in (access.token_file(tmp_path, "k"), access.dtls_file(tmp_path, "k")):
+        path.parent.mkdir(parents=True)
+        os.mkfifo(path)
+    gate = access.Access(tmp_path, "open")
+    assert gate.key_of("k") is None
+    with pytest.raises(access.Denied):
+        gate.check("k", "", None)
+    assert f"{access.dtls_file(tmp_path, 'k')} is no file: put one there" in caplog.text
 
 
 @pytest.mark.parametrize("unreadable", ["tokens", "dtls", "oscore"])

@@ -1,5 +1,7 @@
 """Tokens as they stand in files of others: one line of printable ASCII."""
 
+import os
+import stat
 from pathlib import Path
 
 _MOST = 65_536  # bytes that are read
@@ -11,7 +13,9 @@ def read_token(path: Path, least: int = 1) -> str:
     Raises FileNotFoundError where there is no file, ValueError with the cure where it holds none or cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError(f"{path} is no file: put one there that holds the token")
             token = file.read(_MOST).decode("ascii", "replace").strip()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
@@ -21,3 +25,8 @@ def read_token(path: Path, least: int = 1) -> str:
         more = f", {least} or more letters and digits" if least > 1 else ""
         raise ValueError(f"{path} holds no token: write one line of printable ASCII text to it{more}")
     return token
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for anybody: a pipe would keep who reads it until somebody writes."""
+    return os.open(path, flags | os.O_NONBLOCK)
