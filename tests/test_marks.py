@@ -159,3 +159,28 @@ def test_what_happens_at_one_time_is_in_order_of_its_names(source, asked):
     source.frames["watch"] = ({"b": Field(type="bool"), "a": Field(type="string")}, happening)
     assert [each[2] for each in asked("events with alert")] == ["warm", "watch::b"]
     assert [each[2] for each in asked("watch::(b|a)")] == ["warm", "watch::b"]
+
+
+HOSTILE = "<img src=x onerror=alert(1)> {{{constructor.constructor('alert(1)')()}} 1 < 2 & &lt;"
+SHOWN = (
+    "&lt;img src=x onerror=alert(1)&gt; {<span>{</span>{constructor.constructor('alert(1)')()}} 1 &lt; 2 &amp; &amp;lt;"
+)
+
+
+@pytest.mark.parametrize("form", ["SimpleJSON", "simPod"])
+def test_what_others_wrote_is_shown_as_it_is_though_grafana_takes_annotations_for_html_and_templates(source, form):
+    alerts = {HOSTILE: Field(type="bool", description=HOSTILE), "said": Field(type="string")}
+    source.frames["watch"] = alerts, frame([0, 9], **{HOSTILE: [True, True], "said": [HOSTILE, HOSTILE]})
+    told = texts(source, form, "events with alert")
+    assert told == {SHOWN: SHOWN, f"watch::{SHOWN}": SHOWN}
+
+
+def texts(source, form, text):
+    """The titles and texts of what is marked, as this plugin gets them."""
+    client = create_app(source, Settings(bridge_deadline=0.5)).test_client()
+    if form == "SimpleJSON":
+        asked = {"range": SPAN, "annotation": {"query": text}}
+        return {each["title"]: each["text"] for each in client.post("/annotations", json=asked).json}
+    (answer,) = client.post("/query", json={"range": SPAN, "targets": [{"refId": "Anno", "target": text}]}).json
+    named = dict(zip([each["name"] for each in answer["schema"]["fields"]], answer["data"]["values"], strict=True))
+    return dict(zip(named["title"], named["text"], strict=True))

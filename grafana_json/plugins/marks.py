@@ -5,6 +5,7 @@ mean it.
 """
 
 import heapq
+import html
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ _POINTS = 2000  # that a series is looked at with: shorter gaps than some of its
 
 
 class Mark(NamedTuple):
-    """Something that happened at a time, or until another, in ns."""
+    """Something that happened at a time, or until another, in ns; what `find` gives has title and text as HTML."""
 
     at: int
     until: int | None
@@ -154,7 +155,17 @@ def find(view: View, window: Window) -> Told:
     """What all sources tell of the window, in order; the last 5000."""
     told = [source(view, window) for source in SOURCES]
     notices = tuple(notice for each in told for notice in each.notices)
-    return Told(_latest(mark for each in told for mark in each.marks), notices)
+    latest = _latest(mark for each in told for mark in each.marks)
+    return Told(tuple(each._replace(title=_html(each.title), text=_html(each.text)) for each in latest), notices)
+
+
+def _html(text: str) -> str:
+    """The text so that Grafana shows it as it is.
+
+    It takes titles and texts for HTML, though not tags, and where it has AngularJS (7 to 10) also for templates: what is
+    in two elements is none.
+    """
+    return html.escape(text, quote=False).replace("{{", "{<span>{</span>")
 
 
 def _latest(marks: Iterable[Mark]) -> tuple[Mark, ...]:
