@@ -223,3 +223,34 @@ def test_a_place_that_says_nothing_is_none(tmp_path, place):
     log.look()
     log.close()
     assert log.read == [b"1"]
+
+
+def test_what_is_no_file_is_none_and_keeps_nobody_waiting(log):
+    log.line(b"1")
+    log.look()
+    log.path.rename(log.path.with_name("x.log.1"))
+    os.mkfifo(log.path)
+    os.mkfifo(log.path.with_name("x.log.2"))
+    log.restart()
+    log.look()
+    log.path.unlink()
+    log.path.mkdir()
+    log.look()
+    log.restart()
+    log.look()
+    log.path.rmdir()
+    log.line(b"2")
+    log.look()
+    assert (log.read, log.refused) == ([b"1", b"2"], [])
+
+
+def test_a_pipe_where_no_file_was_yet_is_none(tmp_path):
+    os.mkfifo(tmp_path / "x.log")
+    log = Log(tmp_path)
+    log.look()
+    assert log.read == []
+    log.path.unlink()
+    log.line(b"1")
+    log.look()
+    log.close()
+    assert log.read == [b"1"]

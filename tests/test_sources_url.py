@@ -1,6 +1,7 @@
 """Sources that are addresses, asked of real servers: limits, tokens, certificates."""
 
 import json
+import os
 import socket
 import ssl
 import threading
@@ -227,6 +228,10 @@ def test_a_token_is_sent_to_whom_it_was_given_for_only(server, tmp_path):
         fetch("http://example.org/", 1, 1, token)
     token.write_text("")
     with pytest.raises(UrlError, match="holds no token"):
+        ask(server, token_file=token)
+    token.unlink()
+    os.mkfifo(token)
+    with pytest.raises(UrlError, match="is no file"):
         ask(server, token_file=token)
 
 

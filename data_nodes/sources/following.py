@@ -1,10 +1,12 @@
 """A file that grows, is rotated and cut: its lines, each once, and the place up to which they were read."""
 
+import errno
 import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from data_nodes.sources.lines import too_long
@@ -59,7 +61,7 @@ class Follower:
         """Go on where the place of before says, in the file as it is called now; begin where there is none."""
         known = _place(place)
         if known is None:
-            if self._path.exists():
+            if self._path.is_file():
                 self._open(self._path, 0)
                 self._skip_to_begin()
             return
@@ -94,8 +96,9 @@ class Follower:
         self._file = -1
 
     def _open(self, path: Path, at: int) -> None:
+        opened = _opened(path)
         self.close()
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._file = opened
         self._at, self._skipping = at, False
         self._seal = os.pread(self._file, min(at, _SEAL), max(0, at - _SEAL))
         self._head = b""
@@ -145,7 +148,9 @@ class Follower:
             return None
         if (current.st_dev, current.st_ino) == (own.st_dev, own.st_ino) or not current.st_size:
             return None
-        later = [(stat.st_mtime_ns, path) for path, stat in self._stats() if _later(stat, own)]
+        later = [
+            (stat.st_mtime_ns, path) for path, stat in self._stats() if S_ISREG(stat.st_mode) and _later(stat, own)
+        ]
         return min(later)[1] if later else self._path
 
     def _stats(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -194,10 +199,19 @@ def _place(text: str | None) -> Place | None:
     return place if sound else None
 
 
+def _opened(path: Path) -> int:
+    """A file, open; a pipe in its place would keep us waiting, and is none. Raises FileNotFoundError, OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise FileNotFoundError(errno.ENOENT, "is no file", str(path))
+    return file
+
+
 def _is(path: Path, place: Place) -> bool:
     """Whether the file is the one that was read so far: by the bytes there, at its very beginning by its number."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(_opened(path), "rb") as file:
             if not place.at:
                 return os.fstat(file.fileno()).st_ino == place.inode
             seal = bytes.fromhex(place.seal)

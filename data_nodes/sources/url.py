@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from data_nodes.sources.http import Deadline, opener
 from data_nodes.sources.source import Polled
 from sisock.interfaces import loopback
+from sisock.keys.token_file import read_token
 from sisock.nodes import Intake
 from sisock.parsers.rows import Parsed
 
 _PIECE = 2**16
-_LONGEST_TOKEN = 8192
 
 
 class UrlError(Exception):
@@ -91,11 +91,10 @@ def _token(url: str, path: Path) -> str:
     where = urlsplit(url)
     if where.scheme != "https" and not loopback(where.hostname or ""):
         raise UrlError(f"a token is not sent to {_plain(url)}, where anybody can read it: write https://")
-    with path.open("rb") as file:
-        token = file.read(_LONGEST_TOKEN).strip()
-    if not token or not token.isascii() or b"\n" in token:
-        raise UrlError(f"{path} holds no token: write it there, on one line")
-    return token.decode()
+    try:
+        return read_token(path)
+    except ValueError as error:
+        raise UrlError(str(error)) from error
 
 
 def _plain(url: str) -> str:
