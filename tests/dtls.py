@@ -18,7 +18,7 @@ class Client:
 
     def __init__(self, identity: bytes, key: bytes, ciphers: bytes = b"PSK-AES128-CCM8:@SECLEVEL=0") -> None:
         """Be called so, and have this key."""
-        lib, ffi = SSL._lib, SSL._ffi
+        lib, ffi = SSL._lib, SSL._ffi  # type: ignore[attr-defined]  # pyOpenSSL wraps certificates only
         context = SSL.Context(SSL.DTLS_CLIENT_METHOD)
         context.set_cipher_list(ciphers)
 

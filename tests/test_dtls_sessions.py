@@ -227,6 +227,15 @@ def test_who_begins_very_many_handshakes_ends_only_its_own(gateway):
     assert ("192.0.2.7", 299) in gateway.sessions._shaking
 
 
+def test_who_cannot_prove_itself_is_told_of_though_others_begin_meanwhile(gateway):
+    for port in range(250):
+        gateway.answers.clear()
+        gateway.welcome(Client(b"kitchen", OTHER), ("192.0.2.7", port))
+    gateway.now = 60
+    gateway.sessions.tick(60)
+    assert gateway.refused == [("kitchen", "a DTLS client of this name has another key")] * 250
+
+
 def test_what_no_record_can_be_is_not_looked_at(gateway):
     client = Client(b"kitchen", KEY)
     gateway.welcome(client)

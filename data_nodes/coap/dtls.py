@@ -169,7 +169,7 @@ class Sessions:
         session.ahead = min(max(0, int.from_bytes(datagram[_NUMBER]) - 1), _MOST_AHEAD)
         if len(self._shaking) > _MOST_SHAKING:  # who has begun most of them gives up one
             ((sender, _),) = Counter(each.sender for each in self._shaking.values()).most_common(1)
-            del self._shaking[next(each.address for each in self._shaking.values() if each.sender == sender)]
+            self._give_up(next(each for each in self._shaking.values() if each.sender == sender))
         self._shake(session)
 
     def _shake(self, session: Session) -> bool:
