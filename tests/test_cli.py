@@ -303,7 +303,9 @@ def test_init_makes_the_others_where_a_node_cannot_be_loaded(tmp_path: Path, sta
     assert "attic" in (state / "router" / "policy.json").read_text()
 
 
-def test_principal_is_admitted_listed_and_dismissed(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_principal_is_admitted_listed_and_dismissed(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     where = {"SISOCK_STATE": str(state)}
     assert run("principal", "add", "attic", "--role", "data_node", "--key", "ab" * 32, **where).exit_code == Exit.OK
