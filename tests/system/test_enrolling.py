@@ -249,7 +249,7 @@ def test_refusals_are_forgotten_with_who_was_meant(fleet: Fleet, machine: Settin
         wait_for(lambda: "yard" in read_refused(refusals), 10)
 
     refuse()
-    assert re.search(r"^yard .*refused 1 times", who_is_who(fleet), re.MULTILINE)
+    assert re.search(r"^yard .*refused 1 time,", who_is_who(fleet), re.MULTILINE)
     assert sisock(fleet.settings, "revoke", "yard").returncode == 0
     wait_for(lambda: "yard" not in read_refused(refusals), 10)
     (machine.state / "keys" / "yard.key").unlink()
