@@ -39,6 +39,8 @@ def read(payload: bytes, form: str | None, device: str | None, hints: Hints, now
 
     form: one of JSON, CBOR and TEXT; None where the sender did not say, and the first byte has to.
     """
+    if not payload:
+        raise Unreadable("nothing was sent")
     found, refused = _READERS[form or _guess(payload)](payload, hints, now)
     sent = Sent({}, refused)
     for each in found:

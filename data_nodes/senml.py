@@ -103,7 +103,7 @@ def units_of(units: str | None) -> str | None:
 def _plain(reading: Reading) -> dict[str, Any]:
     value = reading.value
     key = "vb" if isinstance(value, bool) else "vs" if isinstance(value, str) else "v"
-    units = next((each for each, ours in _UNITS.items() if ours == reading.units), reading.units)
+    units = next((each for each, ours in _UNITS.items() if ours and ours == reading.units), reading.units)
     there = {"n": reading.name, "u": units, "t": reading.t / NS, key: value}
     return {name: each for name, each in there.items() if each is not None}
 

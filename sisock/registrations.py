@@ -1,4 +1,4 @@
-"""What the router itself knows: which session offers which node's `get_data`, or answers for its past."""
+"""What the router itself knows: who is there, and which session offers which node's `get_data`, or answers for its past."""
 
 import asyncio
 from typing import NamedTuple
@@ -7,6 +7,7 @@ from sisock.fleet.recorders import Kept
 from sisock.wamp import Link, WampError
 
 _AT_ONCE = 64  # questions to the router under way at a time
+_MOST_LOOKED_AT = 1000  # sessions
 
 
 class Holder(NamedTuple):
@@ -53,3 +54,20 @@ async def offer(link: Link, registration: int) -> Holder | Kept | None:
     if archive:
         return Kept(registration, archive[1], sessions[0], authid)
     return Holder(node[1], sessions[0], authid) if node else None
+
+
+async def signed_in(link: Link) -> set[str]:
+    """The principals whose sessions the router has; of very many sessions only some are looked at."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(session: int) -> str:
+        async with limit:
+            try:
+                return str((await link.call("wamp.session.get", session))["authid"])
+            except WampError as error:
+                if error.kind in ("lost", "late"):
+                    raise
+                return ""  # it has just gone
+
+    sessions = (await link.call("wamp.session.list"))[:_MOST_LOOKED_AT]
+    return set(await asyncio.gather(*map(one, sessions)))

@@ -303,11 +303,20 @@ def test_init_makes_the_others_where_a_node_cannot_be_loaded(tmp_path: Path, sta
     assert "attic" in (state / "router" / "policy.json").read_text()
 
 
-def test_principal_is_admitted_listed_and_dismissed(state: Path) -> None:
+def test_principal_is_admitted_listed_and_dismissed(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     where = {"SISOCK_STATE": str(state)}
     assert run("principal", "add", "attic", "--role", "data_node", "--key", "ab" * 32, **where).exit_code == Exit.OK
     secret = ("--wampcra-secret", "server.txt", "--names", "weather,apex")
+    missed = run("principal", "add", "server", "--role", "data_node", *secret, **where)
+    assert missed.exit_code == Exit.ERROR
+    assert "there is no file server.txt: `openssl rand" in missed.stderr
+    (tmp_path / "server.txt").write_text("5ec5e7")
     assert run("principal", "add", "server", "--role", "data_node", *secret, **where).exit_code == Exit.OK
+    kept = json.loads((state / "principals" / "server.json").read_text())
+    assert kept["wampcra"]["secret_file"] == str(tmp_path / "server.txt")  # from wherever the router is started
     shown = run("principal", "ls", **where).output
     assert re.search(r"^attic +data_node +by key", shown, re.MULTILINE)
     assert re.search(r"^server +data_node +by secret +last never +names: weather, apex", shown, re.MULTILINE)

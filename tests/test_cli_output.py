@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sisock.cli.asking import by_node
+from sisock.cli.at import Reading, as_lines
 from sisock.cli.canvas import BRAILLE, STARS, Canvas
 from sisock.cli.formats import as_csv, as_json, as_parquet, as_table, stamps
-from sisock.cli.ls import node_lines
+from sisock.cli.ls import field_lines, node_lines
 from sisock.cli.moments import moment, span
 from sisock.cli.plot import drawn
 from sisock.cli.series import Series, label, side_by_side
@@ -109,6 +110,20 @@ def test_below_a_node_that_is_not_well_stands_why_as_far_as_there_is_room() -> N
     ]
     assert node_lines(listed, 5.0, why, 24)[2] == "  there is no broker at…"
     assert len(lines) == 4
+
+
+def test_fields_stand_in_columns_however_long_their_units_are() -> None:
+    fields = {"processes": Field("that exist", units="processes"), "uptime": Field("since the start", units="s")}
+    wide, narrow = field_lines([("host::processes", fields["processes"]), ("host::uptime", fields["uptime"])])
+    assert wide.index("that exist") == narrow.index("since the start")
+
+
+def test_at_an_instant_a_long_text_does_not_push_the_numbers_away() -> None:
+    text = "1 refused, the last one from kitchen: a DTLS client of this name has another key"
+    there = Reading("n::x", Field("", units="°C"), "2026-01-01T00:00:00Z", 21.5)
+    number, said = as_lines([there, Reading("n::said", Field(""), "2026-01-01T00:00:00Z", text)])
+    assert len(number) < 60
+    assert said.split("  ")[1].strip() == text
 
 
 def test_a_table_wider_than_the_terminal_is_laid_out_in_several() -> None:
@@ -237,6 +252,21 @@ def test_the_scale_of_a_plot_says_an_only_value_once() -> None:
     (marked,) = [line for line in lines if not line.startswith(" ")]
     assert marked.startswith("16930.7 ┤")
     assert marked.partition("┤")[2].strip("⠀")
+
+
+@pytest.mark.parametrize(
+    ("ns", "said"),
+    [
+        ([5, 5 * NS + 7], ["1970-01-01T00:00:00Z", "1970-01-01T00:00:05Z"]),
+        ([5_000_000, 23_400_000], ["1970-01-01T00:00:00.005Z", "1970-01-01T00:00:00.023Z"]),
+        ([1_005_000, 1_006_001], ["1970-01-01T00:00:00.001005Z", "1970-01-01T00:00:00.001006Z"]),
+        ([7, 9], ["1970-01-01T00:00:00.000000007Z", "1970-01-01T00:00:00.000000009Z"]),
+        ([7, 7], ["1970-01-01T00:00:00Z"]),
+    ],
+)
+def test_the_times_of_a_plot_are_as_fine_as_tells_them_apart(ns: list[int], said: list[str]) -> None:
+    drawing = series("n::a", [0, 1], [1.0, 2.0])._replace(t=np.array(ns, np.int64))
+    assert drawn(drawing, 80, 5, BRAILLE)[-2].split() == said
 
 
 def test_plot_counts_what_no_curve_can_show() -> None:

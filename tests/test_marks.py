@@ -7,6 +7,7 @@ import pytest
 
 from grafana_json.app import create_app
 from sisock.frames import Field, Frame, column
+from sisock.nodes import health
 from sisock.settings import Settings
 from sisock.times import NS
 from tests.memory import MONDAY, Memory
@@ -38,9 +39,11 @@ def source():
 
 @pytest.fixture
 def asked(source):
-    client = cache(
-        lambda: create_app(source, Settings(bridge_deadline=0.5)).test_client()
-    )  # it reads at once what there is
+    @cache  # not before a test has said what there is: the bridge reads it at once
+    def client():
+        made = create_app(source, Settings(bridge_deadline=0.5)).test_client()
+        made.post("/search")  # which waits for that
+        return made
 
     def ask(text):
         listed = client().post("/annotations", json={"range": SPAN, "annotation": {"name": "x", "query": text}}).json
@@ -117,6 +120,14 @@ def test_a_tag_of_too_many_fields_is_refused_with_the_cure(source):
     answer = client.post("/annotations", json={"range": SPAN, "annotation": {"query": "events with alert"}})
     told = "the nodes with alert have 1001 texts and booleans, and 1000 are looked at: give the tag to fewer"
     assert (answer.status_code, answer.json) == (400, {"error": told})
+
+
+def test_how_a_tagged_node_itself_does_is_no_event(source, asked):
+    fields = {"warm": Field(type="bool"), **health.FIELDS}
+    columns = {"warm": [True], "health.state": ["failed"], "health.error": ["the sensor is gone"]}
+    source.frames["watch"] = (fields, frame([5], **columns))
+    assert [each[2] for each in asked("events with alert")] == ["watch::warm"]
+    assert [each[2] for each in asked("watch::health.error")] == ["the sensor is gone"]
 
 
 @pytest.mark.parametrize(

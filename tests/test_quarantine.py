@@ -146,6 +146,14 @@ def test_the_command_shows_counts_and_the_latest(run):
     assert lines[5].split("Z  ")[1] == "no JSON: {\\n"
 
 
+def test_the_command_ends_with_the_reason_where_nothing_came_with_it(run, tmp_path):
+    kept.clear(tmp_path, "coap")
+    quarantine = Quarantine(tmp_path, "coap", clock=lambda: NOW)
+    quarantine.add("kitchen", "another key")
+    quarantine.write()
+    assert run().output.splitlines()[-1].endswith("kitchen: another key")
+
+
 def test_the_command_gives_json_and_the_payload_itself(run):
     found = json.loads(run("--json", "coap").output)["coap"]
     assert [each["reason"] for each in found["latest"]] == ["no CBOR", "no JSON"]

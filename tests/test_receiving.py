@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from sisock.cli.trying import tried
 from sisock.frames import Field, Frame, column
 from sisock.nodes import NoData, NotKept, ReceivingNode
 from sisock.store import quarantine
@@ -279,6 +280,23 @@ async def test_without_a_journal_nothing_can_be_kept():
         assert await asyncio.wait_for(caught, 30) == (
             "made has no journal: SISOCK_JOURNAL=0 leaves its samples in memory only"
         )
+
+
+async def test_a_trial_waits_says_so_and_shows_what_came_though_its_sender_hears_that_it_is_not_kept():
+    waits, heard = asyncio.Event(), []
+
+    async def receive(intake):
+        await waits.wait()
+        try:
+            await intake.keep({"who": "ada"})
+        except NotKept as error:
+            heard.append(str(error))
+        await asyncio.Event().wait()
+
+    trial = await tried(node(receive), waits=waits.set)
+    assert (trial.state, trial.error, trial.samples) == ("ok", None, 1)
+    assert trial.last.series("who")[1].values.tolist() == ["ada"]
+    assert len(heard) == 1
 
 
 async def test_what_cannot_be_taken_goes_into_quarantine_and_the_rest_is_kept(tmp_path):

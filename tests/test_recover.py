@@ -86,6 +86,7 @@ def test_each_line_is_at_its_time_with_its_values(tmp_path):
     )
     said = run(tmp_path, path, "--field", "temp=°C")
     assert "4 lines with values, 1 without data" in said
+    assert "log: 1 line with values" in run(tmp_path, path, "--since", "2026-01-01T00:00:03")
     found = held(tmp_path, "temp", "door", "ok", "deep/x", "value")
     present = {name: values.values[values.present()].tolist() for name, (_, values) in found.items()}
     assert present == {

@@ -210,3 +210,15 @@ def test_a_name_with_values_of_two_kinds_is_refused_and_the_others_are_kept():
     frame, refused = readings.frame("k", sent.readings["k"])
     assert list(frame.columns) == ["k/b"]
     assert "are not of one type" in refused[0]
+
+
+def test_what_has_no_units_is_written_without():
+    written = json.loads(
+        senml.to_json(resolved({"n": "door", "vs": "open", "t": 2e9}, {"n": "t", "u": "Cel", "v": 1, "t": 2e9}))
+    )
+    assert written == [{"n": "door", "vs": "open", "t": 2e9}, {"n": "t", "u": "Cel", "v": 1, "t": 2e9}]
+
+
+def test_a_pack_of_nothing_is_told_as_that():
+    with pytest.raises(Unreadable, match="nothing was sent"):
+        of(b"", form=readings.JSON)

@@ -82,7 +82,8 @@ def _pip(what: str, *arguments: str, of: int = 0) -> None:
         "off",
         *arguments,
     ]
-    _say(what, end="" if of else "\n")
+    counted = bool(of) and sys.stdout.isatty()
+    _say(what, end="" if counted else "\n")
     seen: list[str] = []
     count = 0
     with LOG.open("a") as log, subprocess.Popen(command, stdout=-1, stderr=-2, text=True, cwd=ROOT) as pip:
@@ -92,7 +93,7 @@ def _pip(what: str, *arguments: str, of: int = 0) -> None:
             if of and (found := DOING.match(line)):
                 count += 1
                 _say(f"{what}: {count}/{of} {found[1].rsplit('/', 1)[-1].split('==')[0]:.40}", end="")
-    if of:
+    if counted:
         _say(what)
     if pip.returncode:
         sys.exit("".join(seen[-20:]) + f"pip could not install this (all it said is in {LOG}): is there a network?")

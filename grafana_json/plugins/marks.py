@@ -17,6 +17,7 @@ from grafana_json.query import Panel, RequestError, Target
 from grafana_json.series import Notice, Series, duration
 from grafana_json.targets import MOST_SERIES
 from grafana_json.views import View
+from sisock.nodes import health
 from sisock.times import NS
 from sisock.uris import JOINT
 
@@ -92,7 +93,9 @@ def _events_with(view: View, tag: str) -> Iterator[Target]:
     known, tags = view.directory.known(), view.directory.tags()
     for node in sorted(nodes_with(tag, known, tags)):
         for field, about in known[node].items():
-            if about.type in _EVENTS:
+            if (
+                about.type in _EVENTS and field not in health.FIELDS
+            ):  # how the node itself does is no event of what it tells
                 yield Target(f"{node}{JOINT}{field}", None)
 
 

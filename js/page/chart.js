@@ -20,6 +20,7 @@ export class Chart {
       width,
       height,
       ms: 1,
+      tzDate: (t) => new Date(Math.floor(t)), // uPlot rounds up half a millisecond, and then each label is that of the tick before
       legend: { show: false },
       select: { show: false },
       cursor: { drag: { x: false, y: false, setScale: false }, sync: { key: sync, scales: ["x", null] }, points: { size: 6 }, y: false },

@@ -5,6 +5,7 @@ import { ago, duration, moment, withUnits, zone } from "./format.js";
 
 const RECENT = 120e3; // ms of history that are asked for the last values
 const REREAD = 30e3; // ms after which an open entry looks for fields that have come since
+const ASKED = 6; // nodes at once for their fields, while a field is looked for
 const TROUBLES = ["no data", "failed"]; // that a node may say of itself
 
 export class NodeList {
@@ -13,6 +14,7 @@ export class NodeList {
     Object.assign(this, { place, client, act });
     this.entries = new Map();
     this.wanted = "";
+    this.learning = false;
     setInterval(() => this.entries.forEach((entry) => entry.tick()), 1000);
   }
 
@@ -20,6 +22,19 @@ export class NodeList {
   filter(text) {
     this.wanted = text.trim().toLowerCase();
     for (const entry of this.entries.values()) entry.filter(this.wanted);
+    this.learn();
+  }
+
+  /** While something is looked for, ask the nodes that were never opened for their fields, a few at once. */
+  async learn() {
+    if (this.learning) return;
+    this.learning = true;
+    const left = this.entries.values();
+    const some = async () => {
+      for (const entry of left) if (this.wanted) await entry.learn();
+    };
+    await Promise.all(Array.from({ length: ASKED }, some));
+    this.learning = false;
   }
 
   /** Show these nodes; entries that stay keep their state. */
@@ -36,6 +51,7 @@ export class NodeList {
     if (elements.some((element, i) => this.place.children[i] !== element) || elements.length !== this.place.children.length) {
       this.place.replaceChildren(...elements);
     }
+    this.learn();
   }
 
   get(name) {
@@ -50,7 +66,7 @@ export class NodeList {
 
 class Entry {
   constructor(client, act) {
-    Object.assign(this, { client, act, about: null, asked: null, stopLive: null, rows: new Map(), node: null, wanted: "", said: null });
+    Object.assign(this, { client, act, about: null, known: {}, asked: null, stopLive: null, rows: new Map(), node: null, wanted: "", said: null });
     this.state = h("span", { class: "dot", "aria-hidden": "true" });
     this.name = h("span", { class: "name" });
     this.note = h("span", { class: "note" });
@@ -73,7 +89,7 @@ class Entry {
       this.about = null;
       this.asked = null;
       this.follow();
-      if ((node.state === "up" || node.kept_by.length) && this.details.open) this.show();
+      if (!this.isGone() && this.details.open) this.show();
     }
   }
 
@@ -99,13 +115,28 @@ class Entry {
   /** Fields and timelines of the node, asked once while it stays up. */
   ask() {
     this.asked ??= this.client.fields(this.node.name).then(
-      (about) => (this.about = about),
+      (about) => {
+        this.known = about.fields;
+        return (this.about = about);
+      },
       (problem) => {
         this.asked = null;
         throw problem;
       },
     );
     return this.asked;
+  }
+
+  /** Know the fields, for who looks for one. */
+  async learn() {
+    if (this.about || this.isGone()) return;
+    await this.ask().catch(() => {});
+    this.filter(this.wanted);
+  }
+
+  /** Whether nobody can tell what it has. */
+  isGone() {
+    return this.node.state !== "up" && !this.node.kept_by.length;
   }
 
   toggle() {
@@ -146,10 +177,11 @@ class Entry {
   filter(wanted) {
     this.wanted = wanted;
     const all = !wanted || this.node.name.toLowerCase().includes(wanted);
-    const sought = (row) => !row.ofHealth || wanted.startsWith("health"); // all nodes have these
-    for (const row of this.rows.values()) row.element.hidden = !all && !(sought(row) && row.element.title.toLowerCase().includes(wanted));
+    const isSought = (name, about) => (about.timeline !== "health" || wanted.startsWith("health")) && told(name, about).toLowerCase().includes(wanted); // all nodes have health
+    const found = new Set(Object.entries(this.known).flatMap(([name, about]) => (all || isSought(name, about) ? [name] : [])));
+    for (const [name, row] of this.rows) row.element.hidden = !found.has(name);
     for (const section of this.fields.querySelectorAll(".timeline")) section.hidden = !section.querySelector(".row:not([hidden])");
-    this.element.hidden = !all && ![...this.rows.values()].some(({ element }) => !element.hidden);
+    this.element.hidden = !all && !found.size;
   }
 
   group(timeline, { interval, field: names }, fields) {
@@ -161,10 +193,9 @@ class Entry {
   row(name, about) {
     const box = h("input", { type: "checkbox", onchange: () => this.act.toggle(this.node.name, name, box.checked) });
     const value = h("span", { class: "value" }, "·");
-    const kind = about.type === "number" ? (about.units ?? "") : about.type;
     const text = h("span", { class: "text" }, h("span", { class: "field" }, name), saysMore(name, about.description) ? h("span", { class: "about" }, about.description) : null);
-    const element = h("label", { class: "row", title: [name, about.description, kind && `(${kind})`].filter(Boolean).join(" ") }, box, text, value);
-    this.rows.set(name, { box, value, units: about.units, ofHealth: about.timeline === "health", element, t: null });
+    const element = h("label", { class: "row", title: told(name, about) }, box, text, value);
+    this.rows.set(name, { box, value, units: about.units, element, t: null });
     return element;
   }
 
@@ -213,6 +244,12 @@ class Entry {
   close() {
     this.stopLive?.();
   }
+}
+
+/** All that is known of a field, in a line. */
+function told(name, about) {
+  const kind = about.type === "number" ? about.units : about.type;
+  return [name, about.description, kind && `(${kind})`].filter(Boolean).join(" ");
 }
 
 /** Whether a description tells more than the field's name does. */

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sisock.nearest import Which
 
 
+_SHORT = 24  # letters of a value that stands in the column of values
+
+
 class Reading(NamedTuple):
     """What a field was, and when that was sampled; no time where there is no sample."""
 
@@ -61,7 +64,7 @@ def at(settings: Settings, *, when: str, targets: tuple[str, ...], which: "Which
     failed = [error for error in errors if error not in away]
     if not found and failed:
         raise failed[0]
-    click.echo(_as_json(found) if kind == "json" else _as_table(found))
+    click.echo(_as_json(found) if kind == "json" else "\n".join(as_lines(found)))
     for error in errors:
         click.echo(f"sisock: {error}", err=True)
     if failed:
@@ -98,12 +101,14 @@ def _reading(target: str, field: "Field", answer: "Answer", name: str) -> Readin
     return Reading(target, field, *((stamps(t)[0], listed(column)[0]) if len(t) else (None, None)))
 
 
-def _as_table(found: list[Reading]) -> str:
+def as_lines(found: "Sequence[Reading]") -> list[str]:
+    """A table of what fields were; a long text makes its own line longer, and no other."""
     from sisock.cli.formats import short
 
     cells = [(each.target, short(each.value), each.field.units or "", each.time or "no sample") for each in found]
-    target, value, units = (max((len(row[i]) for row in cells), default=0) for i in range(3))
-    return "\n".join(printable(f"{a:<{target}}  {b:>{value}} {c:<{units}}  {d}") for a, b, c, d in cells)
+    target, units = (max((len(row[i]) for row in cells), default=0) for i in (0, 2))
+    value = max((len(row[1]) for row in cells if len(row[1]) <= _SHORT), default=0)
+    return [printable(f"{a:<{target}}  {b:>{value}} {c:<{units}}  {d}") for a, b, c, d in cells]
 
 
 def _as_json(found: list[Reading]) -> str:

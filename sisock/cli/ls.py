@@ -113,10 +113,15 @@ def _list_fields(found: "dict[str, tuple[dict[str, Field], dict[str, Timeline]]]
         click.echo(to_json({node: _fields_as_dict(*has) for node, has in found.items()}, 1))
         return
     targets = [(f"{node}::{name}", field) for node, (fields, _) in found.items() for name, field in fields.items()]
-    width = max((len(target) for target, _ in targets), default=0)
-    for target, field in targets:
-        line = f"{target:<{width}}  {field.type:<6}  {field.units or '':<6}  {field.description or ''}".rstrip()
-        click.echo(printable(line))
+    for line in field_lines(targets):
+        click.echo(line)
+
+
+def field_lines(targets: "Sequence[tuple[str, Field]]") -> list[str]:
+    """A table of fields: target, type, units, description."""
+    cells = [(target, field.type, field.units or "", field.description or "") for target, field in targets]
+    target, kind, units = (max((len(row[i]) for row in cells), default=0) for i in range(3))
+    return [printable(f"{a:<{target}}  {b:<{kind}}  {c:<{units}}  {d}".rstrip()) for a, b, c, d in cells]
 
 
 def _fields_as_dict(fields: "dict[str, Field]", timelines: "dict[str, Timeline]") -> dict[str, Any]:

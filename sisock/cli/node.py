@@ -62,11 +62,14 @@ def node(settings: Settings, nodes: tuple[str, ...], name: str | None, check: bo
 async def _check(nodes: "list[DataNode]") -> Exit:
     """Try each, and show how that went; an error where one gave nothing."""
     from sisock.cli.trying import lines, tried
+    from sisock.nodes.base import name_of
 
     logging.getLogger().addHandler(logging.NullHandler())  # what would be logged is shown
     sound = True
     for each in nodes:
-        trial = await tried(each)
+        trial = await tried(
+            each, waits=partial(click.echo, f"{name_of(each)}: waits up to 30 s for what comes", err=True)
+        )
         for line in lines(each, trial):
             click.echo(line)
         sound = sound and trial.state == "ok"

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sisock.frames import Times
 
 
+_FINER = (10**9, 10**6, 10**3, 1)  # ns to which times are told
+
+
 @click.command(epilog="Exit codes: 3 no such node or field, 4 no hub or no answer.")
 @click.argument("target", metavar="NODE::FIELD", shell_complete=completing.fields)
 @click.option("--last", metavar="TIME", help="So long until now: 90s, 15m, 1h, 2d, all. Default: 1h.")
@@ -112,8 +115,12 @@ def _curve(canvas: Canvas, series: "Series", t: "Times", heights: list[float]) -
 
 
 def _times(t: "Times", left: int, width: int) -> str:
-    """First and last time below the ends of the curve."""
+    """First and last time below the ends of the curve, as fine as tells them apart; one where they are the same."""
     from sisock.cli.formats import stamps
 
-    first, last = stamps(t[[0, -1]] // 10**9 * 10**9)
+    ends = t[[0, -1]]
+    size = next((size for size in _FINER if len(set((ends // size).tolist())) > 1), _FINER[0])
+    first, last = stamps(ends // size * size)
+    if first == last:
+        return f"{'':{left}}{first}"
     return f"{'':{left}}{first}{last:>{max(1, width - left - len(first))}}"

@@ -78,6 +78,8 @@ def add(
     person = role in _PEOPLE
     if not (key or wampcra_secret or person):
         raise click.UsageError("give what it signs in with: --key HEX, or --wampcra-secret FILE")
+    if wampcra_secret and not Path(wampcra_secret).is_file():
+        raise Failure(f"there is no file {wampcra_secret}: `openssl rand -hex 24 > {wampcra_secret}` makes a secret")
     _may_be_added(load_principal(settings.state, name), name, role)
     password = {"password": _password(name)} if person and not key else {}
     with alone(settings.state):
@@ -87,7 +89,7 @@ def add(
         if key and key not in before["keys"]:
             entry["keys"] = [*before["keys"], key]
         if wampcra_secret:
-            entry["wampcra"] = {"secret_file": wampcra_secret}
+            entry["wampcra"] = {"secret_file": str(Path(wampcra_secret).absolute())}
         save_principal(settings.state, name, entry)
     click.echo(f"{name} may sign in as {role}")
     tell_idle(settings.state, name, entry)
@@ -226,7 +228,7 @@ def ls(settings: Settings, as_json: bool) -> None:
             notes.append(f"until {utc(parsed.until)[:16]}")
         if name in refused:
             times, at, why = refused[name]
-            notes.append(f"refused {times} times, last {utc(at)[:16]}: {why}")
+            notes.append(f"refused {times} time{'' if times == 1 else 's'}, last {utc(at)[:16]}: {why}")
         last = f"{utc(seen[name])[:16]}" if name in seen else "never"
         who, role = (parsed.invites, "invited") if parsed.invites else (name, parsed.role)
         line = f"{who:<24} {role:<10} by {parsed.signs_in_by:<10} last {last:<16} {'; '.join(notes)}"

@@ -102,7 +102,8 @@ def _show(name: str, counts: "list[Count]", refused: "list[Refused]") -> None:
     if refused:
         click.echo("  the latest:")
     for one in refused:
-        click.echo(f"  {one.id:>9} {_said(one.t)}  {_from(one.source)}{one.reason}: {_beginning(one.payload)}")
+        came = f": {_beginning(one.payload)}" if one.payload else ""
+        click.echo(f"  {one.id:>9} {_said(one.t)}  {_from(one.source)}{one.reason}{came}")
 
 
 def _from(source: str) -> str:

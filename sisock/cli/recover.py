@@ -114,7 +114,7 @@ def _read(path: Path, wanted: "Wanted", place: Path, state: Path) -> "Recovered 
     except OSError as error:
         click.echo(f"sisock: {path}: {error.strerror or error}", err=True)
         return None
-    parts = [f"{made.lines:,} lines with values"]
+    parts = [f"{made.lines:,} line{'' if made.lines == 1 else 's'} with values"]
     parts += [f"{made.others:,} without data"] if made.others else []
     parts += [f"{made.unreadable:,} unreadable"] if made.unreadable else []
     click.echo(f"{path}: {', '.join(parts)}")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from sisock.cli.formats import listed, short, stamps
@@ -17,6 +17,7 @@ from sisock.store.quarantine import Refused
 from sisock.times import LAST
 
 _WITHIN = 30.0  # seconds
+_SOON = 2.0  # seconds after which it is told that one waits
 _MOST_FIELDS = 1000  # that are shown
 _LATE = f"nothing came within {_WITHIN:g} s"
 
@@ -34,13 +35,16 @@ class Trial(NamedTuple):
     latest: Refused | None
 
 
-async def tried(node: DataNode, within: float = _WITHIN) -> Trial:
-    """Let the node work until it has given something, failed, or so many seconds are over."""
+async def tried(node: DataNode, within: float = _WITHIN, waits: Callable[[], object] = lambda: None) -> Trial:
+    """Let the node work until it has given something, failed, or so many seconds are over; where that takes long, `waits`."""
     if hasattr(node, "on_trial"):
         node.on_trial = True
     began = time.monotonic()
     service, seen = node.service(), _Seen(isinstance(node, ReceivingNode))
+    if isinstance(service, ReceivingService):
+        service.on_trial = True
     task = asyncio.ensure_future(service.run(seen))
+    waiting = asyncio.get_running_loop().call_later(_SOON, waits)
     done = asyncio.ensure_future(seen.enough.wait())
     try:
         await asyncio.wait({task, done}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
@@ -49,6 +53,7 @@ async def tried(node: DataNode, within: float = _WITHIN) -> Trial:
         took = time.monotonic() - began
         fields, last = await _last(service)
     finally:
+        waiting.cancel()
         done.cancel()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

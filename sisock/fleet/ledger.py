@@ -27,6 +27,10 @@ class Ledger:
         """A principal has signed in now."""
         self._seen.note(principal, time.time_ns())
 
+    def unseen(self, principals: Mapping[str, Principal]) -> set[str]:
+        """Who has a key or a password, and has never signed in as far as is known."""
+        return {name for name, each in principals.items() if not each.invites and self._seen.last(name) is None}
+
     def refused(self, name: object, why: object, times: object = 1) -> None:
         """Somebody who came by this name was refused now, so many times."""
         count = times if isinstance(times, int) else 1

@@ -145,7 +145,7 @@ class ReceivingService(LiveService):
     def __init__(self, node: ReceivingNode, *, ring: int = RING, journal: Opener | None = None) -> None:
         """As of any live node; what is refused is kept in the node's home."""
         super().__init__(node, ring=ring, journal=journal)
-        self._receiving = node
+        self._receiving, self.on_trial = node, False
         self.quarantine = Quarantine(node.home, self.name)
         self.notes: dict[str, str] = {}
         self._samples = 0
@@ -179,7 +179,12 @@ class ReceivingService(LiveService):
             noted = notes() if callable(notes) else notes
             return noted
 
-        await self._memory.keep(frames, said)
+        try:
+            await self._memory.keep(frames, said)
+        except JournalError:
+            if self.on_trial:  # it is shown, though nothing of it is kept
+                self.remember(frames, None)
+            raise
         self._came(frames, noted)
 
     def _came(self, frames: list[Frame], notes: Notes) -> None:

@@ -131,6 +131,15 @@ def test_an_invited_machine_makes_its_key_and_its_node_is_seen(fleet: Fleet, mac
             process.terminate()
 
 
+def test_who_signed_in_before_the_hub_was_there_is_not_listed_as_never_seen(fleet: Fleet) -> None:
+    assert re.search(r"^bridge .* last never", who_is_who(fleet), re.MULTILINE)
+    fleet.kill("hub")
+    with Client(fleet.settings.url) as client:
+        client.join(fleet.settings.realm, "bridge", ensure_key(fleet.settings.state, "bridge"))
+        fleet.hub()
+        wait_for(lambda: re.search(r"^bridge .* last 20", who_is_who(fleet), re.MULTILINE), 30)
+
+
 def test_an_invitation_is_good_once(fleet: Fleet, machine: Settings, tmp_path: Path) -> None:
     text = invited(fleet, "cellar")
     mistyped = sisock(machine, "enroll", text.replace("cellar@", "celler@"))
@@ -139,7 +148,8 @@ def test_an_invitation_is_good_once(fleet: Fleet, machine: Settings, tmp_path: P
     assert sisock(machine, "enroll", text).returncode == 0
     again = sisock(configuration.read(state=tmp_path / "third"), "enroll", text)
     assert again.returncode != 0
-    assert NOT_TAKEN in again.stderr
+    of_the_hub = "there is no such invitation: it has been used"  # which for a moment still hears who had it
+    assert NOT_TAKEN in again.stderr or of_the_hub in again.stderr
     assert "not authorized" not in again.stderr
     unknown = text.rpartition(":")[0] + ":" + "0" * 64
     assert NOT_TAKEN in sisock(configuration.read(state=tmp_path / "fourth"), "enroll", unknown).stderr
@@ -249,7 +259,7 @@ def test_refusals_are_forgotten_with_who_was_meant(fleet: Fleet, machine: Settin
         wait_for(lambda: "yard" in read_refused(refusals), 10)
 
     refuse()
-    assert re.search(r"^yard .*refused 1 times", who_is_who(fleet), re.MULTILINE)
+    assert re.search(r"^yard .*refused 1 time,", who_is_who(fleet), re.MULTILINE)
     assert sisock(fleet.settings, "revoke", "yard").returncode == 0
     wait_for(lambda: "yard" not in read_refused(refusals), 10)
     (machine.state / "keys" / "yard.key").unlink()

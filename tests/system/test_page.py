@@ -69,6 +69,20 @@ def test_nodes_are_listed_with_their_fields_by_timeline_and_what_they_say_now(lo
     sight.clean()
 
 
+def test_the_filter_finds_fields_of_nodes_that_were_never_opened(look: Opener) -> None:
+    sight = look()
+    sight.open("archive::sine")
+    sight.see("li[data-node=weather][data-state=up]")
+    sight.page.fill("#filter", "seattle/wind")
+    sight.page.locator("li[data-node=counter]").wait_for(state="hidden")
+    sight.see("li[data-node=weather]").locator("summary").click()
+    sight.see("li[data-node=weather] .row", "seattle/wind")
+    assert sight.page.locator("li[data-node=weather] .row:visible").count() == 1
+    sight.page.fill("#filter", "")
+    sight.see("li[data-node=counter]")
+    sight.clean()
+
+
 def test_a_chosen_field_is_drawn_and_goes_on_live(look: Opener) -> None:
     sight = look()
     sight.open("archive::sine", span=60_000)

@@ -164,3 +164,24 @@ def test_a_pan_asks_for_what_is_new_and_a_way_back_for_nothing(look: Opener) -> 
     assert sight.asked == there
     assert sight.most == 1
     sight.clean()
+
+
+def test_times_below_a_plot_are_those_of_their_ticks_wherever_in_a_millisecond_it_begins(look: Opener) -> None:
+    for span in (20_000, 600_000, 20 * 3_600_000, 20 * 86_400_000):  # ticks of seconds, minutes, hours, days
+        labels = []
+        for more in (0, 0.7):
+            sight = look()
+            sight.page.add_init_script("""
+                window.written = new Set();
+                const write = CanvasRenderingContext2D.prototype.fillText;
+                CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+                    window.written.add(text);
+                    return write.call(this, text, ...where);
+                };
+            """)
+            sight.open("tide::level", span=span, end=BURST * 1000 + more)
+            sight.see(".label", "samples")
+            sight.until("() => [...window.written].some((text) => /[:A-Z]/.test(text))")
+            labels.append(set(sight.page.evaluate("[...window.written].filter((text) => /[:A-Z]/.test(text))")))
+            sight.clean()
+        assert labels[0] == labels[1]
