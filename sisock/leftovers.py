@@ -3,22 +3,27 @@
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 _ROUNDS = 5  # looks, for what is started while one is ended
+_BEGINS = 0.01  # seconds in which a program that is just being started has its environment
 
 
 def end_marked(mark: bytes) -> list[int]:
     """Kill all but this process of whose environment an entry begins with the mark; the process ids."""
     ended: list[int] = []
     for _ in range(_ROUNDS):
-        left = [pid for pid in _processes() if pid not in ended and _carries(pid, mark)]
+        told = {pid: _carries(pid, mark) for pid in _processes() if pid not in ended}
+        left = [pid for pid, carries in told.items() if carries]
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if not left:
-            break
         ended += left
+        if None in told.values():
+            time.sleep(_BEGINS)
+        elif not left:
+            break
     return ended
 
 
@@ -27,8 +32,12 @@ def _processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if entry.name != str(os.getpid())]
 
 
-def _carries(pid: int, mark: bytes) -> bool:
+def _carries(pid: int, mark: bytes) -> bool | None:
+    """Whether a process has the mark; None where that cannot be known yet: it has a program, and no environment."""
     try:
-        return b"\0" + mark in b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:  # gone, or another user's
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        if not environment:
+            return None if Path(f"/proc/{pid}/exe").readlink() else False
+        return b"\0" + mark in b"\0" + environment
+    except OSError:  # gone, another user's, or the kernel's own
         return False
