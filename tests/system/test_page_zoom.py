@@ -67,8 +67,9 @@ def test_a_node_that_is_away_can_be_chosen_where_its_past_is_kept(look: Opener) 
     sight.see("li[data-node=tide][data-state=away] .note", "recorded")
     sight.page.click("li[data-node=tide] summary")
     sight.see("li[data-node=tide] .row", "level").click()
-    sight.page.click(".ranges button:has-text('All')")
     tide = ".panel[aria-label='tide::level']"
+    sight.see(tide)  # of which All is to show all
+    sight.page.click(".ranges button:has-text('All')")
     sight.drawn(tide, "--series-2")
     sight.see(f"{tide} .notice", re.compile(r"tide is away.*; this is what was recorded"))
     assert sight.page.locator(f"{tide} .notice").count() == 1
