@@ -82,8 +82,9 @@ class Hub:
         finally:
             rebuilt.cancel()  # where it failed: who waits waits no more
         link.publish(uris.hub_started)
-        for name in self._ledger.unseen(self._admission.policy.principals) and await registrations.signed_in(link):
-            self._signed_in(name)  # before there was a hub to hear of it
+        if unseen := self._ledger.unseen(self._admission.policy.principals):
+            for name in unseen & await registrations.signed_in(link):
+                self._signed_in(name)  # before there was a hub to hear of it
         lasting.settle()
         notify.ready(self._presence.summary)
 
